@@ -1,25 +1,19 @@
-"""The datatypes of the Open Inference Protocol, and how numpy holds each.
+"""The datatypes of the Open Inference Protocol: their names, how numpy holds them, how strings are packed.
 
-BF16 has no numpy type of its own: its arrays are uint16 and hold the bit patterns. BYTES arrays are of objects,
-each a ``bytes``; on the wire each element is its length (4 bytes, little-endian) followed by its data.
+BF16 has no numpy type of its own: its arrays are uint16 and hold the bit patterns. BYTES arrays are of objects;
+on the wire each element is its length (4 bytes, little-endian) followed by its data.
 """
 
 import struct
-import sys
-from collections.abc import Iterable
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from serving.errors import InvalidInputError
-
-type Array = NDArray[Any]
-
 BYTES: Final = "BYTES"
 BF16: Final = "BF16"
 
-DTYPES: Final[dict[str, np.dtype[Any]]] = {
+NUMPY: Final[dict[str, np.dtype[Any]]] = {
     "BOOL": np.dtype(np.bool_),
     "UINT8": np.dtype(np.uint8),
     "UINT16": np.dtype(np.uint16),
@@ -37,58 +31,90 @@ DTYPES: Final[dict[str, np.dtype[Any]]] = {
 }
 """How numpy holds each datatype."""
 
+_NAMES = {dtype: name for name, dtype in NUMPY.items() if name != BF16}
 _LENGTH = struct.Struct("<I")
 
 
-def decode_bytes(raw: bytes | memoryview, count: int, tensor: str) -> Array:
-    """Take a BYTES tensor apart.
-
-    Args:
-        raw: ``count`` elements, each a length and that many bytes.
-        count: How many elements the shape promises.
-        tensor: The tensor's name, for the error.
-
-    Returns:
-        A flat array of ``bytes`` objects.
+def datatype_of(dtype: np.dtype[Any]) -> str:
+    """The datatype that holds a numpy type: text and bytes are BYTES, ``ml_dtypes.bfloat16`` is BF16.
 
     Raises:
-        InvalidInputError: The data ends early, goes on after the last element, or has another count.
+        ValueError: No datatype does.
     """
-    elements: list[bytes] = []
-    view, at, end = memoryview(raw), 0, len(raw)
-    while at + 4 <= end and len(elements) < count:
-        (length,) = _LENGTH.unpack_from(view, at)
-        at += 4
-        if length > end - at:
-            raise InvalidInputError(
-                f"input '{tensor}': element {len(elements)} claims {length} bytes, and {end - at} are left"
-            )
-        elements.append(bytes(view[at : at + length]))
-        at += length
-    if at != end or len(elements) != count:
-        raise InvalidInputError(
-            f"input '{tensor}': its shape promises {count} elements, and the data holds "
-            f"{len(elements)} and {end - at} bytes more"
+    if dtype.kind in "SUO":
+        return BYTES
+    if dtype.name == "bfloat16":
+        return BF16
+    name = _NAMES.get(dtype.newbyteorder("=")) if dtype.kind in "biuf" else None
+    if name is None:
+        raise ValueError(
+            f"numpy's {dtype} has no datatype here; convert the array to one of {', '.join(NUMPY)}"
         )
-    return object_array(elements)
+    return name
 
 
-def encode_bytes(elements: Iterable[bytes]) -> bytes:
-    """Put a BYTES tensor together; :func:`decode_bytes` takes it apart."""
-    return b"".join(part for element in elements for part in (_LENGTH.pack(len(element)), element))
+def byte_size(datatype: str, count: int) -> int | None:
+    """The bytes that ``count`` elements take on the wire; None for BYTES, whose elements differ.
+
+    Raises:
+        ValueError: There is no such datatype.
+    """
+    if datatype not in NUMPY:
+        raise ValueError(f"the datatype '{datatype}' does not exist; there are {', '.join(NUMPY)}")
+    return None if datatype == BYTES else count * NUMPY[datatype].itemsize
 
 
-def object_array(elements: list[bytes]) -> Array:
-    """A flat array whose entries are these very objects (numpy would otherwise cut trailing zero bytes)."""
-    array = np.empty(len(elements), dtype=np.object_)
-    array[:] = elements
-    return array
+def pack_bytes(array: NDArray[Any]) -> bytes:
+    """The wire form of an array of bytes or text (as UTF-8), row by row; :func:`unpack_bytes` reads it.
+
+    Raises:
+        ValueError: An element is neither.
+    """
+    parts: list[bytes] = []
+    for at, element in enumerate(array.ravel().tolist()):
+        data = element.encode() if isinstance(element, str) else element
+        if not isinstance(data, bytes):
+            raise ValueError(f"element {at} is of type {type(element).__name__}; BYTES holds bytes and text")  # noqa: TRY004  one error for bad data
+        parts += (_LENGTH.pack(len(data)), data)
+    return b"".join(parts)
 
 
-def to_wire(array: Array, datatype: str) -> bytes:
-    """The little-endian row-major bytes of a tensor, as ``raw_output_contents`` has them."""
-    if datatype == BYTES:
-        return encode_bytes(array.ravel().tolist())
-    if sys.byteorder == "big":
-        array = array.astype(array.dtype.newbyteorder("<"))
-    return array.tobytes()
+def unpack_bytes(data: bytes | memoryview, count: int) -> NDArray[np.object_]:
+    """The elements of a BYTES tensor, flat.
+
+    Args:
+        data: ``count`` times a length and that many bytes, and nothing more.
+        count: How many elements the shape promises.
+
+    Raises:
+        ValueError: The data does not hold exactly that.
+    """
+    view, at, end = memoryview(data), 0, len(data)
+    if count * _LENGTH.size > end:
+        raise ValueError(f"{end} bytes cannot hold {count} elements of at least {_LENGTH.size} bytes each")
+    elements = np.empty(count, np.object_)
+    for index in range(count):
+        if at + _LENGTH.size > end:
+            raise ValueError(f"the data ends before the length of element {index} of {count}")
+        (length,) = _LENGTH.unpack_from(view, at)
+        at += _LENGTH.size
+        if length > end - at:
+            raise ValueError(f"element {index} claims {length} bytes where {end - at} are left")
+        elements[index] = bytes(view[at : at + length])
+        at += length
+    if at != end:
+        raise ValueError(f"{end - at} bytes are left after the last of {count} elements")
+    return elements
+
+
+def bf16_to_float32(bits: NDArray[np.uint16]) -> NDArray[np.float32]:
+    """Widen bfloat16, which is the upper half of a float32; exact."""
+    return (bits.astype(np.uint32) << 16).view(np.float32)
+
+
+def float32_to_bf16(values: NDArray[np.float32]) -> NDArray[np.uint16]:
+    """Narrow to the nearest bfloat16, ties to even; NaN stays NaN."""
+    bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
+    rounded = ((bits.astype(np.uint64) + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
+    quiet = ((bits >> 16) | 0x40).astype(np.uint16)
+    return np.where(np.isnan(values), quiet, rounded)
