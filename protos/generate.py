@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 
-from google.protobuf.descriptor_pb2 import FileDescriptorSet, ServiceDescriptorProto
+from google.protobuf.descriptor_pb2 import FileDescriptorSet, MethodDescriptorProto, ServiceDescriptorProto
 from grpc_tools import protoc
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,7 +25,7 @@ OUR_POOL = f"from {FOLDER}.pool import POOL as _POOL\n"
 
 STUB_HEADER = """\
 # Made by protos/generate.py. Do not edit.
-# ruff: noqa: ANN401, E501, N802
+# ruff: noqa: ANN401, E501, F401, N802
 # fmt: off
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
@@ -98,16 +98,28 @@ def service_types(service: ServiceDescriptorProto) -> Iterator[str]:
         yield f"    {method.name}: Callable[..., Any]"
     yield f"\nclass {service.name}Servicer:"
     for method in service.method:
-        sent, got = (f"pb.{name.rpartition('.')[2]}" for name in (method.input_type, method.output_type))
-        request = (
-            "Any" if method.client_streaming else sent
-        )  # one kind of iterator for grpc, another for grpc.aio
-        plain, other = (
-            (f"Iterator[{got}]", "AsyncIterator") if method.server_streaming else (got, "Awaitable")
-        )
-        yield f"    def {method.name}(self, request: {request}, context: Any, /) -> {plain} | {other}[{got}]: ..."
+        request, answer = request_type(method), answer_type(method)
+        yield f"    def {method.name}(self, request: {request}, context: Any, /) -> {answer}: ..."
     register = f"add_{service.name}Servicer_to_server"
     yield f"\ndef {register}(servicer: {service.name}Servicer, server: Any) -> None: ...\n"
+
+
+def request_type(method: MethodDescriptorProto) -> str:
+    """A servicer method's argument; of a stream, Any: grpc and grpc.aio pass different iterators."""
+    return "Any" if method.client_streaming else message_type(method.input_type)
+
+
+def answer_type(method: MethodDescriptorProto) -> str:
+    """What a servicer method returns: the answer or an iterator of them, or the asynchronous form of that."""
+    answer = message_type(method.output_type)
+    if method.server_streaming:
+        return f"Iterator[{answer}] | AsyncIterator[{answer}]"
+    return f"{answer} | Awaitable[{answer}]"
+
+
+def message_type(full_name: str) -> str:
+    """A message's name in the stub; it stands in the .proto file of its service."""
+    return f"pb.{full_name.rpartition('.')[2]}"
 
 
 if __name__ == "__main__":

@@ -1,0 +1,36 @@
+# Made by protos/generate.py. Do not edit.
+# ruff: noqa: ANN401, E501, F401, N802
+# fmt: off
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any
+
+from protos import tensorflow_serving_pb2 as pb
+
+class PredictionServiceStub:
+    def __init__(self, channel: Any) -> None: ...
+    Classify: Callable[..., Any]
+    Regress: Callable[..., Any]
+    Predict: Callable[..., Any]
+    MultiInference: Callable[..., Any]
+    GetModelMetadata: Callable[..., Any]
+
+class PredictionServiceServicer:
+    def Classify(self, request: pb.ClassificationRequest, context: Any, /) -> pb.ClassificationResponse | Awaitable[pb.ClassificationResponse]: ...
+    def Regress(self, request: pb.RegressionRequest, context: Any, /) -> pb.RegressionResponse | Awaitable[pb.RegressionResponse]: ...
+    def Predict(self, request: pb.PredictRequest, context: Any, /) -> pb.PredictResponse | Awaitable[pb.PredictResponse]: ...
+    def MultiInference(self, request: pb.MultiInferenceRequest, context: Any, /) -> pb.MultiInferenceResponse | Awaitable[pb.MultiInferenceResponse]: ...
+    def GetModelMetadata(self, request: pb.GetModelMetadataRequest, context: Any, /) -> pb.GetModelMetadataResponse | Awaitable[pb.GetModelMetadataResponse]: ...
+
+def add_PredictionServiceServicer_to_server(servicer: PredictionServiceServicer, server: Any) -> None: ...
+
+class ModelServiceStub:
+    def __init__(self, channel: Any) -> None: ...
+    GetModelStatus: Callable[..., Any]
+    HandleReloadConfigRequest: Callable[..., Any]
+
+class ModelServiceServicer:
+    def GetModelStatus(self, request: pb.GetModelStatusRequest, context: Any, /) -> pb.GetModelStatusResponse | Awaitable[pb.GetModelStatusResponse]: ...
+    def HandleReloadConfigRequest(self, request: pb.ReloadConfigRequest, context: Any, /) -> pb.ReloadConfigResponse | Awaitable[pb.ReloadConfigResponse]: ...
+
+def add_ModelServiceServicer_to_server(servicer: ModelServiceServicer, server: Any) -> None: ...
+
