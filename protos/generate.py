@@ -8,6 +8,7 @@ Exit codes: 0 done, or nothing differs; 1 ``--check`` found a difference; 2 usag
 """
 
 import argparse
+import re
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -25,12 +26,15 @@ OUR_POOL = f"from {FOLDER}.pool import POOL as _POOL\n"
 
 STUB_HEADER = """\
 # Made by protos/generate.py. Do not edit.
-# ruff: noqa: ANN401, E501, F401, N802
+# ruff: noqa: ANN401, E501, N802
 # fmt: off
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import {abstract}
 from typing import Any
 
+from {folder} import {module} as pb
+
 """
+ABSTRACT = ("AsyncIterator", "Awaitable", "Callable", "Iterator")
 
 
 def main() -> int:
@@ -69,9 +73,10 @@ def compile_into(target: Path) -> bool:
         stem = file.name.removesuffix(".proto")
         use_our_pool(target / f"{stem}_pb2.py")
         if file.service:
-            services = "\n".join(line for service in file.service for line in service_types(service))
-            module = f"from {FOLDER} import {Path(stem).name}_pb2 as pb\n\n"
-            (target / f"{stem}_pb2_grpc.pyi").write_text(STUB_HEADER + module + services + "\n")
+            body = "\n".join(line for service in file.service for line in service_types(service))
+            used = ", ".join(name for name in ABSTRACT if re.search(rf"\b{name}\[", body))
+            header = STUB_HEADER.format(abstract=used, folder=FOLDER, module=f"{Path(stem).name}_pb2")
+            (target / f"{stem}_pb2_grpc.pyi").write_text(header + body + "\n")
         else:
             (target / f"{stem}_pb2_grpc.py").unlink()
     return True

@@ -1,5 +1,5 @@
 # Made by protos/generate.py. Do not edit.
-# ruff: noqa: ANN401, E501, F401, N802
+# ruff: noqa: ANN401, E501, N802
 # fmt: off
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any

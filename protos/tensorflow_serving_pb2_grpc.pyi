@@ -1,7 +1,7 @@
 # Made by protos/generate.py. Do not edit.
-# ruff: noqa: ANN401, E501, F401, N802
+# ruff: noqa: ANN401, E501, N802
 # fmt: off
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from protos import tensorflow_serving_pb2 as pb

@@ -161,7 +161,8 @@ SERVING = {
     "ModelConfigList": "config=1 *ModelConfig",
     "ModelServerConfig": "model_config_list=1 ModelConfigList, custom_model_config=2 Any",
     "FileSystemStoragePathSourceConfig": "servables=5 *ServableToMonitor, "
-    "file_system_poll_wait_seconds=3 int64, fail_if_zero_versions_at_startup=4 bool, servable_versions_always_present=6 bool",
+    "file_system_poll_wait_seconds=3 int64, fail_if_zero_versions_at_startup=4 bool, "
+    "servable_versions_always_present=6 bool",
     "FileSystemStoragePathSourceConfig.ServableVersionPolicy": "latest=100 Latest, "
     "all=101 All, specific=102 Specific",
     "FileSystemStoragePathSourceConfig.ServableVersionPolicy.Latest": "num_versions=1 uint32",
