@@ -1,0 +1,44 @@
+"""What a saved ``Lambda`` layer computes, found out without running any of it.
+
+Keras stores a lambda as base64 of marshalled CPython bytecode and does not say which Python wrote it.
+Here the bytes are read as data (``marshal_reader``, ``code_object``), followed symbolically through a
+small list of allowed instructions (``opcodes``, ``evaluator``), and become an expression in one input
+(``expression``). ``normal_form`` then says whether that expression is one of the known activations.
+
+The functions that a lambda calls are only spelled in the file; nothing here looks one up.
+"""
+
+from converter.lambdas.expression import Add, Call, Div, Expression, Input, Mul, Neg, Number, Pow, Sub
+from converter.lambdas.normal_form import (
+    as_named_call,
+    as_rational,
+    as_sigmoid,
+    as_softsign,
+    constant,
+    scaled_abs,
+    scaled_input,
+)
+from converter.lambdas.reading import read_lambda
+from converter.lambdas.unreadable import LambdaUnreadableError
+
+__all__ = [
+    "Add",
+    "Call",
+    "Div",
+    "Expression",
+    "Input",
+    "LambdaUnreadableError",
+    "Mul",
+    "Neg",
+    "Number",
+    "Pow",
+    "Sub",
+    "as_named_call",
+    "as_rational",
+    "as_sigmoid",
+    "as_softsign",
+    "constant",
+    "read_lambda",
+    "scaled_abs",
+    "scaled_input",
+]

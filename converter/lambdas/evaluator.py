@@ -1,0 +1,116 @@
+"""Follows a lambda's bytecode with expressions on the stack in place of values.
+
+``LOAD_FAST 0`` pushes ``Input()``; ``LOAD_GLOBAL tf``, ``LOAD_ATTR abs`` make the name ``tf.abs``; a call
+of a name with one expression makes ``Call("tf.abs", ...)``. Nothing is looked up and nothing is run.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
+
+from converter.lambdas.code_object import CodeObject
+from converter.lambdas.expression import Add, Div, Expression, Mul, Pow, Sub
+from converter.lambdas.opcodes import BINARY_OPERATORS, Dialect, Operation
+from converter.lambdas.symbolic_stack import SymbolicStack
+from converter.lambdas.unreadable import LambdaUnreadableError, damaged
+
+_MAX_INSTRUCTIONS = 200  # also bounds the depth of an expression; a known activation needs under 30
+_BEYOND = "it does something other than arithmetic (+ - * / **) and calls with one argument"
+
+
+def evaluate(code: CodeObject, dialect: Dialect) -> Expression:
+    """Turn a lambda's bytecode into the expression that it returns.
+
+    Args:
+        code: The lambda.
+        dialect: The version of Python to read it as.
+
+    Raises:
+        LambdaUnreadableError: It holds an instruction that is not understood, or an impossible sequence of
+            them. ``progress`` says how far it was understood.
+    """
+    stack = SymbolicStack(code, null_above=dialect.null_above)
+    result = None
+    for instruction in _instructions(code.bytecode, dialect):
+        try:
+            if result is not None:
+                raise damaged("it goes on after it returns")
+            result = _EFFECTS[instruction.operation](stack, instruction.argument)
+        except LambdaUnreadableError as error:
+            understood = error.progress >= 0
+            raise LambdaUnreadableError(error.reason, instruction.offset + understood) from None
+    if result is None:
+        raise damaged("it does not return")
+    return result
+
+
+class _Instruction(NamedTuple):
+    offset: int
+    operation: Operation
+    argument: int
+
+
+def _instructions(bytecode: bytes, dialect: Dialect) -> Iterator[_Instruction]:
+    if not bytecode.startswith(dialect.prologue):
+        raise LambdaUnreadableError("it was written by a version of Python that is not known here")
+    offset = len(dialect.prologue)
+    for _ in range(_MAX_INSTRUCTIONS):
+        if offset == len(bytecode):
+            return
+        operation, caches = dialect.instructions.get(bytecode[offset], (None, 0))
+        if operation is None:
+            raise LambdaUnreadableError(_BEYOND, progress=offset)
+        end = offset + 2 + 2 * caches
+        # A cache entry that is not empty is no cache entry: another version's instruction stands there.
+        if end > len(bytecode) or any(bytecode[offset + 2 : end]):
+            raise LambdaUnreadableError("its bytecode is damaged: an instruction is cut off", offset)
+        yield _Instruction(offset, operation, bytecode[offset + 1])
+        offset = end
+    raise LambdaUnreadableError(f"it is longer than {_MAX_INSTRUCTIONS} instructions", progress=offset)
+
+
+_Effect = Callable[[SymbolicStack, int], Expression | None]
+
+
+def _load_twice(stack: SymbolicStack, variables: int) -> None:
+    stack.load_input(variables >> 4)
+    stack.load_input(variables & 15)
+
+
+def _binary(stack: SymbolicStack, operator: int) -> None:
+    operation = BINARY_OPERATORS.get(operator)
+    if operation is None:
+        raise LambdaUnreadableError(_BEYOND)
+    _EFFECTS[operation](stack, operator)
+
+
+def _return_constant(stack: SymbolicStack, index: int) -> Expression:
+    stack.load_constant(index)
+    return stack.result()
+
+
+_EFFECTS: Mapping[Operation, _Effect] = {
+    Operation.NOTHING: lambda _stack, _argument: None,
+    Operation.LOAD_INPUT: SymbolicStack.load_input,
+    Operation.LOAD_INPUT_TWICE: _load_twice,
+    Operation.LOAD_CONSTANT: SymbolicStack.load_constant,
+    Operation.LOAD_SMALL_INTEGER: SymbolicStack.load_number,
+    Operation.LOAD_GLOBAL: SymbolicStack.load_name,
+    Operation.LOAD_GLOBAL_MARKED: lambda stack, twice: stack.load_name(twice >> 1, called=bool(twice & 1)),
+    Operation.LOAD_ATTRIBUTE: SymbolicStack.load_attribute,
+    Operation.LOAD_ATTRIBUTE_MARKED: lambda stack, twice: stack.load_attribute(
+        twice >> 1, called=bool(twice & 1)
+    ),
+    Operation.LOAD_METHOD: lambda stack, index: stack.load_attribute(index, called=True),
+    Operation.PUSH_NULL: lambda stack, _argument: stack.push_null(),
+    Operation.NEGATE: lambda stack, _argument: stack.negate(),
+    Operation.ADD: lambda stack, _argument: stack.combine(Add),
+    Operation.SUBTRACT: lambda stack, _argument: stack.combine(Sub),
+    Operation.MULTIPLY: lambda stack, _argument: stack.combine(Mul),
+    Operation.DIVIDE: lambda stack, _argument: stack.combine(Div),
+    Operation.POWER: lambda stack, _argument: stack.combine(Pow),
+    Operation.BINARY: _binary,
+    Operation.CALL_FUNCTION: lambda stack, count: stack.call(count, with_null=False),
+    Operation.CALL: lambda stack, count: stack.call(count, with_null=True),
+    Operation.RETURN: lambda stack, _argument: stack.result(),
+    Operation.RETURN_CONSTANT: _return_constant,
+}

@@ -1,0 +1,67 @@
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import converter.lambdas
+
+SOURCES = sorted(Path(converter.lambdas.__file__).parent.glob("*.py"))
+FORBIDDEN_MODULES = {
+    "marshal",
+    "pickle",
+    "types",
+    "opcode",
+    "dis",
+    "importlib",
+    "builtins",
+    "ctypes",
+    "shelve",
+}
+FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__", "getattr", "globals", "vars", "open"}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_the_package_imports_only_itself_and_harmless_parts_of_the_standard_library(path):
+    imported = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            imported |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            imported.add(node.module)
+    roots = {name.partition(".")[0] for name in imported}
+    assert not roots & FORBIDDEN_MODULES
+    assert {name for name in imported if name.startswith("converter")} <= {
+        f"converter.lambdas.{source.stem}" for source in SOURCES
+    }
+    assert roots <= sys.stdlib_module_names | {"converter"}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_the_package_calls_nothing_that_could_run_or_look_up_what_a_file_names(path):
+    called = {
+        node.func.id
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+    assert not called & FORBIDDEN_CALLS
+
+
+def test_importing_the_package_costs_less_than_ten_milliseconds(tmp_path):
+    # Apart from dataclasses and enum, which everything here uses anyway; with its bytecode cached.
+    timed = (
+        "import dataclasses, enum, typing, time; begun = time.process_time();"
+        "import converter.lambdas; print(time.process_time() - begun)"
+    )
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(tmp_path)}
+    seconds = [
+        float(
+            subprocess.run(
+                [sys.executable, "-c", timed], env=environment, check=True, capture_output=True, text=True
+            ).stdout
+        )
+        for _ in range(6)
+    ]
+    assert min(seconds) < 0.010
