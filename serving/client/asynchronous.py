@@ -1,0 +1,183 @@
+"""The client that awaits."""
+# ruff: noqa: ASYNC109  the deadline travels to the server, which a scope around the call would not tell
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Self, TypeVar
+
+import grpc
+
+from protos import open_inference_pb2 as pb
+from protos.open_inference_pb2_grpc import GRPCInferenceServiceStub
+from serving.client.answer import Answer
+from serving.client.channel import OPTIONS, check_address
+from serving.client.errors import (
+    DeadlineExceededError,
+    InvalidArgumentError,
+    NotFoundError,
+    UnavailableError,
+    server_error,
+)
+from serving.client.metadata import ModelMetadata, from_wire
+from serving.client.request import Inputs, Parameter, build
+from serving.client.retry import ONCE, Retry
+
+Reply = TypeVar("Reply")
+
+
+class AsyncClient:
+    """Calls a server of the Open Inference Protocol; made and used within one event loop.
+
+    Args:
+        address: ``host:port``, or another form that gRPC resolves.
+        timeout: Seconds for a call with all its attempts, unless the call names its own.
+        retry: How persistent to be when the server is unavailable or asks to be tried again.
+        credentials: TLS; without them the connection is plain.
+
+    Raises:
+        ValueError: The address is no gRPC address.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        timeout: float = 30.0,
+        retry: Retry | None = None,
+        credentials: grpc.ChannelCredentials | None = None,
+    ) -> None:
+        target = check_address(address)
+        self._channel = (
+            grpc.aio.secure_channel(target, credentials, OPTIONS)
+            if credentials
+            else grpc.aio.insecure_channel(target, OPTIONS)
+        )
+        self._stub = GRPCInferenceServiceStub(self._channel)
+        self._timeout = timeout
+        self._retry = retry or Retry()
+        self._metadata: dict[tuple[str, str], ModelMetadata] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """End the connection; calls that are under way are cancelled."""
+        await self._channel.close()
+
+    async def is_live(self, *, timeout: float | None = None) -> bool:
+        """Whether the server answers; asked once. False if it cannot be reached."""
+        try:
+            reply: pb.ServerLiveResponse = await self._call(
+                self._stub.ServerLive, pb.ServerLiveRequest(), timeout, ONCE
+            )
+        except (UnavailableError, DeadlineExceededError):
+            return False
+        return reply.live
+
+    async def is_ready(self, *, timeout: float | None = None) -> bool:
+        """Whether the server takes inference requests; asked once. False if it cannot be reached."""
+        try:
+            reply: pb.ServerReadyResponse = await self._call(
+                self._stub.ServerReady, pb.ServerReadyRequest(), timeout, ONCE
+            )
+        except (UnavailableError, DeadlineExceededError):
+            return False
+        return reply.ready
+
+    async def model_ready(self, model: str, version: str = "", *, timeout: float | None = None) -> bool:
+        """Whether a model answers; asked once. False if there is none, or the server cannot be reached."""
+        request = pb.ModelReadyRequest(name=model, version=version)
+        try:
+            reply: pb.ModelReadyResponse = await self._call(self._stub.ModelReady, request, timeout, ONCE)
+        except (NotFoundError, UnavailableError, DeadlineExceededError):
+            return False
+        return reply.ready
+
+    async def metadata(self, model: str, version: str = "", *, timeout: float | None = None) -> ModelMetadata:
+        """A model's inputs and outputs, fetched anew.
+
+        Args:
+            model: Its name.
+            version: Which one; empty for the server's choice.
+            timeout: Seconds; the client's own if None.
+
+        Raises:
+            ServerError: The server said no, or cannot be reached.
+        """
+        request = pb.ModelMetadataRequest(name=model, version=version)
+        reply: pb.ModelMetadataResponse = await self._call(
+            self._stub.ModelMetadata, request, timeout, self._retry
+        )
+        found = self._metadata[model, version] = from_wire(reply)
+        return found
+
+    async def infer(
+        self,
+        model: str,
+        inputs: Inputs,
+        *,
+        version: str = "",
+        outputs: Sequence[str] = (),
+        parameters: Mapping[str, Parameter] | None = None,
+        request_id: str = "",
+        timeout: float | None = None,
+    ) -> Answer:
+        """Run a model.
+
+        Args:
+            model: Its name. Its metadata is fetched with the first request and kept until one is refused.
+            inputs: Arrays by input name, or the one array of a model of one input. See
+                :func:`serving.client.arrays.fit` for the types an input takes.
+            version: Which one; empty for the server's choice.
+            outputs: Names of the outputs to send back; all of them if empty.
+            parameters: Parameters of the request, such as ``priority``.
+            request_id: Comes back in the answer, and stands in the server's log.
+            timeout: Seconds for everything; the client's own if None.
+
+        Returns:
+            Output arrays by name; those of numbers are views of the message and read-only.
+
+        Raises:
+            InputError: The inputs do not fit the model; nothing was sent.
+            ServerError: The server said no, or cannot be reached.
+            AnswerError: The answer contradicts itself.
+        """
+        deadline = time.monotonic() + (self._timeout if timeout is None else timeout)
+        known = self._metadata.get((model, version)) or await self.metadata(model, version, timeout=timeout)
+        request = build(
+            known,
+            inputs,
+            version=version,
+            outputs=outputs,
+            parameters=parameters or {},
+            request_id=request_id,
+        )
+        try:
+            left = deadline - time.monotonic()
+            return Answer(await self._call(self._stub.ModelInfer, request, left, self._retry))
+        except (InvalidArgumentError, NotFoundError):
+            self._metadata.pop((model, version), None)
+            raise
+
+    async def _call(
+        self, method: Callable[..., Awaitable[Reply]], request: object, timeout: float | None, retry: Retry
+    ) -> Reply:
+        deadline = time.monotonic() + (self._timeout if timeout is None else timeout)
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                return await method(request, timeout=max(0.0, deadline - time.monotonic()))
+            except grpc.aio.AioRpcError as error:
+                failure = server_error(error)
+                pause = retry.pause(attempt, failure, deadline - time.monotonic())
+                if pause is None:
+                    raise failure from error
+            await asyncio.sleep(pause)

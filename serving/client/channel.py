@@ -1,0 +1,28 @@
+"""What both clients ask of gRPC's channel."""
+
+from typing import Any, Final
+
+OPTIONS: Final[list[tuple[str, Any]]] = [
+    # A tensor is as large as it is; grpcio's limit for answers is 4 MiB.
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+    # A channel that waits a second before it connects again would fail every attempt made meanwhile.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 5000),
+]
+
+
+def check_address(address: str) -> str:
+    """Return a gRPC target as it is.
+
+    Args:
+        address: ``host:port``, or another form that gRPC resolves, such as ``unix:/run/plainserve.sock``.
+
+    Raises:
+        ValueError: It is a web address.
+    """
+    if address.startswith(("http://", "https://", "grpc://")):
+        raise ValueError(
+            f"'{address}' is not a gRPC address; write '{address.partition('://')[2].rstrip('/')}'"
+        )
+    return address

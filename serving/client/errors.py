@@ -1,0 +1,123 @@
+"""Everything that a client raises.
+
+ClientError
+├── InputError                  the arrays do not fit the model's metadata; nothing was sent
+├── AnswerError                 the server's answer contradicts itself
+└── ServerError                 the server, or the way to it, said no; has the gRPC code
+    ├── InvalidArgumentError
+    ├── NotFoundError
+    ├── UnavailableError        not reachable, not ready, stopping
+    ├── ResourceExhaustedError  too much at once; may say after how long to try again
+    ├── DeadlineExceededError
+    ├── CancelledError
+    ├── UnimplementedError
+    ├── UnauthenticatedError
+    ├── PermissionDeniedError
+    └── InternalError
+"""
+
+import math
+from collections.abc import Iterable
+from typing import Final
+
+import grpc
+
+PUSHBACK_KEY: Final = "grpc-retry-pushback-ms"
+"""Trailing metadata in which a server says how long to wait; negative means do not try again (gRFC A6)."""
+
+
+class ClientError(Exception):
+    """Base of every error that a client raises."""
+
+
+class InputError(ClientError):
+    """The inputs do not fit the model's metadata; nothing was sent."""
+
+
+class AnswerError(ClientError):
+    """The server's answer contradicts itself, or holds something unknown."""
+
+
+class ServerError(ClientError):
+    """The server, or the way to it, said no.
+
+    Attributes:
+        code: The status code.
+        retry_after: Seconds after which the server asks to be tried again; None if it does not say,
+            infinity if it asks not to be.
+    """
+
+    def __init__(self, code: grpc.StatusCode, details: str, retry_after: float | None = None) -> None:
+        super().__init__(f"{code.name}: {details}")
+        self.code = code
+        self.details = details
+        self.retry_after = retry_after
+
+
+class InvalidArgumentError(ServerError):
+    """The request contradicts the model, or itself."""
+
+
+class NotFoundError(ServerError):
+    """There is no such model, or no such version of it."""
+
+
+class UnavailableError(ServerError):
+    """The server cannot be reached, is not ready, or is stopping."""
+
+
+class ResourceExhaustedError(ServerError):
+    """Too many requests wait, or a message is too large."""
+
+
+class DeadlineExceededError(ServerError):
+    """The answer did not come in time."""
+
+
+class CancelledError(ServerError):
+    """The call was cancelled."""
+
+
+class UnimplementedError(ServerError):
+    """The server does not do this."""
+
+
+class UnauthenticatedError(ServerError):
+    """The server does not know who is asking."""
+
+
+class PermissionDeniedError(ServerError):
+    """The one who asks may not."""
+
+
+class InternalError(ServerError):
+    """The server failed; its log says why."""
+
+
+BY_CODE: Final[dict[grpc.StatusCode, type[ServerError]]] = {
+    grpc.StatusCode.INVALID_ARGUMENT: InvalidArgumentError,
+    grpc.StatusCode.NOT_FOUND: NotFoundError,
+    grpc.StatusCode.UNAVAILABLE: UnavailableError,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: ResourceExhaustedError,
+    grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineExceededError,
+    grpc.StatusCode.CANCELLED: CancelledError,
+    grpc.StatusCode.UNIMPLEMENTED: UnimplementedError,
+    grpc.StatusCode.UNAUTHENTICATED: UnauthenticatedError,
+    grpc.StatusCode.PERMISSION_DENIED: PermissionDeniedError,
+    grpc.StatusCode.INTERNAL: InternalError,
+}
+"""The class of each code; codes that are not here are a plain :class:`ServerError`."""
+
+
+def server_error(error: grpc.RpcError) -> ServerError:
+    """Translate grpc's error, be it of a blocking or an asynchronous call."""
+    code = error.code()
+    return BY_CODE.get(code, ServerError)(code, error.details() or "", retry_after(error.trailing_metadata()))
+
+
+def retry_after(trailing: Iterable[tuple[str, str | bytes]] | None) -> float | None:
+    """The server's hint in seconds; None where there is none, infinity where it says not to try again."""
+    for key, value in trailing or ():
+        if key == PUSHBACK_KEY:
+            return int(value) / 1000 if value.isdigit() else math.inf
+    return None
