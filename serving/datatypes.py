@@ -1,7 +1,7 @@
 """The datatypes of the Open Inference Protocol: their names, how numpy holds them, how strings are packed.
 
-BF16 has no numpy type of its own: its arrays are uint16 and hold the bit patterns. BYTES arrays are of objects;
-on the wire each element is its length (4 bytes, little-endian) followed by its data.
+BF16 has no numpy type of its own: its arrays are uint16 and hold the bit patterns. BYTES arrays are of
+objects; on the wire each element is its length (4 bytes, little-endian) followed by its data.
 """
 
 import struct

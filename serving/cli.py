@@ -1,0 +1,38 @@
+"""The ``plainserve`` command.
+
+Exit codes: 0 done; 1 failed; 2 usage, or a repository that is missing or empty; 6 the environment lacks
+something.
+"""
+
+import argparse
+from collections.abc import Sequence
+
+from serving import __version__
+from serving.commands import health, predict, serve
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: What follows the program's name; the process's own if None.
+
+    Returns:
+        The exit code.
+    """
+    options = parser().parse_args(arguments)
+    code: int = options.run(options)
+    return code
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line's grammar; each subcommand sets ``run``, a function of the parsed options."""
+    top = argparse.ArgumentParser(
+        prog="plainserve",
+        description="Serve a repository of ONNX, TFLite and SavedModel models over gRPC, and call it.",
+    )
+    top.add_argument("--version", action="version", version=f"plainserve {__version__}")
+    subparsers = top.add_subparsers(metavar="COMMAND", required=True)
+    for command in (serve, predict, health):
+        command.add_parser(subparsers)
+    return top

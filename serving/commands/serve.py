@@ -1,0 +1,81 @@
+"""``plainserve serve REPOSITORY``: serve the models in a folder over gRPC until told to stop."""
+
+import argparse
+import asyncio
+import logging
+import sys
+from pathlib import Path
+
+MEGABYTE = 1 << 20
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the subcommand."""
+    parser = subparsers.add_parser(
+        "serve",
+        help="serve the models in a folder",
+        description="Serve the models in a folder over gRPC. Prints one line once it is ready; "
+        "SIGTERM and SIGINT let it answer what it has accepted and end.",
+    )
+    parser.add_argument("repository", metavar="REPOSITORY", type=Path, help="the folder: MODEL/VERSION/FILE")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument(
+        "--port",
+        type=_port,
+        default=8001,
+        help="port to listen on; 0 picks a free one (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--max-message-size",
+        metavar="MIB",
+        type=_positive,
+        default=64,
+        help="largest request, in MiB (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--drain-seconds",
+        metavar="S",
+        type=_positive,
+        default=30,
+        help="at the end, most time for answering what was accepted (default: %(default)s)",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serve until a signal says otherwise.
+
+    Returns:
+        The exit code.
+    """
+    from serving.errors import StartupError  # noqa: PLC0415  --help needs none of this
+    from serving.rpc.server import ServerOptions, serve  # noqa: PLC0415  likewise
+
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s: %(message)s")
+    decided = ServerOptions(
+        repository=options.repository,
+        host=options.host,
+        port=options.port,
+        max_message_size=options.max_message_size * MEGABYTE,
+        drain_seconds=options.drain_seconds,
+    )
+    try:
+        asyncio.run(serve(decided, lambda line: print(line, flush=True)))  # noqa: T201  the one line of output
+    except StartupError as error:
+        print(f"plainserve serve: {error}", file=sys.stderr)  # noqa: T201  an error for the person who typed it
+        return error.exit_code
+    return 0
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= 65535:
+        raise argparse.ArgumentTypeError(f"{number} is not between 0 and 65535")
+    return number
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not positive")
+    return number

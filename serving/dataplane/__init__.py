@@ -1,0 +1,1 @@
+"""What the server does, whatever the transport: check a request, run it, describe the models."""

@@ -1,0 +1,202 @@
+"""From the tensors a client sent to the arrays a model takes, or to an error that names what is wrong.
+
+Nothing a client claims is believed: names, datatypes, shapes and byte counts are held against the metadata.
+What can be worked out once per model is; the sizes of shapes that were seen before are remembered.
+"""
+
+from collections.abc import Iterable, Sequence
+from math import prod
+
+import numpy as np
+
+from serving.dataplane.messages import InferRequest, InputTensor
+from serving.datatypes import BYTES, NUMPY, unpack_bytes
+from serving.errors import InvalidInputError
+from serving.repository.model import LoadedModel
+from serving.runtimes.runtime import FREE, Array, TensorSpec
+from serving.scheduler.job import Job
+
+REMEMBERED_SHAPES = 256
+"""Shapes remembered per input; clients cannot make the server remember more."""
+
+RAW_ONLY = ("FP16", "BF16")
+"""Datatypes that the protocol has no typed field for."""
+
+
+class Decoder:
+    """Checks the requests for one model.
+
+    Args:
+        model: The model.
+    """
+
+    def __init__(self, model: LoadedModel) -> None:
+        self._label = f"model '{model.name}'"
+        self._batched = model.max_batch_size > 0
+        self._inputs = {spec.name: InputDecoder(spec, model.max_batch_size) for spec in model.runtime.inputs}
+        self._outputs = {spec.name: spec for spec in model.runtime.outputs}
+        self._all_outputs = tuple(self._outputs)
+        self._mixed_sizes = any(FREE in spec.shape[1:] for spec in model.runtime.inputs)
+
+    def decode(self, request: InferRequest) -> Job:
+        """The job a request asks for. Raw tensors are viewed, not copied.
+
+        Raises:
+            InvalidInputError: The request does not fit the model, or contradicts itself.
+        """
+        arrays = self._arrays(request)
+        rows = self._rows(arrays) if self._batched else 1
+        key = tuple(arrays[name].shape[1:] for name in self._inputs) if self._mixed_sizes else ()
+        return Job(arrays, self._wanted(request.outputs), rows, key, request.deadline)
+
+    def specs(self, outputs: Sequence[str]) -> list[TensorSpec]:
+        """The specs of outputs that a job wants."""
+        return [self._outputs[name] for name in outputs]
+
+    def _arrays(self, request: InferRequest) -> dict[str, Array]:
+        inputs, raw = request.inputs, request.raw
+        if raw and len(raw) != len(inputs):
+            raise InvalidInputError(
+                f"{len(raw)} raw contents came for {len(inputs)} inputs; expected one for each, in order"
+            )
+        arrays: dict[str, Array] = {}
+        for at, tensor in enumerate(inputs):
+            decoder = self._inputs.get(tensor.name)
+            if decoder is None:
+                raise InvalidInputError(
+                    f"{self._label} has no input '{tensor.name}'; it has {_names(self._inputs)}"
+                )
+            if tensor.name in arrays:
+                raise InvalidInputError(f"input '{tensor.name}' came twice")
+            arrays[tensor.name] = decoder.decode(tensor, raw[at] if raw else None)
+        if len(arrays) != len(self._inputs):
+            missing = [name for name in self._inputs if name not in arrays]
+            raise InvalidInputError(
+                f"{self._label} needs {_names(missing)} too; came {_names(arrays) or 'nothing'}"
+            )
+        return arrays
+
+    def _rows(self, arrays: dict[str, Array]) -> int:
+        rows = {name: array.shape[0] for name, array in arrays.items()}
+        if len(rows) > 1 and len(set(rows.values())) > 1:
+            came = ", ".join(f"'{name}' has {count}" for name, count in rows.items())
+            raise InvalidInputError(f"all inputs must have the same number of rows; {came}")
+        return next(iter(rows.values()), 1)
+
+    def _wanted(self, outputs: tuple[str, ...]) -> tuple[str, ...]:
+        if not outputs:
+            return self._all_outputs
+        for name in outputs:
+            if name not in self._outputs:
+                raise InvalidInputError(
+                    f"{self._label} has no output '{name}'; it has {_names(self._outputs)}"
+                )
+        if len(set(outputs)) != len(outputs):
+            raise InvalidInputError(f"an output is asked for twice: {_names(outputs)}")
+        return outputs
+
+
+class InputDecoder:
+    """Checks one input of one model.
+
+    Args:
+        spec: What the model takes.
+        max_batch_size: Most rows it takes; 0 if it has no batch dimension.
+    """
+
+    def __init__(self, spec: TensorSpec, max_batch_size: int) -> None:
+        self._spec = spec
+        self._dtype = NUMPY[spec.datatype].newbyteorder("<")
+        self._max_batch_size = max_batch_size
+        self._counts: dict[tuple[int, ...], int] = {}
+
+    def decode(self, tensor: InputTensor, raw: bytes | memoryview | None) -> Array:
+        """The array that a tensor holds.
+
+        Args:
+            tensor: What the client claims.
+            raw: Its wire form, if it came so.
+
+        Raises:
+            InvalidInputError: It does not fit, or contradicts itself.
+        """
+        spec = self._spec
+        if tensor.datatype != spec.datatype:
+            raise InvalidInputError(
+                f"input '{spec.name}' is of datatype {spec.datatype}; got {tensor.datatype or 'none'}"
+            )
+        count = self._counts.get(tensor.shape)
+        if count is None:
+            count = self._check(tensor.shape)
+        if raw is None:
+            return self._typed(tensor, count)
+        if tensor.values is not None:
+            raise InvalidInputError(f"input '{spec.name}' came both raw and typed; send one of them")
+        return self._raw(raw, tensor.shape, count)
+
+    def _check(self, shape: tuple[int, ...]) -> int:
+        """The number of elements of a shape that the model takes; it is remembered."""
+        expected = self._spec.shape
+        if len(shape) != len(expected) or not all(
+            size == want or (want == FREE and size >= 1) for size, want in zip(shape, expected, strict=True)
+        ):
+            raise InvalidInputError(
+                f"input '{self._spec.name}' has shape {_shape(expected)}, where -1 is any size from 1; "
+                f"got {_shape(shape)}"
+            )
+        if self._max_batch_size and shape[0] > self._max_batch_size:
+            raise InvalidInputError(
+                f"input '{self._spec.name}' has {shape[0]} rows; "
+                f"at most {self._max_batch_size} fit one request"
+            )
+        count = prod(shape)
+        if len(self._counts) < REMEMBERED_SHAPES:
+            self._counts[shape] = count
+        return count
+
+    def _raw(self, raw: bytes | memoryview, shape: tuple[int, ...], count: int) -> Array:
+        if self._spec.datatype == BYTES:
+            try:
+                return unpack_bytes(raw, count).reshape(shape)
+            except ValueError as error:
+                raise InvalidInputError(f"input '{self._spec.name}': {error}") from error
+        expected = count * self._dtype.itemsize
+        if len(raw) != expected:
+            raise InvalidInputError(
+                f"input '{self._spec.name}' of shape {_shape(shape)} and datatype {self._spec.datatype} "
+                f"takes {expected} bytes; got {len(raw)}"
+            )
+        if self._spec.datatype == "BOOL":
+            # Any byte may come; a numpy bool that is neither 0 nor 1 is undefined behaviour in the runtimes.
+            truths: Array = np.frombuffer(raw, np.uint8) != 0
+            return truths.reshape(shape)
+        return np.frombuffer(raw, self._dtype).reshape(shape)
+
+    def _typed(self, tensor: InputTensor, count: int) -> Array:
+        name, values = self._spec.name, tensor.values
+        if self._spec.datatype in RAW_ONLY:
+            raise InvalidInputError(
+                f"input '{name}': {self._spec.datatype} travels raw only; use raw_input_contents"
+            )
+        if values is None:
+            raise InvalidInputError(f"input '{name}' came without data; expected {count} elements")
+        if len(values) != count:
+            raise InvalidInputError(
+                f"input '{name}' of shape {_shape(tensor.shape)} has {count} elements; got {len(values)}"
+            )
+        try:
+            array = np.empty(count, self._dtype)
+            array[:] = values
+        except (OverflowError, ValueError) as error:
+            raise InvalidInputError(
+                f"input '{name}': an element is out of range for {tensor.datatype}"
+            ) from error
+        return array.reshape(tensor.shape)
+
+
+def _shape(shape: Sequence[int]) -> str:
+    return "[" + ",".join(map(str, shape)) + "]"
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names)

@@ -1,0 +1,1 @@
+"""The models in a folder: which there are, which are loaded, which one answers."""

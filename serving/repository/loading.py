@@ -1,0 +1,47 @@
+"""From a version's folder to a model that may answer: open, check the golden request, warm up."""
+
+import logging
+from pathlib import Path
+
+from serving.errors import ModelLoadError
+from serving.repository import golden, layout
+from serving.repository.config import ModelConfig
+from serving.repository.model import LoadedModel
+from serving.repository.warmup import warm_up
+from serving.runtimes import ARTEFACTS
+
+log = logging.getLogger(__name__)
+
+
+def load(name: str, version: int, folder: Path, root: Path, config: ModelConfig) -> LoadedModel:
+    """Load one version.
+
+    Args:
+        name: The model's name.
+        version: Its version.
+        folder: The version's folder.
+        root: The repository; nothing outside it is opened.
+        config: What the owner decided.
+
+    Raises:
+        ModelLoadError: It cannot be served; the text says why, without paths.
+    """
+    try:
+        artefact = layout.artefact(folder, root)
+        runtime = ARTEFACTS[artefact.name](artefact)
+        golden.check(runtime, folder)
+    except Exception as error:
+        # A corrupt file makes a library raise anything; none of it may stop the other models.
+        reason = str(error) if isinstance(error, ModelLoadError) else f"{type(error).__name__}: {error}"
+        raise ModelLoadError(_without_paths(reason, folder, root)) from error
+    completed = config.completed(runtime)
+    return LoadedModel(
+        name, str(version), runtime, completed, warm_up(runtime, completed.max_batch_size or 0)
+    )
+
+
+def _without_paths(reason: str, folder: Path, root: Path) -> str:
+    """Reasons reach clients, and libraries write whole paths into them."""
+    for path in (folder, folder.resolve(), root, root.resolve()):
+        reason = reason.replace(f"{path}/", "").replace(str(path), path.name)
+    return " ".join(reason.split())

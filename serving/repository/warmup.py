@@ -1,0 +1,73 @@
+"""The first runs of a model: they pay for what libraries put off, and show how fast it is."""
+
+import logging
+from dataclasses import dataclass
+from time import perf_counter
+
+import numpy as np
+
+from serving.datatypes import BYTES, NUMPY
+from serving.runtimes.runtime import FREE, Array, Runtime, TensorSpec
+
+log = logging.getLogger(__name__)
+
+ROUNDS = 3
+
+SLOW = 5e-3
+"""Seconds from which a run is not repeated, nor tried with a full batch: the server is to start soon."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long a model takes.
+
+    Attributes:
+        first: Seconds for one row, or for a whole request of a model without a batch dimension.
+        further: Seconds for each row more.
+    """
+
+    first: float
+    further: float
+
+    def seconds(self, rows: int) -> float:
+        """The expected time of a run of so many rows."""
+        return self.first + self.further * (rows - 1)
+
+
+def warm_up(runtime: Runtime, max_batch_size: int) -> Pace | None:
+    """Run the model on zeros, with one row and with the largest batch.
+
+    Returns:
+        Its pace. None if the model rejects zeros, or if its time depends on sizes, other than the batch, that
+        each request chooses.
+    """
+    rows = max(1, max_batch_size)
+    try:
+        first = _time(runtime, 1)
+        full = _time(runtime, rows) if rows > 1 and first < SLOW else first * rows
+    except Exception:
+        log.info("a model does not run on zeros and starts cold", exc_info=True)
+        return None
+    sizes = [spec.shape[1:] if max_batch_size else spec.shape for spec in runtime.inputs]
+    if any(FREE in shape for shape in sizes) or any(spec.datatype == BYTES for spec in runtime.inputs):
+        return None
+    return Pace(first, max(0.0, full - first) / max(1, rows - 1))
+
+
+def _time(runtime: Runtime, rows: int) -> float:
+    inputs = {spec.name: _zeros(spec, rows) for spec in runtime.inputs}
+    outputs = [spec.name for spec in runtime.outputs]
+    best = float("inf")
+    for _ in range(1 + ROUNDS):
+        start = perf_counter()
+        runtime.infer(inputs, outputs)
+        best = min(best, perf_counter() - start)
+        if best > SLOW:
+            break
+    return best
+
+
+def _zeros(spec: TensorSpec, rows: int) -> Array:
+    free = (rows if axis == 0 else 1 for axis in range(len(spec.shape)))
+    shape = [size if size != FREE else chosen for size, chosen in zip(spec.shape, free, strict=True)]
+    return np.full(shape, b"" if spec.datatype == BYTES else 0, NUMPY[spec.datatype])

@@ -1,0 +1,40 @@
+"""The runtimes, by the name that the model's file or folder has in a version's folder.
+
+A new format is one file beside this one and one row in :data:`ARTEFACTS`.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from serving.runtimes.runtime import Runtime
+
+
+def _onnx(path: Path) -> Runtime:
+    from serving.runtimes.onnx import OnnxRuntime  # noqa: PLC0415  each library loads with its first model
+
+    return OnnxRuntime(path)
+
+
+def _tflite(path: Path) -> Runtime:
+    from serving.runtimes.tflite import TfliteRuntime  # noqa: PLC0415  likewise
+
+    return TfliteRuntime(path)
+
+
+def _saved_model(path: Path) -> Runtime:
+    from serving.runtimes.saved_model import SavedModelRuntime  # noqa: PLC0415  likewise
+
+    return SavedModelRuntime(path)
+
+
+def _saved_model_above(path: Path) -> Runtime:
+    return _saved_model(path.parent)
+
+
+ARTEFACTS: dict[str, Callable[[Path], Runtime]] = {
+    "model.onnx": _onnx,
+    "model.tflite": _tflite,
+    "model.savedmodel": _saved_model,
+    "saved_model.pb": _saved_model_above,
+}
+"""What opens an artefact of that name. TensorFlow Serving has ``saved_model.pb`` in the version's folder."""

@@ -1,0 +1,64 @@
+"""One request on its way through a model."""
+
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from serving.errors import DeadlineExceededError, ServingError
+
+if TYPE_CHECKING:
+    from asyncio import Future
+    from collections.abc import Mapping
+
+    from serving.runtimes.runtime import Array
+
+
+class Job:
+    """One request, checked and ready to run.
+
+    Attributes:
+        inputs: An array for every input of the model.
+        outputs: The outputs that are wanted.
+        rows: How many rows of the batch it takes.
+        key: Jobs with equal keys may share a run: their sizes beside the batch are equal.
+        deadline: When the client stops waiting, on the clock of :func:`time.monotonic`; None for never.
+        results: An array for each wanted output, once it ran.
+        error: Why there are no results.
+        done: Set by whoever waits; told once there are results or an error.
+    """
+
+    __slots__ = ("deadline", "done", "error", "inputs", "key", "outputs", "results", "rows")
+
+    def __init__(
+        self,
+        inputs: "Mapping[str, Array]",
+        outputs: tuple[str, ...],
+        rows: int = 1,
+        key: tuple[tuple[int, ...], ...] = (),
+        deadline: float | None = None,
+    ) -> None:
+        self.inputs = inputs
+        self.outputs = outputs
+        self.rows = rows
+        self.key = key
+        self.deadline = deadline
+        self.results: list[Array] | None = None
+        self.error: ServingError | None = None
+        self.done: Future[None] | None = None
+
+    def expired(self) -> bool:
+        """Whether the client has stopped waiting; then it has its error."""
+        if self.deadline is None or monotonic() < self.deadline:
+            return False
+        self.error = DeadlineExceededError("the deadline passed before the model ran; allow more time")
+        return True
+
+    def answer(self) -> "list[Array]":
+        """The results.
+
+        Raises:
+            ServingError: There are none.
+        """
+        if self.error is not None:
+            raise self.error
+        assert self.results is not None  # noqa: S101  a job that is done has one or the other
+        return self.results

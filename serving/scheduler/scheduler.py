@@ -1,0 +1,98 @@
+"""Where each request runs: here and now, or on the thread of its model."""
+
+from collections.abc import Callable, Sequence
+from time import monotonic
+
+from serving.repository.model import LoadedModel
+from serving.scheduler import batch
+from serving.scheduler.job import Job
+from serving.scheduler.worker import Worker
+
+HOP = 200e-6
+"""Seconds that handing a request to another thread and back costs, on the machines this was measured on."""
+
+
+class Lane:
+    """The way into one model.
+
+    Args:
+        model: The model.
+        deliver: Told of jobs that are done, from another thread.
+    """
+
+    def __init__(self, model: LoadedModel, deliver: Callable[[Sequence[Job]], None]) -> None:
+        self.model = model
+        self._inline_rows = inline_rows(model)
+        self._worker = Worker(model, deliver)
+
+    def submit(self, job: Job) -> bool:
+        """Run a job at once if it is short and nothing is before it, else let it wait for its turn.
+
+        Returns:
+            Whether it is done.
+
+        Raises:
+            QueueFullError: Too many wait already.
+            StoppingError: The lane is closed.
+        """
+        if job.rows <= self._inline_rows and self._worker.idle:
+            if not job.expired():
+                batch.run_alone(self.model.runtime, job)
+            return True
+        self._worker.add(job)
+        return False
+
+    def discard(self, job: Job) -> None:
+        """Free the place of a job whose client went away."""
+        self._worker.discard(job)
+
+    def close(self) -> None:
+        """Take no more jobs; those that wait are still done."""
+        self._worker.close()
+
+    def join(self, timeout: float) -> bool:
+        """Wait until a closed lane is empty; False if it is not."""
+        return self._worker.join(timeout)
+
+
+class Scheduler:
+    """The lanes of all models.
+
+    Args:
+        deliver: Told of jobs that are done, from other threads.
+    """
+
+    def __init__(self, deliver: Callable[[Sequence[Job]], None]) -> None:
+        self._deliver = deliver
+        self._lanes: dict[LoadedModel, Lane] = {}
+
+    def lane(self, model: LoadedModel) -> Lane:
+        """The lane of a model, opened with its first request."""
+        lane = self._lanes.get(model)
+        if lane is None:
+            lane = self._lanes[model] = Lane(model, self._deliver)
+        return lane
+
+    def close(self, timeout: float) -> bool:
+        """Let everything that waits be done and end the threads.
+
+        Args:
+            timeout: Most seconds to wait for it.
+
+        Returns:
+            Whether all is done.
+        """
+        until = monotonic() + timeout
+        for lane in self._lanes.values():
+            lane.close()
+        ended = [lane.join(max(0.0, until - monotonic())) for lane in self._lanes.values()]
+        return all(ended)
+
+
+def inline_rows(model: LoadedModel) -> int:
+    """Most rows that the model answers faster than a thread hop costs; 0 if none, or if nobody knows."""
+    pace = model.pace
+    if pace is None or pace.first > HOP:
+        return 0
+    most = max(1, model.max_batch_size)
+    return most if pace.further * most <= HOP else 1 + int((HOP - pace.first) / pace.further)
