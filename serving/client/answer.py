@@ -49,7 +49,7 @@ class Answer(dict[str, NDArray[Any]]):
 
 def _count(tensor: pb.ModelInferResponse.InferOutputTensor) -> int:
     if tensor.datatype not in NUMPY:
-        raise AnswerError(f"output '{tensor.name}': datatype {tensor.datatype} is unknown to this client")
+        raise AnswerError(f"output '{tensor.name}': datatype {tensor.datatype} is unknown here")
     if any(size < 0 for size in tensor.shape):
         raise AnswerError(f"output '{tensor.name}' has a negative dimension: {list(tensor.shape)}")
     count = 1

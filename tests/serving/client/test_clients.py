@@ -213,7 +213,7 @@ def test_a_deadline_ends_the_call_and_reaches_the_server(connect, address, recor
         client.infer("double", [[1, 2, 3]], request_id="hang", timeout=0.2)
     assert time.monotonic() - start < 2
     assert recorder.calls.count("ModelInfer") == 1
-    assert recorder.remaining[-1] <= 0.2
+    assert recorder.remaining[-1] < 1  # and not the five seconds of the client
 
 
 def test_attempts_share_one_deadline(connect, address, recorder):
