@@ -1,0 +1,1 @@
+"""Proof that an artefact answers as the original does: probes in, figures out."""
