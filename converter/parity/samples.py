@@ -1,0 +1,149 @@
+"""The user's own inputs (``--samples``) and recorded answers (``--expected``), as probes."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from converter.errors import UsageError
+from converter.parity.array_file import read_arrays
+from converter.parity.dtypes import MEASURABLE, numpy_dtype
+from converter.parity.probes import Probe
+from converter.signature import Signature, TensorSpec
+
+_ROWS_AT_ONCE = 32
+# The names that numpy gives to a single array: np.savez(file, x), and a .npy file as we read it.
+_UNNAMED = "arr_0"
+
+
+def sample_probes(samples: Path, expected: Path | None, signature: Signature) -> list[Probe]:
+    """Read the files, check them against the signature, and cut them into batches.
+
+    Arrays are matched by name; a model with one input (one output) also takes a ``.npy`` or a lone unnamed
+    array. Arrays of other names are left alone: one file may hold inputs, answers and labels. A dtype may
+    differ from the signature's only if every value survives the cast.
+
+    Args:
+        samples: ``.npz`` or ``.npy`` with the inputs.
+        expected: The same with the outputs, or None.
+        signature: What the model takes and returns.
+
+    Returns:
+        Probes of at most 32 rows (of exactly the batch, where that is fixed), in the order of the file; they
+        share memory with one copy of the arrays.
+
+    Raises:
+        UsageError: A file cannot be read, lacks a name, or holds an array of another shape, dtype or number
+            of rows; the text names what came and what was expected.
+    """
+    inputs = _matched("--samples", samples, signature.inputs)
+    outputs = None if expected is None else _matched("--expected", expected, signature.outputs)
+    rows = _common_rows(samples, inputs, expected, outputs or {})
+    size = _batch_size(samples, signature.inputs, rows)
+    return [
+        Probe(
+            name=f"samples-{start}",
+            distribution=f"rows {start} to {min(start + size, rows) - 1} of {samples.name}",
+            inputs=_rows(inputs, start, size),
+            expected=None if outputs is None else _rows(outputs, start, size),
+        )
+        for start in range(0, rows, size)
+    ]
+
+
+def _matched(option: str, path: Path, specs: Sequence[TensorSpec]) -> dict[str, NDArray[Any]]:
+    arrays = read_arrays(option, path)
+    if len(specs) == 1 and list(arrays) == [_UNNAMED]:
+        arrays = {specs[0].name: arrays[_UNNAMED]}
+    missing = [spec.name for spec in specs if spec.name not in arrays]
+    if missing:
+        raise UsageError(
+            f"holds {_listed(arrays)}, and lacks {_listed(missing)}",
+            where=f"{option} {path.name}",
+            hint=f"Save it with np.savez, one array for each of {_listed(spec.name for spec in specs)}.",
+        )
+    return {spec.name: _fitted(f"{option} {path.name}", arrays[spec.name], spec) for spec in specs}
+
+
+def _fitted(where: str, array: NDArray[Any], spec: TensorSpec) -> NDArray[Any]:
+    """The array in the spec's dtype, if its shape fits and nothing is lost."""
+    if array.ndim != len(spec.shape) or any(
+        wanted not in (None, size) for wanted, size in zip(spec.shape[1:], array.shape[1:], strict=True)
+    ):
+        wanted = ", ".join("any" if size is None else str(size) for size in ("rows", *spec.shape[1:]))
+        raise UsageError(
+            f"array {spec.name!r} has shape {array.shape}, and ({wanted}) was expected",
+            where=where,
+            hint="The first axis counts the rows; the others are those of the model.",
+        )
+    if spec.dtype not in MEASURABLE:
+        raise UsageError(
+            f"array {spec.name!r} is for a tensor of dtype {spec.dtype}, which cannot be compared",
+            where=where,
+            hint="Prove the part of the model that takes and returns numbers.",
+        )
+    return _cast(where, array, spec)
+
+
+def _cast(where: str, array: NDArray[Any], spec: TensorSpec) -> NDArray[Any]:
+    dtype = numpy_dtype(spec.dtype)
+    if array.dtype == np.dtype("V2") and spec.dtype == "bfloat16":
+        return array.view(dtype)  # numpy's files have no name for bfloat16 and store its bits
+    if array.dtype.name not in MEASURABLE:
+        raise _misfit(where, array, spec, "is no dtype of numbers")
+    with np.errstate(all="ignore"):
+        cast = array.astype(dtype)
+        same = np.array_equal(array, cast.astype(array.dtype), equal_nan=array.dtype.kind not in "biu")
+        # -1 comes back from uint8 as -1, and was 255 there.
+        same = same and np.array_equal(array < 0, cast < 0)
+    if not same:
+        raise _misfit(where, array, spec, "cannot be cast without loss")
+    return cast
+
+
+def _misfit(where: str, array: NDArray[Any], spec: TensorSpec, why: str) -> UsageError:
+    return UsageError(
+        f"array {spec.name!r} has dtype {array.dtype.name}, which {why}; {spec.dtype} was expected",
+        where=where,
+        hint=f"Save it as {spec.dtype}, with array.astype({spec.dtype!r}), if the loss is meant.",
+    )
+
+
+def _common_rows(
+    samples: Path,
+    inputs: Mapping[str, NDArray[Any]],
+    expected: Path | None,
+    outputs: Mapping[str, NDArray[Any]],
+) -> int:
+    rows = {f"{name!r} in {samples.name}": len(array) for name, array in inputs.items()}
+    if expected is not None:
+        rows |= {f"{name!r} in {expected.name}": len(array) for name, array in outputs.items()}
+    if len(set(rows.values())) != 1 or 0 in rows.values():
+        counts = ", ".join(f"{count} rows of {name}" for name, count in rows.items())
+        raise UsageError(
+            f"{counts} came; the same number was expected of each, and at least one",
+            where="--samples" if expected is None else "--samples and --expected",
+            hint="Save inputs and answers of the same rows, in the same order.",
+        )
+    return next(iter(rows.values()))
+
+
+def _batch_size(samples: Path, specs: Sequence[TensorSpec], rows: int) -> int:
+    fixed = next((spec.shape[0] for spec in specs if spec.shape[0] is not None), None)
+    if fixed is not None and rows % fixed:
+        raise UsageError(
+            f"{rows} rows came; the model takes batches of {fixed}, so a multiple of {fixed} was expected",
+            where=f"--samples {samples.name}",
+            hint=f"Leave out the last {rows % fixed} rows, or add {fixed - rows % fixed}.",
+        )
+    return fixed or _ROWS_AT_ONCE
+
+
+def _rows(arrays: Mapping[str, NDArray[Any]], start: int, size: int) -> dict[str, NDArray[Any]]:
+    return {name: array[start : start + size] for name, array in arrays.items()}
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(repr(name) for name in names) or "no arrays"
