@@ -1,0 +1,63 @@
+"""A TensorFlow function as one flat graph: variables made constants, nested functions put in line."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy.typing as npt
+import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+_PASSED_ON = frozenset({"Identity", "Cast"})
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """The flat graph and its ends.
+
+    Attributes:
+        concrete: Concrete function without variables.
+        inputs: Placeholder by name.
+        outputs: Tensor in the graph by name.
+    """
+
+    concrete: Any
+    inputs: Mapping[str, tf.Tensor]
+    outputs: Mapping[str, tf.Tensor]
+
+    def before_softmax(self) -> dict[str, tf.Tensor]:
+        """By output that a Softmax produces: the tensor that goes into that Softmax."""
+        found = {}
+        for name, tensor in self.outputs.items():
+            operation = tensor.op
+            while operation.type in _PASSED_ON:
+                operation = operation.inputs[0].op
+            if operation.type == "Softmax":
+                found[name] = operation.inputs[0]
+        return found
+
+    def run_before_softmax(self, inputs: Mapping[str, tf.Tensor]) -> dict[str, npt.NDArray[Any]]:
+        """Compute those tensors by a function that is cut off there; empty if there is none."""
+        fetches = self.before_softmax()
+        if not fetches:
+            return {}
+        cut = self.concrete.prune(list(self.inputs.values()), list(fetches.values()))
+        values = cut(*(inputs[name] for name in self.inputs))
+        return {name: value.numpy() for name, value in zip(fetches, values, strict=True)}
+
+
+def freeze(function: Any) -> Frozen:  # noqa: ANN401  TensorFlow has no public name for it
+    """Flatten a concrete function that returns a dictionary.
+
+    Args:
+        function: Out of ``tf.saved_model.load(...).signatures`` or ``get_concrete_function``, whose arguments
+            have names that TensorFlow keeps. Its variables' owner must be alive: it holds them weakly.
+
+    Returns:
+        The flat graph, with inputs and outputs sorted by name.
+    """
+    # Loops stay While: lowered, they would be cycles in the graph.
+    concrete = convert_variables_to_constants_v2(function, lower_control_flow=False)
+    placeholders = sorted(concrete.inputs, key=lambda tensor: tensor.op.name)
+    outputs = dict(zip(sorted(function.structured_outputs), concrete.outputs, strict=True))
+    return Frozen(concrete, {tensor.op.name: tensor for tensor in placeholders}, outputs)

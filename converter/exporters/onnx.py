@@ -1,0 +1,125 @@
+"""ONNX: tf2onnx on a named TensorFlow function, then our own tidying, naming and checking."""
+
+import json
+from collections.abc import Mapping, MutableSequence
+from pathlib import Path
+
+import keras
+import onnx
+import tf2onnx
+
+from converter import __version__
+from converter.errors import UnsupportedError
+from converter.exporters.contract import PROVENANCE_KEY, ExportOptions, Json
+from converter.exporters.onnx_canonical import canonicalise
+from converter.exporters.onnx_rewrites import simplify
+from converter.exporters.origin import layer_of
+from converter.exporters.serving_function import serving_function, with_placeholder_names
+from converter.signature import Signature, TensorSpec
+
+IR_VERSIONS = {13: 7, 14: 7, 15: 8, 16: 8, 17: 8, 18: 8}
+"""The IR version that was current when each opset came out, so that runtimes of that day load the file."""
+
+BATCH = "batch"
+
+ValueInfos = MutableSequence[onnx.ValueInfoProto]
+
+
+def export(
+    model: keras.Model,
+    signature: Signature,
+    path: Path,
+    provenance: Mapping[str, Json],
+    options: ExportOptions,
+) -> None:
+    """Write an ONNX file; see ``contract.Exporter``.
+
+    The bytes depend on the model, the signature, the provenance and the options alone: nodes stand in a fixed
+    order under names counted per operator, and nothing of the process enters.
+
+    Raises:
+        UnsupportedError: An operation of the model has no ONNX counterpart at this opset.
+    """
+    graph = _convert(model, signature, options.opset).graph
+    require_known_operators(graph, options.opset, model)
+    proto = onnx.helper.make_model(
+        graph,
+        opset_imports=[onnx.helper.make_opsetid("", options.opset)],
+        ir_version=IR_VERSIONS[options.opset],
+        producer_name="plainserve",
+        producer_version=__version__,
+    )
+    simplify(proto)
+    canonicalise(
+        proto.graph, [spec.name for spec in signature.inputs], [spec.name for spec in signature.outputs]
+    )
+    _replace(proto.graph.input, [_value_info(spec) for spec in signature.inputs])
+    _replace(proto.graph.output, [_value_info(spec) for spec in signature.outputs])
+    onnx.helper.set_model_props(proto, {PROVENANCE_KEY: json.dumps(provenance, sort_keys=True)})
+    path.write_bytes(proto.SerializeToString(deterministic=True))
+
+
+def require_known_operators(graph: onnx.GraphProto, opset: int, model: keras.Model) -> None:
+    """Refuse what tf2onnx could not convert: it leaves such a TensorFlow operation in the graph.
+
+    Raises:
+        UnsupportedError: An operator, here or in a subgraph, is not in the opset.
+    """
+    for node in graph.node:
+        if node.domain not in ("", "ai.onnx") or not _has_schema(node.op_type, opset):
+            raise UnsupportedError(
+                f"operation {node.op_type!r} has no ONNX counterpart in opset {opset}",
+                where=layer_of(node.name, model),
+                hint="Choose another format with --to, or replace the layer.",
+            )
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.GRAPH:
+                require_known_operators(attribute.g, opset, model)
+
+
+def _has_schema(op_type: str, opset: int) -> bool:
+    try:
+        return not onnx.defs.get_schema(op_type, opset, "").deprecated
+    except onnx.defs.SchemaError:
+        return False
+
+
+def _convert(model: keras.Model, signature: Signature, opset: int) -> onnx.ModelProto:
+    """Run tf2onnx under placeholder names, which are legal in TensorFlow whatever the true names are."""
+    placeholders = with_placeholder_names(signature)
+    serve, specs = serving_function(model, placeholders)
+    try:
+        proto, _ = tf2onnx.convert.from_function(serve, specs, opset=opset)
+    except (KeyError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise UnsupportedError(
+            f"tf2onnx cannot convert the model: {reason}",
+            hint="Choose another format with --to, or another --opset.",
+        ) from error
+    _restore_order(proto.graph.input, placeholders.inputs)
+    _restore_order(proto.graph.output, placeholders.outputs)
+    return proto
+
+
+def _restore_order(values: ValueInfos, specs: tuple[TensorSpec, ...]) -> None:
+    """Put in order what tf2onnx orders as it likes, and put back an input that it dropped as unread."""
+    found = {value.name: value for value in values}
+    _replace(values, [found.get(spec.name) or _value_info(spec) for spec in specs])
+
+
+def _replace(values: ValueInfos, new: list[onnx.ValueInfoProto]) -> None:
+    del values[:]
+    values.extend(new)
+
+
+def _value_info(spec: TensorSpec) -> onnx.ValueInfoProto:
+    """Declare an input or output: axis 0 is ``batch`` where free, any other free axis ``<name>_dim_<i>``."""
+    free = [BATCH if axis == 0 else f"{spec.name}_dim_{axis}" for axis in range(len(spec.shape))]
+    shape = [name if size is None else size for size, name in zip(spec.shape, free, strict=True)]
+    return onnx.helper.make_tensor_value_info(spec.name, _element_type(spec.dtype), shape)
+
+
+def _element_type(dtype: str) -> int:
+    return int(
+        onnx.TensorProto.DataType.Value({"float32": "FLOAT", "float64": "DOUBLE"}.get(dtype, dtype.upper()))
+    )

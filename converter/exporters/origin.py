@@ -1,0 +1,25 @@
+"""Which layer a TensorFlow operation came from."""
+
+import re
+
+import keras
+
+
+def layer_of(operation: str, model: keras.Model) -> str:
+    """Name the place of an operation for an error.
+
+    Keras opens a scope of the layer's name, which TensorFlow makes unique by a number.
+
+    Args:
+        operation: Such as ``functional_1/attention_1/Qr``.
+        model: The model that was traced.
+
+    Returns:
+        Such as ``layer 'attention'``; ``operation '...'`` if no layer's name is in it.
+    """
+    layers = {layer.name for layer in model.layers}
+    for scope in reversed(operation.split("/")[:-1]):
+        for name in (scope, re.sub(r"_\d+$", "", scope)):
+            if name in layers:
+                return f"layer {name!r}"
+    return f"operation {operation!r}"
