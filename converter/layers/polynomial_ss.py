@@ -17,7 +17,7 @@ def polynomial_ss(x: Tensor, coefficients: ArrayLike, limit: float) -> Tensor:
     """Return ``c0 + c1 x + c2 x^2 + ...`` with x first clamped to ``[-limit, limit]``.
 
     Evaluated by Horner's rule, in float32 for 16-bit tensors. Outside the limit the value is that of the
-    nearer end and the gradient 0.
+    nearer end and the gradient 0; exactly at the limit the gradient is what the backend says of a clip.
 
     Args:
         x: Any shape, any floating dtype.

@@ -1,4 +1,4 @@
-"""The four activations as test cases: function, layer and a float64 formula written a second time, in numpy."""
+"""The four activations as test cases: function, layer and a float64 formula of its own in numpy."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

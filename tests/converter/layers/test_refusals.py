@@ -11,7 +11,7 @@ NOT_NUMBERS = ["2.0", None, True, [True], 1j, [[1.0], [1.0, 2.0]], {"alpha": 1.0
 NOT_FINITE = [np.nan, np.inf, -np.inf, [1.0, np.nan], 1e39, np.array([[1.0], [-np.inf]])]
 
 PLACES = {
-    "PSS": ("alpha", lambda value: PSS(value)),
+    "PSS": ("alpha", PSS),
     "pss": ("alpha", lambda value: pss(X, value)),
     "RationalSS a": ("a", lambda value: RationalSS(a=value)),
     "RationalSS b": ("b", lambda value: RationalSS(b=value)),

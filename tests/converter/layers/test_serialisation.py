@@ -1,3 +1,5 @@
+import json
+
 import keras
 import numpy as np
 import pytest
@@ -10,12 +12,12 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 LAYERS = {
-    "pss": lambda: PSS(),
+    "pss": PSS,
     "pss_vector": lambda: PSS(np.array([1.0, -2.0, 3.5, 0.0])),
     "pss_trainable": lambda: PSS(3.0, trainable_alpha=True),
     "pss_trainable_vector": lambda: PSS([1.0, 2.0, 3.0, 4.0], trainable_alpha=True),
     "pss_trainable_per_channel": lambda: PSS(3.0, trainable_alpha=True, axis=-1),
-    "ss": lambda: SS(),
+    "ss": SS,
     "rational_ss": lambda: RationalSS(1.5, 0.8),
     "rational_ss_trainable": lambda: RationalSS(1.5, 0.8, trainable_a=True, trainable_b=True),
     "rational_ss_mixed": lambda: RationalSS([1.0, 2.0, 3.0, 4.0], 0.8, trainable_b=True, axis=-1),
@@ -76,10 +78,25 @@ def test_a_config_rebuilds_the_layer_and_is_plain_json(make):
     again = keras.saving.deserialize_keras_object(config)
     assert again.get_config() == layer.get_config()
     assert config["registered_name"] == f"plainserve>{type(layer).__name__}"
-    parameters = {
-        key: layer.get_config()[key] for key in ("alpha", "a", "b", "coefficients") if key in config
-    }
-    assert all(isinstance(value, float | list) for value in parameters.values())
+    assert json.loads(json.dumps(config)) == config
+
+
+@pytest.mark.parametrize(
+    ("layer", "expected"),
+    [
+        (PSS(np.float64(1.5)), {"alpha": 1.5, "trainable_alpha": False, "axis": None}),
+        (
+            RationalSS(np.array([1, 2]), np.float32([[0.5, 0.25]]), trainable_b=True),
+            {"a": [1.0, 2.0], "b": [[0.5, 0.25]], "trainable_a": False, "trainable_b": True, "axis": None},
+        ),
+        (PolynomialSS((1, 2), np.int64(3)), {"coefficients": [1.0, 2.0], "limit": 3.0}),
+    ],
+)
+def test_numbers_and_arrays_of_any_kind_become_floats_and_lists(layer, expected):
+    config = layer.get_config()
+    options = {key: value for key, value in config.items() if key not in {"name", "trainable", "dtype"}}
+    assert options == expected
+    assert not any(isinstance(value, np.generic | np.ndarray) for value in options.values())
 
 
 def test_learned_parameters_are_saved_as_the_formula_uses_them(tmp_path):
