@@ -49,7 +49,7 @@ class Answer(dict[str, NDArray[Any]]):
 
 def _count(tensor: pb.ModelInferResponse.InferOutputTensor) -> int:
     if tensor.datatype not in NUMPY:
-        raise AnswerError(f"output '{tensor.name}': datatype {tensor.datatype} is unknown here")
+        raise AnswerError(f"output '{tensor.name}': datatype {tensor.datatype} is unknown")
     if any(size < 0 for size in tensor.shape):
         raise AnswerError(f"output '{tensor.name}' has a negative dimension: {list(tensor.shape)}")
     count = 1
@@ -67,7 +67,7 @@ def _from_raw(tensor: pb.ModelInferResponse.InferOutputTensor, data: bytes) -> N
             raise AnswerError(f"output '{tensor.name}': {error}") from error
     if len(data) != byte_size(tensor.datatype, count):
         raise AnswerError(
-            f"output '{tensor.name}' is {tensor.datatype} {list(tensor.shape)} and came with {len(data)} bytes"
+            f"output '{tensor.name}' is {tensor.datatype} {list(tensor.shape)} and came as {len(data)} bytes"
         )
     array = np.frombuffer(data, NUMPY[tensor.datatype].newbyteorder("<")).reshape(tensor.shape)
     return bf16_to_float32(array) if tensor.datatype == BF16 else array

@@ -33,7 +33,7 @@ def fit(value: ArrayLike, tensor: TensorMetadata) -> NDArray[Any]:
         return _strings(value, tensor)
     if isinstance(value, np.ndarray | np.generic):
         return _cast(np.asarray(value), tensor)
-    return _literals(value, tensor)
+    return fit_literals(value, tensor)
 
 
 def _strings(value: ArrayLike, tensor: TensorMetadata) -> NDArray[Any]:
@@ -71,7 +71,19 @@ def _is_exact(source: np.dtype[Any], target: np.dtype[Any]) -> bool:
     return np.can_cast(source, target, "safe") and not (wide_integer and target.kind == "f")
 
 
-def _literals(value: ArrayLike, tensor: TensorMetadata) -> NDArray[Any]:
+def fit_literals(value: ArrayLike, tensor: TensorMetadata) -> NDArray[Any]:
+    """Convert numbers whose own type says nothing, such as those of a text file.
+
+    Args:
+        value: Numbers. To a float they are rounded; for an integer they are integers in its range.
+        tensor: The input, of any datatype but BYTES.
+
+    Returns:
+        An array of ``NUMPY[tensor.datatype]``, of the value's shape.
+
+    Raises:
+        InputError: A number does not fit, or is none.
+    """
     target = NUMPY[tensor.datatype]
     try:
         array = np.asarray(value)

@@ -41,13 +41,13 @@ def test_bf16_is_widened_and_strings_are_read_both_ways():
 @pytest.mark.parametrize(
     ("answer", "text"),
     [
-        (message("FP32", [2], b"1234"), r"FP32 \[2\] and came with 4 bytes"),
+        (message("FP32", [2], b"1234"), r"FP32 \[2\] and came as 4 bytes"),
         (message("FP8", [1], b"1"), "datatype FP8 is unknown"),
         (message("FP32", [-1], b""), "negative dimension"),
         (message("BYTES", [1], b"\x09\x00\x00\x00a"), "output 'y': element 0 claims 9 bytes"),
         (message("FP32", [2], fp32_contents=[1.0]), "came with 1 elements"),
         (message("FP16", [1]), "FP16 and did not come as raw bytes"),
-        (message("INT32", [2**40, 2**40], b"1"), "came with 1 bytes"),
+        (message("INT32", [2**40, 2**40], b"1"), "came as 1 bytes"),
     ],
 )
 def test_an_answer_that_contradicts_itself_is_refused(answer, text):

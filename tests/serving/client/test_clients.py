@@ -250,7 +250,7 @@ def test_inputs_that_do_not_fit_are_refused_before_anything_is_sent(connect, add
 def test_an_answer_that_contradicts_itself_is_refused(connect, address, recorder):
     recorder.answer = pb.ModelInferResponse(raw_output_contents=[b"1234"])
     recorder.answer.outputs.add(name="y", datatype="FP32", shape=[2])
-    with pytest.raises(AnswerError, match=r"output 'y' is FP32 \[2\] and came with 4 bytes"):
+    with pytest.raises(AnswerError, match=r"output 'y' is FP32 \[2\] and came as 4 bytes"):
         connect(address).infer("double", [[1, 2, 3]])
 
 

@@ -1,0 +1,135 @@
+"""Files that hold inputs of a model: .npy, .npz, .json, .csv, and images.
+
+Numbers in them take the model's datatype as literals do: rounded to its floats, integers only where they fit.
+One sample without the batch's dimension becomes a batch of one.
+"""
+
+import csv
+import json
+import zlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from serving.client.arrays import fit, fit_literals
+from serving.client.metadata import ModelMetadata, TensorMetadata
+from serving.commands.image_file import SUFFIXES, read_image
+from serving.datatypes import BYTES
+
+
+class InputFileError(Exception):
+    """A file cannot be read, or does not hold inputs of this model."""
+
+
+def read(path: Path, metadata: ModelMetadata) -> dict[str, NDArray[Any]]:
+    """Read a model's inputs.
+
+    Args:
+        path: A file; its suffix says what it is.
+        metadata: The model.
+
+    Returns:
+        Arrays by input name, as the client takes them.
+
+    Raises:
+        InputFileError: The file is missing, damaged, of an unknown kind, or fits another model.
+        InputError: A number does not fit the input's datatype.
+        PackageMissingError: It is an image and Pillow is not installed.
+    """
+    suffix = path.suffix.lower()
+    reader = READERS.get(suffix)
+    if reader is None:
+        raise InputFileError(f"{path}: unknown kind of file; those there are: {', '.join(READERS)}")
+    try:
+        values = _by_name(reader(path, metadata), metadata)
+    except (OSError, ValueError, EOFError, BadZipFile, zlib.error) as error:
+        raise InputFileError(f"{path}: {error}") from error
+    tensors = {tensor.name: tensor for tensor in metadata.inputs}
+    return {name: _fit(value, tensors[name]) for name, value in values.items()}
+
+
+def _by_name(values: ArrayLike | Mapping[str, ArrayLike], metadata: ModelMetadata) -> Mapping[str, ArrayLike]:
+    names = [tensor.name for tensor in metadata.inputs]
+    listed = ", ".join(names)
+    if not isinstance(values, Mapping):
+        if len(names) > 1:
+            raise ValueError(f"holds one array, and the model has the inputs {listed}; use .npz or .json")
+        return {names[0]: values}
+    if len(values) == len(names) == 1:
+        return {names[0]: next(iter(values.values()))}  # numpy names a lone array arr_0
+    unknown = [name for name in values if name not in names]
+    if unknown:
+        raise ValueError(f"holds {', '.join(unknown)}, and the model has the inputs {listed}")
+    return values
+
+
+def _fit(value: ArrayLike, tensor: TensorMetadata) -> NDArray[Any]:
+    array = (fit if tensor.datatype == BYTES else fit_literals)(value, tensor)
+    return array[None] if array.ndim == len(tensor.shape) - 1 else array
+
+
+def _read_npy(path: Path, _: ModelMetadata) -> ArrayLike:
+    with path.open("rb") as file:
+        array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
+    return array
+
+
+def _read_npz(path: Path, _: ModelMetadata) -> Mapping[str, ArrayLike]:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+        return dict(archive)
+
+
+def _read_json(path: Path, _: ModelMetadata) -> ArrayLike | Mapping[str, ArrayLike]:
+    values: ArrayLike | Mapping[str, ArrayLike] = json.loads(path.read_text(encoding="utf-8"))
+    return values
+
+
+def _read_csv(path: Path, metadata: ModelMetadata) -> ArrayLike:
+    """Rows of numbers, one sample each; a first line without any number is a header."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = [[cell.strip() for cell in row] for row in csv.reader(file) if row]
+    numeric = metadata.inputs[0].datatype != BYTES
+    if numeric and rows and not any(_is_number(cell) for cell in rows[0]):
+        rows = rows[1:]
+    if not rows:
+        raise ValueError("holds no rows")
+    if len({len(row) for row in rows}) > 1:
+        raise ValueError("has rows of different lengths")
+    # As objects: an array of numpy's own choice would turn integers beside fractions into fractions.
+    table = np.array([[_number(cell) if numeric else cell for cell in row] for row in rows], dtype=np.object_)
+    dims = metadata.inputs[0].shape[1:]
+    values: ArrayLike = (table.reshape(len(table), *dims) if dims.count(-1) <= 1 else table).tolist()
+    return values
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _number(cell: str) -> int | float:
+    if not _is_number(cell):
+        raise ValueError(f"holds '{cell}' where a number belongs")
+    return int(cell) if cell.lstrip("+-").isdecimal() else float(cell)
+
+
+def _read_image(path: Path, metadata: ModelMetadata) -> ArrayLike:
+    if len(metadata.inputs) > 1:
+        raise ValueError("is an image, and the model has several inputs; use .npz or .json")
+    return read_image(path, metadata.inputs[0])
+
+
+READERS: Final[dict[str, Callable[[Path, ModelMetadata], ArrayLike | Mapping[str, ArrayLike]]]] = {
+    ".npy": _read_npy,
+    ".npz": _read_npz,
+    ".json": _read_json,
+    ".csv": _read_csv,
+    **dict.fromkeys(SUFFIXES, _read_image),
+}
