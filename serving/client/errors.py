@@ -18,7 +18,7 @@ ClientError
 
 import math
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 import grpc
 
@@ -115,8 +115,12 @@ def server_error(error: grpc.RpcError) -> ServerError:
     return BY_CODE.get(code, ServerError)(code, error.details() or "", retry_after(error.trailing_metadata()))
 
 
-def retry_after(trailing: Iterable[tuple[str, str | bytes]] | None) -> float | None:
-    """The server's hint in seconds; None where there is none, infinity where it says not to try again."""
+def retry_after(trailing: Iterable[Any] | None) -> float | None:
+    """The server's hint in seconds, from pairs of key and value.
+
+    Returns:
+        None if it gives none; infinity if it says not to try again.
+    """
     for key, value in trailing or ():
         if key == PUSHBACK_KEY:
             return int(value) / 1000 if value.isdigit() else math.inf

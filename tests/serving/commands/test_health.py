@@ -51,7 +51,8 @@ def test_a_proxy_in_the_environment_is_not_used(run, monkeypatch):
 
 @pytest.mark.parametrize("command", ["health", "predict"])
 def test_declaring_the_commands_imports_nothing_heavy(command):
-    code = f"import sys, serving.commands.{command}; print({{'grpc', 'numpy', 'rich', 'protos'}} & set(sys.modules))"
+    heavy = {"grpc", "numpy", "rich", "protos"}
+    code = f"import sys, serving.commands.{command}; print({heavy} & set(sys.modules))"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30
     )

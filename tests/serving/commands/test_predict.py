@@ -105,7 +105,7 @@ def test_a_terminal_gets_a_table_that_says_where_the_largest_stands(ask, monkeyp
     assert code == 0
     for part in (
         "rows, version 1",
-        "FP32" if "FP32" in out else "float32",
+        "float32",
         "[30, 3]",
         "largest at",
         "30 rows",
@@ -186,11 +186,8 @@ def test_a_server_that_is_not_there_is_one_line(ask):
 
 
 def test_an_image_without_pillow_says_what_to_install(ask, monkeypatch):
-    image = Image.new("L", (4, 4))
-    image.save  # noqa: B018  loads what saving needs before the import is barred
-    path_content = image.tobytes()
     monkeypatch.setitem(sys.modules, "PIL", None)
-    code, _, err = ask("digits", "x.png", path_content)
+    code, _, err = ask("digits", "x.png", b"never read")
     assert code == 6
     assert "reading .png files needs Pillow; pip install pillow" in err
 
