@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from converter.parity.dtypes import FLOATS, FloatRange, float_range, numpy_dtype
+from converter.dtypes import FLOATS, FloatRange, float_range, numpy_dtype
 
 # Arguments of exp, before the scale, at which implementations change their ways: 18, where onnxruntime clamps
 # its sigmoid; 88, past which exp overflows float32; 104, past which exp(-x) is 0 even as a float32 denormal;

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from converter.dtypes import FLOATS, MEASURABLE
 from converter.errors import UnsupportedError
-from converter.parity.dtypes import FLOATS, MEASURABLE
 from converter.parity.error_histogram import ErrorHistogram
 from converter.parity.figures import Comparison, WorstElement, incomparable, merge
 from converter.parity.tolerance import Tolerance

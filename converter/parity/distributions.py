@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from converter.parity.dtypes import FLOATS, INTEGERS, largest_exact_integer, numpy_dtype
+from converter.dtypes import FLOATS, INTEGERS, largest_exact_integer, numpy_dtype
 from converter.signature import TensorSpec
 
 # Ten standard deviations of a standardised feature: most activations are then on their tails, while the error

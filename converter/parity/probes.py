@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from converter.dtypes import MEASURABLE
 from converter.errors import UnsupportedError
 from converter.parity.distributions import Distribution, InputHint, distributions_for
-from converter.parity.dtypes import MEASURABLE
 from converter.signature import TensorSpec
 
 __all__ = ["InputHint", "Probe", "probes"]

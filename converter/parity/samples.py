@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from converter.dtypes import MEASURABLE, numpy_dtype
 from converter.errors import UsageError
 from converter.parity.array_file import read_arrays
-from converter.parity.dtypes import MEASURABLE, numpy_dtype
 from converter.parity.probes import Probe
 from converter.signature import Signature, TensorSpec
 

@@ -3,8 +3,8 @@
 import math
 from dataclasses import dataclass
 
+from converter.dtypes import INTEGERS
 from converter.errors import UnsupportedError, UsageError
-from converter.parity.dtypes import INTEGERS
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from converter.parity.dtypes import FLOATS, float_range
+from converter.dtypes import FLOATS, float_range
 
 _ELEMENTS_AT_ONCE = 1 << 18
 # Two classes this close, in eps of the dtype and relative to the larger, differ by rounding alone: a tie.

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from converter.dtypes import FLOATS, float_range, numpy_dtype
 from converter.parity.activation_probe import activation_inputs
-from converter.parity.dtypes import FLOATS, float_range, numpy_dtype
 from converter.parity.ulp import ulp_distance
 
 ALL = sorted(FLOATS)

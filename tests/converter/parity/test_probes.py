@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from converter.dtypes import MEASURABLE, numpy_dtype
 from converter.errors import UnsupportedError
-from converter.parity.dtypes import MEASURABLE, numpy_dtype
 from converter.parity.probes import InputHint, probes
 from converter.signature import TensorSpec
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from converter.parity.dtypes import FLOATS, float_range, numpy_dtype
+from converter.dtypes import FLOATS, float_range, numpy_dtype
 from converter.parity.ulp import integer_distance, ulp_distance
 
 finite32 = st.floats(width=32, allow_nan=False, allow_infinity=False)

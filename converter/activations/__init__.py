@@ -1,0 +1,53 @@
+"""The activations that Plainserve knows, and how a user's spelling leads to one.
+
+Adding one: a file here, its layer in ``converter.layers``, a row in the parity table.
+"""
+
+from collections.abc import Mapping
+
+from converter.activations.activation import Activation, Parameter, Step, number
+from converter.activations.pss import PSS
+from converter.activations.rational_ss import RationalSS
+from converter.activations.ss import SS
+from converter.lambdas import Expression, as_named_call
+
+__all__ = [
+    "ACTIVATIONS",
+    "PSS",
+    "SS",
+    "Activation",
+    "Parameter",
+    "RationalSS",
+    "Step",
+    "by_class",
+    "by_expression",
+    "by_function",
+    "number",
+]
+
+ACTIVATIONS: Mapping[str, type[Activation]] = {kind.key: kind for kind in (PSS, SS, RationalSS)}
+
+
+def by_class(name: str) -> type[Activation] | None:
+    """The activation that users call by this class name."""
+    return next((kind for kind in ACTIVATIONS.values() if name in kind.class_names), None)
+
+
+def by_function(name: str) -> type[Activation] | None:
+    """The activation that users call by this function name."""
+    return next((kind for kind in ACTIVATIONS.values() if name in kind.function_names), None)
+
+
+def by_expression(expression: Expression) -> tuple[Activation, str] | None:
+    """The activation that a lambda computes, and how that is known; None if it computes something else.
+
+    An expression that spells the arithmetic is known from the code. One that only names a function,
+    exactly ``f(x)``, is assumed from the name.
+    """
+    for kind in ACTIVATIONS.values():
+        found = kind.from_expression(expression)
+        if found is not None:
+            return found, "formula read from the lambda"
+    name = as_named_call(expression)
+    known = by_function(name) if name else None
+    return (known(), f"formula assumed from the name '{name}'") if known else None

@@ -1,0 +1,129 @@
+"""What every activation offers to the rest of the converter.
+
+An activation is a value: its formula with its numbers. It says how users spell it (class names and their
+config keys, function names, lambda expressions), which layer of ours computes it (the reference), and into
+which plain steps it is lowered.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from converter.errors import UnsafeFileError
+from converter.lambdas import Expression
+
+Parameter = float | tuple[float, ...]
+"""A number, or one number per channel of the last axis."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One built-in Keras layer that an activation is lowered to.
+
+    Attributes:
+        kind: The Keras class name.
+        config: Its constructor arguments, without name and dtype.
+        suffix: What is appended to the original layer's name.
+    """
+
+    kind: str
+    config: Mapping[str, Any]
+    suffix: str
+
+
+class Activation(Protocol):
+    """A recognised activation with its numbers."""
+
+    key: ClassVar[str]
+    """Its name on the command line, such as ``pss``."""
+    layer: ClassVar[str]
+    """The class in ``converter.layers`` that computes it."""
+    class_names: ClassVar[Mapping[str, frozenset[str]]]
+    """Users' class names, each with the config keys that such a class stores beyond a layer's own."""
+    function_names: ClassVar[frozenset[str]]
+    """Users' function names."""
+    parameters: ClassVar[tuple[str, ...]]
+    """The names of its numbers, in order."""
+
+    @classmethod
+    def from_expression(cls, expression: Expression) -> Self | None:
+        """Recognise a lambda's expression; None if it computes something else."""
+        ...
+
+    @property
+    def formula(self) -> str:
+        """The formula with its numbers, for people."""
+        ...
+
+    @property
+    def scale(self) -> float:
+        """The factor on x inside the formula: where the curve bends is 1 / scale."""
+        ...
+
+    def largest_input(self, dtype_max: float) -> float:
+        """The largest |x| at which the original formula is finite in a type whose largest number is given."""
+        ...
+
+    def evaluate(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The formula in float64."""
+        ...
+
+    def arguments(self) -> dict[str, Any]:
+        """Constructor arguments of the layer that computes it."""
+        ...
+
+    def lower(self) -> tuple[Step, ...]:
+        """Plain steps that compute it, in order."""
+        ...
+
+
+def rescaling(scale: Parameter, suffix: str) -> Step:
+    """The step scale * x."""
+    return Step("Rescaling", {"scale": plain(scale), "offset": 0.0}, suffix)
+
+
+def number(value: object, name: str, where: str) -> float:
+    """Check that a parameter is one finite number.
+
+    Raises:
+        UnsafeFileError: It is anything else; the text names the parameter and what came.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        came = repr(value)
+        raise UnsafeFileError(
+            f"parameter '{name}' must be a number, not {came if len(came) <= 60 else came[:57] + '...'}",
+            where=where,
+        )
+    try:
+        result = float(value)
+    except OverflowError:
+        result = math.inf
+    if not math.isfinite(result):
+        raise UnsafeFileError(f"parameter '{name}' must be a finite number, not {value!r:.60}", where=where)
+    return result
+
+
+def smallest(value: Parameter) -> float:
+    """The least of a parameter's numbers."""
+    return min(value) if isinstance(value, tuple) else value
+
+
+def largest_magnitude(value: Parameter) -> float:
+    """The largest magnitude among a parameter's numbers."""
+    return max(map(abs, value)) if isinstance(value, tuple) else abs(value)
+
+
+def show(value: Parameter) -> str:
+    """A parameter for people: a number, or the range of a per-channel one."""
+    if isinstance(value, tuple):
+        return f"[{min(value):g} .. {max(value):g}]"
+    return f"{value:g}"
+
+
+def plain(value: Parameter) -> float | list[float]:
+    """A parameter as JSON holds it."""
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,34 @@
+"""One stored array of numbers: what it is, and how to read it when it is wanted."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Weight:
+    """An array that is read only when asked for.
+
+    Attributes:
+        shape: Its sizes.
+        dtype: Its numpy type; ``bfloat16`` is kept as the name that the model states.
+        read: Returns the array; may be called again.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    read: Callable[[], NDArray[Any]]
+
+    @classmethod
+    def of(cls, array: NDArray[Any]) -> Self:
+        """A weight that is already in memory."""
+        return cls(array.shape, array.dtype, lambda: array)
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return math.prod(self.shape)

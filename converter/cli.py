@@ -1,0 +1,113 @@
+"""The command ``convert``: describe a Keras model, or turn it into artefacts that are proved equal to it.
+
+Exit codes: 0 done; 1 unexpected; 2 usage; 3 not a Keras model, damaged or unsafe; 4 not supported;
+5 parity missed; 6 the environment lacks something. With several models, that of the first that failed.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from converter import __version__
+from converter.errors import ConversionError
+from converter.exporters import TARGETS
+
+_EPILOG = """\
+examples:
+  convert model.keras                          describe it: nothing is run or written
+  convert model.keras --to onnx                write model.onnx beside it, proved equal
+  convert a.keras b.h5 --to onnx --to tflite --output artefacts
+  convert model.keras --to onnx --repository models --name digits
+  convert model.keras --to onnx --activation lambda=rational_ss:a=1.5,b=0.8
+
+exit codes: 0 done, 1 unexpected, 2 usage, 3 not a Keras model, damaged or unsafe, 4 not supported,
+5 parity missed, 6 the environment lacks something
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    options = parser().parse_args(arguments)
+    try:
+        from converter.run import run  # noqa: PLC0415  --help and --version must not wait for numpy
+
+        return run(options)
+    except ConversionError as error:
+        sys.stderr.write(f"convert: {error}\n")
+        return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("convert: interrupted; nothing half-written is left\n")
+        return 130
+    except Exception as error:
+        if os.environ.get("PLAINSERVE_TRACEBACK"):
+            raise
+        sys.stderr.write(
+            f"convert: unexpected {type(error).__name__}: {error}\n"
+            "This is a defect in Plainserve; PLAINSERVE_TRACEBACK=1 shows where.\n"
+        )
+        return 1
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = argparse.ArgumentParser(
+        prog="convert",
+        description="Turn Keras models that use PSS, SS or RationalSS into plain ONNX, TFLite, SavedModel or "
+        "Keras files, and prove that each answers as the original does. Without --to, describe them.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument("models", nargs="+", type=Path, metavar="MODEL", help=".keras or .h5 file")
+    made.add_argument(
+        "--to", action="append", default=[], choices=list(TARGETS), metavar="FORMAT", help=", ".join(TARGETS)
+    )
+    made.add_argument("--version", action="version", version=f"plainserve {__version__}")
+    made.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    _add_places(made.add_argument_group("where to"))
+    _add_model(made.add_argument_group("what the file does not say"))
+    _add_proof(made.add_argument_group("proof"))
+    return made
+
+
+def _add_places(group: "argparse._ArgumentGroup") -> None:
+    group.add_argument(
+        "--output", type=Path, metavar="DIR", help="folder for the artefacts (beside the source)"
+    )
+    group.add_argument(
+        "--repository", type=Path, metavar="DIR", help="add versions to a model repository instead"
+    )
+    group.add_argument("--name", metavar="NAME", help="name in the repository (the source's)")
+
+
+def _add_model(group: "argparse._ArgumentGroup") -> None:
+    group.add_argument(
+        "--activation",
+        action="append",
+        default=[],
+        metavar="LAYER=FORMULA",
+        help="pss:alpha=3, ss or rational_ss:a=1.5,b=0.8",
+    )
+    group.add_argument(
+        "--input-shape",
+        action="append",
+        default=[],
+        metavar="[NAME=]SIZES",
+        help="784 or image=8,8,1; no batch",
+    )
+    group.add_argument("--batch", type=int, metavar="N", help="fix the batch size (free)")
+    group.add_argument("--opset", type=int, default=18, metavar="N", help="ONNX opset, 13 to 18 (18)")
+    group.add_argument("--no-fold", action="store_true", help="keep scales as operators of their own")
+
+
+def _add_proof(group: "argparse._ArgumentGroup") -> None:
+    group.add_argument("--samples", type=Path, metavar="NPZ", help="your own inputs, compared as well")
+    group.add_argument("--expected", type=Path, metavar="NPZ", help="recorded answers to --samples")
+    group.add_argument("--atol", type=float, metavar="X", help="absolute tolerance (float32: 1e-5)")
+    group.add_argument("--rtol", type=float, metavar="X", help="relative tolerance (float32: 1e-4)")
+    group.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the probes (0)")
+    group.add_argument("--no-parity", action="store_true", help="publish unproved, stamped unverified")
+    group.add_argument(
+        "--allow-nonfinite", action="store_true", help="accept NaN and infinity among the weights"
+    )

@@ -1,0 +1,46 @@
+"""The built-in layers that a model file may name. What is not here is not built.
+
+Each was chosen because it computes only with its arguments and weights: none loads a file, runs code from its
+configuration or reaches a network.
+"""
+
+_TABLE = {
+    "core": "InputLayer Dense EinsumDense Embedding Activation Masking Identity",
+    "convolution": """
+        Conv1D Conv2D Conv3D Conv1DTranspose Conv2DTranspose Conv3DTranspose
+        DepthwiseConv1D DepthwiseConv2D SeparableConv1D SeparableConv2D""",
+    "pooling": """
+        MaxPooling1D MaxPooling2D MaxPooling3D AveragePooling1D AveragePooling2D AveragePooling3D
+        GlobalMaxPooling1D GlobalMaxPooling2D GlobalMaxPooling3D
+        GlobalAveragePooling1D GlobalAveragePooling2D GlobalAveragePooling3D""",
+    "normalization": """
+        BatchNormalization LayerNormalization GroupNormalization UnitNormalization RMSNormalization""",
+    "regularization": """
+        Dropout SpatialDropout1D SpatialDropout2D SpatialDropout3D GaussianDropout GaussianNoise AlphaDropout
+        ActivityRegularization""",
+    "reshaping": """
+        Flatten Reshape Permute RepeatVector Cropping1D Cropping2D Cropping3D
+        ZeroPadding1D ZeroPadding2D ZeroPadding3D UpSampling1D UpSampling2D UpSampling3D""",
+    "merging": "Add Subtract Multiply Average Maximum Minimum Concatenate Dot",
+    "activation": "ReLU LeakyReLU ELU PReLU Softmax",
+    "preprocessing": "Rescaling Normalization",
+}
+
+KINDS: frozenset[str] = frozenset(name for names in _TABLE.values() for name in names.split())
+
+MODELS = frozenset({"Sequential", "Functional", "Model"})
+"""Class names of models that are built of layers; Keras 2 calls a functional one ``Model`` as well."""
+
+LOADERS = frozenset({"TFSMLayer", "TorchModuleWrapper", "FlaxLayer", "JaxLayer", "HubLayer", "KerasLayer"})
+"""Layers that load or run something from outside; a file that names one is refused as unsafe."""
+
+BUILT_IN_FUNCTIONS = frozenset(
+    """
+    celu elu exponential gelu glu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh leaky_relu
+    linear log_sigmoid log_softmax mish relu relu6 selu sigmoid silu soft_shrink softmax softplus softsign
+    sparse_plus sparse_sigmoid sparsemax squareplus swish tanh tanh_shrink threshold
+    """.split()
+)
+"""Activation functions of Keras that a layer's argument may name."""
+
+POLICIES = frozenset({"float16", "bfloat16", "float32", "float64", "mixed_float16", "mixed_bfloat16"})

@@ -1,0 +1,151 @@
+"""A model as data: layers with their numbers, the calls between them, inputs and outputs.
+
+Every stage between the file and Keras works on this value: it is read from the archive, lowered, folded, and
+at last built as a Keras model. Nested models are inlined, so a graph is flat; a shared layer is one ``Layer``
+with several ``Call``s.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from converter.activations import Activation
+from converter.archive import Weight
+
+
+@dataclass(frozen=True)
+class Ref:
+    """One tensor: output number ``output`` of call number ``call`` of a layer."""
+
+    layer: str
+    call: int = 0
+    output: int = 0
+
+
+Argument: TypeAlias = Any
+"""A ``Ref``, a plain value, or lists and dicts of them."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer.
+
+    Attributes:
+        name: Unique in the graph; ``outer/inner`` for a layer of a nested model.
+        kind: The class in ``keras.layers``.
+        config: Constructor arguments, reduced to plain values; without name, dtype and initial values.
+        policy: The dtype policy, such as ``float32`` or ``mixed_float16``.
+        weights: Stored weights by path, such as ``vars/0`` or ``cell/vars/1``.
+        activations: Those of our activations that stand in constructor arguments, by argument. A layer that
+            is nothing but an activation has kind ``Activation``.
+        stops_mask: The original destroys a mask that reaches it.
+    """
+
+    name: str
+    kind: str
+    config: Mapping[str, Any] = field(default_factory=dict)
+    policy: str = "float32"
+    weights: Mapping[str, Weight] = field(default_factory=dict)
+    activations: Mapping[str, Activation] = field(default_factory=dict)
+    stops_mask: bool = False
+
+    def but(self, **changes: Any) -> "Layer":  # noqa: ANN401  any field
+        """A copy with some fields changed."""
+        return dataclasses.replace(self, **changes)
+
+
+@dataclass(frozen=True)
+class Call:
+    """Call number ``index`` of a layer, with positional and keyword arguments."""
+
+    layer: str
+    index: int
+    args: tuple[Argument, ...]
+    kwargs: Mapping[str, Argument] = field(default_factory=dict)
+
+    @property
+    def sources(self) -> tuple[Ref, ...]:
+        """The tensors that it takes, in order."""
+        return tuple(refs((self.args, self.kwargs)))
+
+    def mapped(self, change: Callable[[Ref], Ref]) -> "Call":
+        """A copy with every tensor replaced."""
+        args = tuple(map_refs(argument, change) for argument in self.args)
+        kwargs = {key: map_refs(argument, change) for key, argument in self.kwargs.items()}
+        return dataclasses.replace(self, args=args, kwargs=kwargs)
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A whole model.
+
+    Attributes:
+        name: The model's name.
+        layers: By name.
+        calls: In an order in which each takes only what stands before it. Inputs have no call.
+        inputs: Public name and tensor, in order.
+        outputs: Public name and tensor, in order.
+    """
+
+    name: str
+    layers: Mapping[str, Layer]
+    calls: tuple[Call, ...]
+    inputs: tuple[tuple[str, Ref], ...]
+    outputs: tuple[tuple[str, Ref], ...]
+
+    def but(self, **changes: Any) -> "Graph":  # noqa: ANN401  any field
+        """A copy with some fields changed."""
+        return dataclasses.replace(self, **changes)
+
+    def with_layer(self, layer: Layer) -> "Graph":
+        """A copy with one layer replaced."""
+        return self.but(layers={**self.layers, layer.name: layer})
+
+    def without(self, name: str) -> "Graph":
+        """A copy without a layer that has one input: whoever took its output takes its input."""
+        passed = {(call.layer, call.index): call.sources[0] for call in self.calls if call.layer == name}
+
+        def around(ref: Ref) -> Ref:
+            return passed.get((ref.layer, ref.call), ref)
+
+        return self.but(
+            layers={key: layer for key, layer in self.layers.items() if key != name},
+            calls=tuple(call.mapped(around) for call in self.calls if call.layer != name),
+            outputs=tuple((public, around(ref)) for public, ref in self.outputs),
+        )
+
+    def calls_of(self, name: str) -> list[Call]:
+        """Every call of a layer."""
+        return [call for call in self.calls if call.layer == name]
+
+    def consumers(self, ref: Ref) -> list[Call]:
+        """The calls that take a tensor; one that takes it twice stands there twice."""
+        return [call for call in self.calls for source in call.sources if source == ref]
+
+    def is_output(self, ref: Ref) -> bool:
+        """Whether a tensor is an output of the model."""
+        return any(ref == output for _, output in self.outputs)
+
+
+def refs(argument: Argument) -> Iterator[Ref]:
+    """Every tensor in an argument, in order."""
+    if isinstance(argument, Ref):
+        yield argument
+    elif isinstance(argument, list | tuple):
+        for item in argument:
+            yield from refs(item)
+    elif isinstance(argument, Mapping):
+        for item in argument.values():
+            yield from refs(item)
+
+
+def map_refs(argument: Argument, change: Callable[[Ref], Any]) -> Argument:
+    """An argument with every tensor replaced."""
+    if isinstance(argument, Ref):
+        return change(argument)
+    if isinstance(argument, list | tuple):
+        return type(argument)(map_refs(item, change) for item in argument)
+    if isinstance(argument, Mapping):
+        return {key: map_refs(item, change) for key, item in argument.items()}
+    return argument

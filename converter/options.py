@@ -1,0 +1,77 @@
+"""What a conversion can be asked for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from converter.description import InputShapes
+from converter.errors import UsageError
+from converter.exporters import ExportOptions, get_target
+
+SERVABLE = frozenset({"onnx", "tflite", "saved_model"})
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of one run, the same for each of its models.
+
+    Attributes:
+        targets: Names of target formats, in order.
+        output: Folder for the artefacts; None is the folder of each source.
+        repository: Folder of a model repository to add versions to, instead of ``output``.
+        name: Name in the repository; None is the source's stem.
+        stated: ``--activation``: statements by layer name.
+        shapes: ``--input-shape`` and ``--batch``.
+        export: Options of single formats.
+        fold: Whether scales are folded into linear layers.
+        parity: Whether artefacts are proved before they are published.
+        atol: Absolute tolerance; None is the dtype's default.
+        rtol: Relative tolerance; None is the dtype's default.
+        seed: Of the probes.
+        samples: The user's own inputs.
+        expected: Recorded answers to ``samples``.
+        allow_nonfinite: Whether weights may be NaN or infinite.
+
+    Raises:
+        UsageError: Options contradict each other.
+    """
+
+    targets: tuple[str, ...] = ()
+    output: Path | None = None
+    repository: Path | None = None
+    name: str | None = None
+    stated: Mapping[str, str] = field(default_factory=dict)
+    shapes: InputShapes = field(default_factory=InputShapes)
+    export: ExportOptions = field(default_factory=ExportOptions)
+    fold: bool = True
+    parity: bool = True
+    atol: float | None = None
+    rtol: float | None = None
+    seed: int = 0
+    samples: Path | None = None
+    expected: Path | None = None
+    allow_nonfinite: bool = False
+
+    def __post_init__(self) -> None:
+        for target in self.targets:
+            get_target(target)
+        if self.expected and not self.samples:
+            raise UsageError("--expected needs --samples: the inputs that it answers")
+        if self.repository and self.output:
+            raise UsageError("--repository and --output exclude each other")
+        if self.name and not self.repository:
+            raise UsageError("--name goes with --repository")
+        unservable = [target for target in self.targets if target not in SERVABLE]
+        if self.repository and unservable:
+            raise UsageError(f"no server runs '{unservable[0]}', so it cannot go into a repository")
+
+    def to_json(self) -> dict[str, Any]:
+        """What shaped the artefacts, without paths: part of their provenance."""
+        return {
+            "opset": self.export.opset,
+            "fold": self.fold,
+            "batch": self.shapes.batch,
+            "input_shapes": {name: list(shape) for name, shape in sorted(self.shapes.by_name.items())},
+            "stated": dict(sorted(self.stated.items())),
+        }

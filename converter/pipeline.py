@@ -1,0 +1,215 @@
+"""One model from file to published artefacts.
+
+archive -> description -> reference model -> lowered -> folded -> exporters -> checks -> parity -> publish
+"""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from converter import manifest
+from converter.archive import Archive, open_archive
+from converter.artefacts import open_artefact
+from converter.build import build, signature
+from converter.description import Description, describe
+from converter.destination import Destination, Staged, open_destination
+from converter.errors import ConversionError, ParityError, UnsupportedError
+from converter.exporters import get_target
+from converter.folding import fold
+from converter.graph import Graph
+from converter.lowering import Rewrite, lower
+from converter.options import Options
+from converter.parity.probes import probes
+from converter.parity.proof import Proof, Tolerances, prove, prove_activations
+from converter.parity.reference import Answer, Reference, input_hints
+from converter.parity.samples import sample_probes
+from converter.provenance import provenance
+from converter.publish import reported
+from converter.signature import Signature, TensorSpec
+
+Progress = Callable[[str], None]
+
+
+@dataclass
+class Outcome:
+    """What became of one target format.
+
+    Attributes:
+        target: Its name.
+        path: Where the artefact was published.
+        entry: Its figures, as the manifest has them.
+        proof: Its parity; None with ``--no-parity`` or where it was not reached.
+        error: Why it was not published.
+    """
+
+    target: str
+    path: Path | None = None
+    entry: dict[str, Any] = field(default_factory=dict)
+    proof: Proof | None = None
+    error: ConversionError | None = None
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What became of one model.
+
+    Attributes:
+        source: The file.
+        description: What it holds.
+        rewrites: What was lowered and folded, and what was left with its reason.
+        outcomes: One per target, in order.
+    """
+
+    source: Path
+    description: Description
+    rewrites: tuple[Rewrite, ...]
+    outcomes: tuple[Outcome, ...]
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What the targets of one model have in common."""
+
+    source: dict[str, Any]
+    description: Description
+    rewrites: tuple[Rewrite, ...]
+    model: Any
+    signature: Signature
+    answers: list[Answer]
+    record: dict[str, Any]
+    options: Options
+
+
+def convert(source: Path, options: Options, progress: Progress) -> Conversion:
+    """Convert one model to every target asked for.
+
+    Each target that passes is published even if another fails; its error is in its outcome.
+
+    Raises:
+        ConversionError: The model itself cannot be read, understood or built.
+    """
+    with ExitStack() as stack:
+        progress("reading")
+        archive = stack.enter_context(open_archive(source))
+        archive.verify()
+        description = describe(archive, options.stated, options.shapes)
+        _require_finite(description.graph, allowed=options.allow_nonfinite)
+        destination = stack.enter_context(open_destination(source, options))
+        progress("building")
+        job = _prepare(archive, description, options, progress)
+        outcomes = tuple(_target(name, job, destination, progress) for name in options.targets)
+        return Conversion(source, description, job.rewrites, outcomes)
+
+
+def _prepare(archive: Archive, description: Description, options: Options, progress: Progress) -> _Job:
+    lowered = lower(description.graph)
+    graph, folds = fold(lowered) if options.fold else (lowered.graph, ())
+    model = build(graph)
+    names = signature(graph, model)
+    rewrites = (*lowered.rewrites, *folds)
+    progress("running the original")
+    answers = _answers(description.graph, names, options)
+    verified = (
+        {"atol": options.atol, "rtol": options.rtol, "seed": options.seed} if options.parity else "unverified"
+    )
+    record = provenance(
+        archive.sha256, archive.keras_version, description.findings, rewrites, options.to_json(), verified
+    )
+    source = {
+        "file": archive.path.name,
+        "sha256": archive.sha256,
+        "format": archive.format,
+        "keras_version": archive.keras_version,
+    }
+    return _Job(source, description, rewrites, model, names, answers, record, options)
+
+
+def _answers(graph: Graph, names: Signature, options: Options) -> list[Answer]:
+    if not options.parity:
+        return []
+    chosen = list(probes(names.inputs, input_hints(graph), options.seed))
+    if options.samples:
+        chosen = sample_probes(options.samples, options.expected, names) + chosen
+    return Reference(graph).answers(chosen)
+
+
+def _target(name: str, job: _Job, destination: Destination, progress: Progress) -> Outcome:
+    outcome = Outcome(name)
+    try:
+        staged = destination.stage(name)
+        with reported(staged.place):
+            _export(name, job, staged, progress, outcome)
+            outcome.path = destination.publish(staged, job.source, outcome.entry, job.answers)
+    except ConversionError as error:
+        outcome.error = error
+    return outcome
+
+
+def _export(name: str, job: _Job, staged: Staged, progress: Progress, outcome: Outcome) -> None:
+    target = get_target(name)
+    legal = target.legalise(job.signature)
+    progress(f"exporting {name}")
+    target.export(job.model, legal, staged.path, job.record, job.options.export)
+    progress(f"checking {name}")
+    artefact = open_artefact(name, staged.path)
+    artefact.check()
+    tolerances = Tolerances(job.options.atol, job.options.rtol)
+    if job.options.parity:
+        progress(f"proving {name}")
+        whole, before = prove(artefact, job.answers, job.signature, tolerances)
+        alone = prove_activations(job.description.graph, name, job.options.export, tolerances)
+        outcome.proof = Proof(whole, before, alone, len(job.answers))
+    outcome.entry = {
+        "target": name,
+        "source_sha256": job.source["sha256"],
+        "operators": dict(sorted(artefact.operators().items())),
+        "names": {
+            "inputs": _renaming(job.signature.inputs, legal.inputs),
+            "outputs": _renaming(job.signature.outputs, legal.outputs),
+        },
+        "options": job.record["options"],
+        "activations": job.record["activations"],
+        "rewrites": job.record["rewrites"],
+        "parity": outcome.proof.to_json() if outcome.proof else "unverified",
+        "sha256": manifest.sha256(staged.path),
+        "bytes": manifest.size(staged.path),
+    }
+    if outcome.proof:
+        _require_parity(name, outcome.proof)
+
+
+def _renaming(original: tuple[TensorSpec, ...], legal: tuple[TensorSpec, ...]) -> dict[str, str]:
+    return {spec.name: called.name for spec, called in zip(original, legal, strict=True)}
+
+
+def _require_parity(target: str, proof: Proof) -> None:
+    misses = proof.misses()
+    if not misses:
+        return
+    words, figures = misses[0]
+    if figures.mismatch:
+        raise ParityError(f"{words} cannot be compared: {figures.mismatch}", where=target)
+    raise ParityError(
+        f"{words} differs by {figures.max_absolute:.3g} at most, in {figures.failing:,} of "
+        f"{figures.elements:,} elements beyond atol {figures.tolerance.atol:g} / "
+        f"rtol {figures.tolerance.rtol:g}; nothing published",
+        where=target,
+        hint=f"The least tolerance that would pass is {figures.least_factor:.3g} times as wide.",
+    )
+
+
+def _require_finite(graph: Graph, *, allowed: bool) -> None:
+    if allowed:
+        return
+    for layer in graph.layers.values():
+        for path, weight in layer.weights.items():
+            if weight.dtype.kind == "f" and not np.isfinite(weight.read()).all():
+                raise UnsupportedError(
+                    f"weight {path} holds NaN or infinity",
+                    where=f"layer '{layer.name}'",
+                    hint="Such a model is usually damaged; if it is meant so, give --allow-nonfinite.",
+                )

@@ -1,0 +1,31 @@
+"""What an artefact says of where it comes from; no paths, no times, so that equal runs give equal bytes."""
+
+import importlib.metadata
+from collections.abc import Sequence
+from typing import Any
+
+from converter import __version__
+from converter.description import Finding
+from converter.lowering import Rewrite
+
+_TOOLS = ("keras", "tensorflow", "tf2onnx", "onnx", "numpy")
+
+
+def provenance(
+    sha256: str,
+    keras_version: str,
+    findings: Sequence[Finding],
+    rewrites: Sequence[Rewrite],
+    options: dict[str, Any],
+    verified: dict[str, Any] | str,
+) -> dict[str, Any]:
+    """The record that every artefact of one run carries in its format's own metadata."""
+    return {
+        "plainserve": __version__,
+        "source": {"sha256": sha256, "keras_version": keras_version},
+        "tools": {tool: importlib.metadata.version(tool) for tool in _TOOLS},
+        "options": options,
+        "activations": [finding.to_json() for finding in findings],
+        "rewrites": [rewrite.to_json() for rewrite in rewrites],
+        "parity": verified,
+    }

@@ -1,0 +1,116 @@
+"""Puts finished artefacts in their places: staged beside them first, then each moved by one atomic step.
+
+A run that fails leaves its staging folder to be removed and what was there before untouched.
+"""
+
+import contextlib
+import ctypes
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from converter.errors import EnvironmentLacksError
+
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
+_LACKING = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EFBIG}
+
+
+@contextlib.contextmanager
+def staging(destination: Path) -> Iterator[Path]:
+    """A new hidden folder in the destination, removed at the end; so a move out of it stays on one disk.
+
+    Raises:
+        EnvironmentLacksError: The destination cannot be written, or the disk is full.
+    """
+    with reported(destination):
+        made = _make_folders(destination)
+        stage = Path(tempfile.mkdtemp(prefix=".plainserve-", dir=destination))
+    try:
+        with reported(destination):
+            yield stage
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+        for folder in made:
+            with contextlib.suppress(OSError):  # not empty: something was published
+                folder.rmdir()
+
+
+@contextlib.contextmanager
+def reported(place: Path) -> Iterator[None]:
+    """Turn a full disk or a missing right into one clear error."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _LACKING:
+            raise
+        raise EnvironmentLacksError(
+            f"cannot write: {os.strerror(error.errno)}",
+            where=str(place),
+            hint="Free some space or choose another --output.",
+        ) from None
+
+
+def publish(staged: Path, place: Path) -> None:
+    """Move a staged file or folder to its place; what was there is replaced in one step."""
+    _sync(staged)
+    if not staged.is_dir():
+        if place.is_dir():
+            raise EnvironmentLacksError("is a folder where a file is to go", where=str(place))
+        staged.replace(place)
+    elif place.is_dir():
+        _exchange(staged, place)
+    else:
+        staged.rename(place)
+
+
+def publish_version(staged: Path, model: Path) -> Path:
+    """Move a staged folder to the next free number in a model's folder, and return where it went."""
+    _sync(staged)
+    while True:
+        taken = [int(entry.name) for entry in model.iterdir() if entry.name.isdecimal()]
+        place = model / str(max(taken, default=0) + 1)
+        try:
+            staged.rename(place)
+        except OSError as error:
+            if error.errno not in {errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR}:
+                raise
+        else:
+            return place
+
+
+def _make_folders(destination: Path) -> list[Path]:
+    """Create the folder and its parents; the new ones are returned, innermost first."""
+    missing = [folder for folder in (destination, *destination.parents) if not folder.exists()]
+    destination.mkdir(parents=True, exist_ok=True)
+    return missing
+
+
+def _sync(path: Path) -> None:
+    """Bring the bytes to the disk before a name points to them."""
+    files = [entry for entry in path.rglob("*") if entry.is_file()] if path.is_dir() else [path]
+    for file in files:
+        with file.open("rb") as stream:
+            os.fsync(stream.fileno())
+
+
+def _exchange(staged: Path, place: Path) -> None:
+    """Swap two folders in one step; where the system cannot, the old one steps aside for a moment."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    names = os.fsencode(staged), os.fsencode(place)
+    if hasattr(libc, "renameat2"):
+        if libc.renameat2(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE) == 0:
+            return
+        code = ctypes.get_errno()
+        if code not in {errno.ENOSYS, errno.EINVAL}:
+            raise OSError(code, os.strerror(code), str(place))
+    aside = staged.with_name(f"{staged.name}.old")
+    place.rename(aside)
+    try:
+        staged.rename(place)
+    except OSError:
+        aside.rename(place)
+        raise

@@ -1,0 +1,179 @@
+"""What the command prints: tables for people, one object for machines, errors on stderr."""
+
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from converter.archive import Archive
+from converter.description import Description
+from converter.errors import ConversionError
+from converter.lowering import Rewrite
+
+if TYPE_CHECKING:
+    from converter.parity.proof import Proof
+    from converter.pipeline import Conversion, Outcome
+
+_WIDTH_WHEN_PIPED = 160
+
+
+class Report:
+    """Collects and prints the results of one run."""
+
+    def __init__(self, *, json: bool) -> None:
+        self._json = json
+        self._models: list[dict[str, Any]] = []
+        width = None if sys.stdout.isatty() else _WIDTH_WHEN_PIPED
+        self._out = Console(width=width, highlight=False, soft_wrap=True)
+        self._err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+    @contextlib.contextmanager
+    def progress(self, source: Path) -> Iterator[Callable[[str], None]]:
+        """Shows what is being done, to people only; the phases' times go into the JSON."""
+        phases: dict[str, float] = {}
+        started: list[tuple[str, float]] = []
+
+        def close() -> None:
+            if started:
+                name, since = started.pop()
+                phases[name] = round(phases.get(name, 0.0) + time.perf_counter() - since, 3)
+
+        with contextlib.ExitStack() as stack:
+            status = None
+            if self._err.is_terminal and not self._json:
+                status = stack.enter_context(self._err.status(source.name))
+
+            def phase(text: str) -> None:
+                close()
+                started.append((text, time.perf_counter()))
+                if status:
+                    status.update(f"{source.name}: {text}")
+
+            yield phase
+        close()
+        self._phases = phases
+
+    def described(self, archive: Archive, description: Description, rewrites: Sequence[Rewrite]) -> None:
+        """One model that was only described."""
+        entry = {
+            "source": {
+                "file": str(archive.path),
+                "format": archive.format,
+                "keras_version": archive.keras_version,
+            },
+            **description.to_json(),
+            "rewrites": [rewrite.to_json() for rewrite in rewrites],
+        }
+        self._models.append(entry)
+        if self._json:
+            return
+        count = f"{description.parameters:,} parameters in {len(description.graph.layers)} layers"
+        self._out.print(
+            f"[bold]{archive.path.name}[/]  {archive.format}, Keras {archive.keras_version}, {count}"
+        )
+        table = _plain_table()
+        for spec in description.inputs:
+            table.add_row("input", spec.name, f"{spec.dtype} {_shape(spec.shape)}")
+        for name in entry["outputs"]:
+            table.add_row("output", name, "")
+        for finding in description.findings:
+            table.add_row("activation", finding.layer, f"{finding.activation.formula}   ({finding.why})")
+        for rewrite in rewrites:
+            table.add_row("rewrite" if rewrite.done else "left", rewrite.layer, rewrite.what)
+        if not description.findings:
+            table.add_row("activation", "-", "none of PSS, SS, RationalSS")
+        self._out.print(table)
+
+    def converted(self, conversion: "Conversion") -> None:
+        """One model with the outcome of each target."""
+        self._models.append(
+            {
+                "source": {"file": str(conversion.source)},
+                **conversion.description.to_json(),
+                "rewrites": [rewrite.to_json() for rewrite in conversion.rewrites],
+                "artefacts": [_outcome(outcome) for outcome in conversion.outcomes],
+                "seconds": self._phases,
+            }
+        )
+        for outcome in conversion.outcomes:
+            if outcome.error:
+                self._print_error(conversion.source, outcome.error)
+        done = [outcome for outcome in conversion.outcomes if not outcome.error]
+        if self._json or not done:
+            return
+        formulas = (
+            ", ".join(dict.fromkeys(f.activation.formula for f in conversion.description.findings)) or "none"
+        )
+        self._out.print(f"[bold]{conversion.source.name}[/]  {formulas}")
+        table = _plain_table("format", "operators", "max error", "mean error", "top-1", "KiB", "written to")
+        for outcome in done:
+            table.add_row(*row(outcome.entry, outcome.proof), str(outcome.path))
+        self._out.print(table)
+
+    def failed(self, source: Path, error: ConversionError) -> None:
+        """One model that could not be read, understood or built."""
+        self._models.append({"source": {"file": str(source)}, "error": _error(error)})
+        self._print_error(source, error)
+
+    def finish(self, version: str, code: int) -> None:
+        """Print the one object, if that was asked for."""
+        if self._json:
+            whole = {"plainserve": version, "exit_code": code, "models": self._models}
+            sys.stdout.write(json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+    def _print_error(self, source: Path, error: ConversionError) -> None:
+        text = str(error)
+        prefix = "" if source.name in text.splitlines()[0] else f"{source.name}: "
+        self._err.print(f"convert: {prefix}{text}", markup=False)
+
+
+def row(entry: dict[str, Any], proof: "Proof | None") -> tuple[str, ...]:
+    """Format, operators, largest and mean error, agreement and size of one artefact, as shown in tables."""
+    operators = " ".join(f"{name}x{n}" if n > 1 else name for name, n in entry["operators"].items())
+    figures = _figures(proof) if proof else ("unverified", "", "")
+    return entry["target"], operators, *figures, f"{entry['bytes'] / 1024:,.0f}"
+
+
+def _figures(proof: "Proof") -> tuple[str, str, str]:
+    outputs = list(proof.outputs.values())
+    agreement = [figures.top1.share for figures in outputs if figures.top1]
+    return (
+        f"{max(figures.max_absolute for figures in outputs):.2g}",
+        f"{max(figures.mean_absolute for figures in outputs):.2g}",
+        f"{min(agreement):.2%}" if agreement else "-",
+    )
+
+
+def _outcome(outcome: "Outcome") -> dict[str, Any]:
+    if outcome.error:
+        return {
+            "target": outcome.target,
+            "error": _error(outcome.error),
+            "parity": outcome.entry.get("parity"),
+        }
+    return {**outcome.entry, "path": str(outcome.path)}
+
+
+def _error(error: ConversionError) -> dict[str, Any]:
+    return {"exit_code": error.exit_code, "what": error.what, "where": error.where, "hint": error.hint}
+
+
+def _plain_table(*headers: str) -> Table:
+    table = Table(box=None, pad_edge=True, show_header=bool(headers), header_style="dim")
+    for header in headers or ("", "", ""):
+        table.add_column(
+            header, justify="right" if "error" in header or header in {"KiB", "top-1"} else "left"
+        )
+    return table
+
+
+def _shape(shape: tuple[int | None, ...]) -> str:
+    return (
+        "(" + ", ".join("batch" if i == 0 and s is None else str(s or "?") for i, s in enumerate(shape)) + ")"
+    )

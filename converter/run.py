@@ -1,0 +1,120 @@
+"""What the command does with its arguments: each model in turn, then the report and the exit code."""
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+from converter import __version__
+from converter.archive import open_archive
+from converter.description import Description, InputShapes, describe
+from converter.errors import ConversionError, UsageError
+from converter.exporters import ExportOptions
+from converter.options import Options
+from converter.report import Report
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Describe or convert every model.
+
+    Returns:
+        0, or the exit code of the first model that failed.
+
+    Raises:
+        UsageError: The arguments contradict each other; nothing was done.
+    """
+    options = _options(arguments)
+    _require_distinct(arguments.models, options)
+    report = Report(json=arguments.json)
+    codes = [_one(source, options, report) for source in arguments.models]
+    code = next((code for code in codes if code), 0)
+    report.finish(__version__, code)
+    return code
+
+
+def _one(source: Path, options: Options, report: Report) -> int:
+    try:
+        return _convert(source, options, report) if options.targets else _describe(source, options, report)
+    except ConversionError as error:
+        report.failed(source, error)
+        return error.exit_code
+
+
+def _describe(source: Path, options: Options, report: Report) -> int:
+    from converter.folding import fold  # noqa: PLC0415  likewise
+    from converter.lowering import lower  # noqa: PLC0415  not needed for a file that is refused
+
+    with open_archive(source) as archive:
+        description: Description = describe(archive, options.stated, options.shapes)
+        lowered = lower(description.graph)
+        folds = fold(lowered)[1] if options.fold else ()
+        report.described(archive, description, (*lowered.rewrites, *folds))
+    return 0
+
+
+def _convert(source: Path, options: Options, report: Report) -> int:
+    # TensorFlow looks for a GPU and talks about it; neither helps a conversion.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+    with report.progress(source) as progress:
+        progress("starting TensorFlow")
+        from converter.exporters.quiet import quiet  # noqa: PLC0415  likewise
+
+        with quiet():
+            from converter.pipeline import convert  # noqa: PLC0415  takes seconds: it imports TensorFlow
+        conversion = convert(source, options, progress)
+    report.converted(conversion)
+    errors = [outcome.error for outcome in conversion.outcomes if outcome.error]
+    return errors[0].exit_code if errors else 0
+
+
+def _options(arguments: argparse.Namespace) -> Options:
+    if arguments.batch is not None and arguments.batch < 1:
+        raise UsageError(f"--batch needs a positive number, not {arguments.batch}")
+    for name in ("atol", "rtol"):
+        value = getattr(arguments, name)
+        if value is not None and not 0 <= value < float("inf"):
+            raise UsageError(f"--{name} needs a number that is not negative, not {value}")
+    if arguments.seed < 0:
+        raise UsageError(f"--seed needs a number that is not negative, not {arguments.seed}")
+    return Options(
+        targets=tuple(dict.fromkeys(arguments.to)),
+        output=arguments.output,
+        repository=arguments.repository,
+        name=arguments.name,
+        stated=_stated(arguments.activation),
+        shapes=InputShapes.parse(arguments.input_shape, arguments.batch),
+        export=ExportOptions(opset=arguments.opset),
+        fold=not arguments.no_fold,
+        parity=not arguments.no_parity,
+        atol=arguments.atol,
+        rtol=arguments.rtol,
+        seed=arguments.seed,
+        samples=arguments.samples,
+        expected=arguments.expected,
+        allow_nonfinite=arguments.allow_nonfinite,
+    )
+
+
+def _stated(texts: list[str]) -> dict[str, str]:
+    stated: dict[str, str] = {}
+    for text in texts:
+        layer, separator, formula = text.partition("=")
+        if not separator or not layer or layer in stated:
+            raise UsageError(f"--activation needs LAYER=FORMULA, once per layer, not '{text}'")
+        stated[layer] = formula
+    return stated
+
+
+def _require_distinct(models: list[Path], options: Options) -> None:
+    seen: dict[Any, Path] = {}
+    for model in models:
+        place = (options.output or model.parent).resolve(), model.stem
+        if options.targets and not options.repository and place in seen:
+            raise UsageError(
+                f"'{seen[place]}' and '{model}' would both become '{model.stem}.*' in one folder",
+                hint="Convert them into different --output folders.",
+            )
+        seen[place] = model
+    if options.name and len(models) > 1:
+        raise UsageError("--name is for one model; without it each has the name of its file")
