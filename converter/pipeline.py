@@ -24,9 +24,10 @@ from converter.graph import Graph
 from converter.lowering import Rewrite, lower
 from converter.options import Options
 from converter.parity.probes import probes
-from converter.parity.proof import Proof, Tolerances, prove, prove_activations
+from converter.parity.proof import Proof, prove, prove_activations
 from converter.parity.reference import Answer, Reference, input_hints
 from converter.parity.samples import sample_probes
+from converter.parity.tolerances import Tolerances
 from converter.provenance import provenance
 from converter.publish import reported
 from converter.signature import Signature, TensorSpec
@@ -160,9 +161,8 @@ def _export(name: str, job: _Job, staged: Staged, progress: Progress, outcome: O
     tolerances = Tolerances(job.options.atol, job.options.rtol)
     if job.options.parity:
         progress(f"proving {name}")
-        whole, before = prove(artefact, job.answers, job.signature, tolerances)
         alone = prove_activations(job.description.graph, name, job.options.export, tolerances)
-        outcome.proof = Proof(whole, before, alone, len(job.answers))
+        outcome.proof = prove(artefact, job.answers, job.signature, tolerances, alone)
     outcome.entry = {
         "target": name,
         "source_sha256": job.source["sha256"],

@@ -1,6 +1,7 @@
 """Holds an artefact to the original: whole model, before its softmax, and each activation alone."""
 
 import tempfile
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +20,8 @@ from converter.lowering import lower
 from converter.parity.activation_probe import activation_inputs
 from converter.parity.comparison import Comparison, compare, merge
 from converter.parity.probes import Probe
-from converter.parity.reference import Answer, Reference, renamed
-from converter.parity.tolerance import Tolerance, default_tolerance
+from converter.parity.reference import Answer, Arrays, Reference, renamed
+from converter.parity.tolerances import Tolerances
 from converter.signature import Signature
 
 # XNNPACK, which runs TFLite models, answers NaN to sigmoid(z) from about |z| = 1e27 on; no useful model gets
@@ -30,33 +31,20 @@ _COMPUTE = {"mixed_float16": "float16", "mixed_bfloat16": "bfloat16"}
 
 
 @dataclass(frozen=True)
-class Tolerances:
-    """What the user asked for; None leaves the default of the dtype."""
-
-    atol: float | None = None
-    rtol: float | None = None
-
-    def of(self, dtype: str, magnitude: float = 1.0) -> Tolerance:
-        """The tolerance for arrays of a dtype, whose absolute part grows with a magnitude above 1."""
-        default = default_tolerance(dtype)
-        atol = default.atol if self.atol is None else self.atol
-        rtol = default.rtol if self.rtol is None else self.rtol
-        return Tolerance(atol * max(1.0, magnitude), rtol)
-
-
-@dataclass(frozen=True)
 class Proof:
     """The parity of one artefact.
 
     Attributes:
         outputs: Figures of each output over all probes, by public name.
         before_softmax: The same for what goes into a last softmax.
+        recorded: The same against the recorded answers, where there are any.
         activations: Figures of each activation alone, on its tails too, by formula.
         probes: How many batches were compared.
     """
 
     outputs: Mapping[str, Comparison]
     before_softmax: Mapping[str, Comparison]
+    recorded: Mapping[str, Comparison]
     activations: Mapping[str, Comparison]
     probes: int
 
@@ -69,6 +57,7 @@ class Proof:
         """What is outside its tolerance, in words, with its figures."""
         named = [(f"output '{name}'", figures) for name, figures in self.outputs.items()]
         named += [(f"'{name}' before its softmax", figures) for name, figures in self.before_softmax.items()]
+        named += [(f"output '{name}' against the recorded answers", f) for name, f in self.recorded.items()]
         named += [(f"{formula} alone", figures) for formula, figures in self.activations.items()]
         return [(words, figures) for words, figures in named if not figures.passed]
 
@@ -79,43 +68,62 @@ class Proof:
             "probes": self.probes,
             "outputs": {name: figures.to_json() for name, figures in self.outputs.items()},
             "before_softmax": {name: figures.to_json() for name, figures in self.before_softmax.items()},
+            "recorded": {name: figures.to_json() for name, figures in self.recorded.items()},
             "activations": {name: figures.to_json() for name, figures in self.activations.items()},
         }
 
 
 def prove(
-    artefact: Artefact, answers: Sequence[Answer], original: Signature, tolerances: Tolerances
-) -> tuple[dict[str, Comparison], dict[str, Comparison]]:
+    artefact: Artefact,
+    answers: Sequence[Answer],
+    original: Signature,
+    tolerances: Tolerances,
+    activations: Mapping[str, Comparison],
+) -> Proof:
     """Compare an artefact with the original's answers.
+
+    The absolute tolerance of what goes into a last softmax grows with the largest value there, as the
+    rounding of the sums that make it does.
 
     Args:
         artefact: Opened by the runtime of its format.
         answers: The original's, under the original's names.
         original: Names of the original, in the artefact's order.
         tolerances: What counts as equal.
-
-    Returns:
-        Figures of the outputs, and of what goes into a last softmax. The latter's absolute tolerance grows
-        with the largest value there, as the rounding of the sums that make it does.
+        activations: Figures of each activation alone, from ``prove_activations``.
     """
     inputs = _pairs(original.inputs, artefact.inputs)
     outputs = _pairs(artefact.outputs, original.outputs)
-    whole: dict[str, list[Comparison]] = {name: [] for name in outputs.values()}
-    before: dict[str, list[Comparison]] = {}
+    whole, before, recorded = _Figures(tolerances), _Figures(tolerances), _Figures(tolerances)
     magnitudes = _magnitudes(answers)
     for answer in answers:
         given = renamed(answer.probe.inputs, inputs)
-        for name, came in renamed(artefact.run(given), outputs).items():
-            expected = answer.outputs[name]
-            tolerance = tolerances.of(expected.dtype.name)
-            whole[name].append(compare(expected, came, tolerance, probe=answer.probe.name))
-        logits = renamed(artefact.run_before_softmax(given), outputs) if answer.before_softmax else {}
-        for name in logits.keys() & answer.before_softmax.keys():
-            expected = answer.before_softmax[name]
-            tolerance = tolerances.of(expected.dtype.name, magnitudes[name])
-            figures = compare(expected, logits[name], tolerance, probe=answer.probe.name)
-            before.setdefault(name, []).append(figures)
-    return {k: merge(v) for k, v in whole.items()}, {k: merge(v) for k, v in sorted(before.items())}
+        came = renamed(artefact.run(given), outputs)
+        whole.add(answer.probe, answer.outputs, came)
+        recorded.add(answer.probe, answer.probe.expected or {}, came)
+        if answer.before_softmax:
+            logits = renamed(artefact.run_before_softmax(given), outputs)
+            before.add(answer.probe, answer.before_softmax, logits, magnitudes)
+    return Proof(whole.merged(), before.merged(), recorded.merged(), activations, len(answers))
+
+
+class _Figures:
+    """Figures by output, over probes."""
+
+    def __init__(self, tolerances: Tolerances) -> None:
+        self._tolerances = tolerances
+        self._found: dict[str, list[Comparison]] = defaultdict(list)
+
+    def add(
+        self, probe: Probe, expected: Arrays, came: Arrays, magnitudes: Mapping[str, float] | None = None
+    ) -> None:
+        for name in expected.keys() & came.keys():
+            magnitude = (magnitudes or {}).get(name, 1.0)
+            tolerance = self._tolerances.of(expected[name].dtype.name, magnitude)
+            self._found[name].append(compare(expected[name], came[name], tolerance, probe=probe.name))
+
+    def merged(self) -> dict[str, Comparison]:
+        return {name: merge(several) for name, several in sorted(self._found.items())}
 
 
 def prove_activations(
@@ -150,8 +158,8 @@ def _prove_alone(
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / exporter.artefact_name("activation")
         exporter.export(model, legal, path, {}, options)
-        outputs, _ = prove(open_artefact(target, path), answers, legal, tolerances)
-    return merge(list(outputs.values()))
+        proof = prove(open_artefact(target, path), answers, legal, tolerances, {})
+    return proof.outputs["y"]
 
 
 def _alone(activation: Activation, policy: str, dtype: str, channels: int) -> Graph:

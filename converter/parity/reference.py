@@ -20,7 +20,7 @@ class Answer:
 
     Attributes:
         probe: The inputs.
-        outputs: By public name; the recorded ones where there are any.
+        outputs: By public name.
         before_softmax: For outputs that a softmax makes, what goes into it.
     """
 
@@ -43,14 +43,14 @@ class Reference:
         self._before = build(logits) if logits.outputs else None
 
     def answers(self, probes: Iterable[Probe]) -> list[Answer]:
-        """Answer every probe; a recorded answer stands in for the model's own."""
+        """Answer every probe."""
         return [self._answer(probe) for probe in probes]
 
     def _answer(self, probe: Probe) -> Answer:
         inputs = list(probe.inputs.values())
         outputs = dict(zip(self._names, _run(self._model, inputs), strict=True))
         before = dict(zip(self._logits, _run(self._before, inputs), strict=True)) if self._before else {}
-        return Answer(probe, {**outputs, **(probe.expected or {})}, before)
+        return Answer(probe, outputs, before)
 
 
 def input_hints(graph: Graph) -> dict[str, InputHint]:
