@@ -37,7 +37,7 @@ class AsyncClient:
         credentials: TLS; without them the connection is plain.
 
     Raises:
-        ValueError: The address is no gRPC address.
+        AddressError: The address is no gRPC address.
     """
 
     def __init__(

@@ -2,6 +2,8 @@
 
 from typing import Any, Final
 
+from serving.client.errors import AddressError
+
 OPTIONS: Final[list[tuple[str, Any]]] = [
     # A tensor is as large as it is; grpcio's limit for answers is 4 MiB.
     ("grpc.max_send_message_length", -1),
@@ -19,10 +21,10 @@ def check_address(address: str) -> str:
         address: ``host:port``, or another form that gRPC resolves, such as ``unix:/run/plainserve.sock``.
 
     Raises:
-        ValueError: It is a web address.
+        AddressError: It is a web address.
     """
     if address.startswith(("http://", "https://", "grpc://")):
-        raise ValueError(
+        raise AddressError(
             f"'{address}' is not a gRPC address; write '{address.partition('://')[2].rstrip('/')}'"
         )
     return address

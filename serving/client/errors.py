@@ -1,6 +1,7 @@
 """Everything that a client raises.
 
 ClientError
+├── AddressError                the address is of a form that gRPC does not know (a ValueError as well)
 ├── InputError                  the arrays do not fit the model's metadata; nothing was sent
 ├── AnswerError                 the server's answer contradicts itself
 └── ServerError                 the server, or the way to it, said no; has the gRPC code
@@ -28,6 +29,10 @@ PUSHBACK_KEY: Final = "grpc-retry-pushback-ms"
 
 class ClientError(Exception):
     """Base of every error that a client raises."""
+
+
+class AddressError(ClientError, ValueError):
+    """The address is of a form that gRPC does not know."""
 
 
 class InputError(ClientError):

@@ -40,7 +40,7 @@ def as_table(answer: Answer) -> "Table":
     from rich.markup import escape  # noqa: PLC0415  pipes and JSON need none of it
     from rich.table import Table  # noqa: PLC0415
 
-    caption = f"{max((len(_rows(array)) for array in answer.values()), default=0)} rows"
+    caption = f"rows: {max((len(_rows(array)) for array in answer.values()), default=0)}"
     table = Table(title=escape(f"{answer.model}, version {answer.version}"), caption=caption)
     table.add_column("row", justify="right")
     for name, array in answer.items():

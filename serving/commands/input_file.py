@@ -44,6 +44,8 @@ def read(path: Path, metadata: ModelMetadata) -> dict[str, NDArray[Any]]:
     reader = READERS.get(suffix)
     if reader is None:
         raise InputFileError(f"{path}: unknown kind of file; those there are: {', '.join(READERS)}")
+    if not path.is_file():
+        raise InputFileError(f"{path}: there is no such file")
     try:
         values = _by_name(reader(path, metadata), metadata)
     except (OSError, ValueError, EOFError, BadZipFile, zlib.error) as error:

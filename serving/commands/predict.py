@@ -5,12 +5,17 @@ model, whoever noticed; 6 reading the file needs a package that is not installed
 """
 
 import argparse
+import dataclasses
+import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
 
     from serving.client import Answer
 
@@ -30,7 +35,18 @@ def add_parser(subparsers: "_SubParsersAction[argparse.ArgumentParser]") -> None
         "--output", action="append", default=[], metavar="NAME", help="only this output; may be repeated"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--timeout", type=float, default=30.0, metavar="SECONDS", help="default: %(default)s")
+    parser.add_argument(
+        "--timeout", type=positive(float), default=30.0, metavar="SECONDS", help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--benchmark",
+        type=positive(float),
+        metavar="SECONDS",
+        help="call again and again for so long; print requests per second and percentiles",
+    )
+    parser.add_argument(
+        "--concurrency", type=positive(int), default=1, metavar="N", help="callers of a benchmark; default: 1"
+    )
     parser.set_defaults(run=run)
 
 
@@ -40,39 +56,27 @@ def run(options: argparse.Namespace) -> int:
     Returns:
         The exit code.
     """
-    from serving.client.errors import ClientError, InputError, InvalidArgumentError  # noqa: PLC0415  --help is fast
+    from serving.client import errors  # noqa: PLC0415  --help is fast
     from serving.commands.image_file import PackageMissingError  # noqa: PLC0415
     from serving.commands.input_file import InputFileError  # noqa: PLC0415
 
     try:
-        answer = ask(options)
+        (benchmark if options.benchmark else ask)(options)
     except PackageMissingError as error:
         return fail(error, 6)
-    except (InputFileError, InputError, InvalidArgumentError, ValueError) as error:
+    except (InputFileError, errors.AddressError, errors.InputError, errors.InvalidArgumentError) as error:
         return fail(error, 2)
-    except ClientError as error:
+    except errors.ClientError as error:
         return fail(f"{options.server}: {error}", 1)
-    show(answer, as_json=options.json)
     return 0
 
 
-def ask(options: argparse.Namespace) -> "Answer":
-    """Call the model with what the file holds."""
-    from serving.client import Client  # noqa: PLC0415  --help is fast
-    from serving.commands.input_file import InputFileError, read  # noqa: PLC0415
-
-    if not options.input.is_file():
-        raise InputFileError(f"{options.input}: there is no such file")
-    with Client(options.server, timeout=options.timeout) as client:
-        inputs = read(options.input, client.metadata(options.model, options.version))
-        return client.infer(options.model, inputs, version=options.version, outputs=options.output)
-
-
-def show(answer: "Answer", *, as_json: bool) -> None:
-    """Print an answer: JSON if asked for, a table on a terminal, else lines."""
+def ask(options: argparse.Namespace) -> None:
+    """Call the model once and print its answer: JSON if asked for, a table on a terminal, else lines."""
     from serving.commands import answer_text  # noqa: PLC0415  --help is fast
 
-    if as_json:
+    answer, _ = call(options)
+    if options.json:
         sys.stdout.write(answer_text.as_json(answer) + "\n")
     elif sys.stdout.isatty():
         from rich.console import Console  # noqa: PLC0415
@@ -80,6 +84,50 @@ def show(answer: "Answer", *, as_json: bool) -> None:
         Console().print(answer_text.as_table(answer))
     else:
         sys.stdout.writelines(f"{line}\n" for line in answer_text.as_lines(answer))
+
+
+def benchmark(options: argparse.Namespace) -> None:
+    """Call the model for a while and print how fast it answered."""
+    from serving.commands.load import drive  # noqa: PLC0415  --help is fast
+
+    _, inputs = call(options)  # what is refused is not worth measuring
+    report = drive(
+        options.server,
+        options.model,
+        inputs,
+        version=options.version,
+        outputs=options.output,
+        seconds=options.benchmark,
+        concurrency=options.concurrency,
+        timeout=options.timeout,
+    )
+    sys.stdout.write((json.dumps(dataclasses.asdict(report)) if options.json else str(report)) + "\n")
+
+
+def call(options: argparse.Namespace) -> "tuple[Answer, dict[str, NDArray[Any]]]":
+    """Read the file and call the model with it.
+
+    Returns:
+        The answer, and the inputs for further calls.
+    """
+    from serving.client import Client  # noqa: PLC0415  --help is fast
+    from serving.commands.input_file import read  # noqa: PLC0415
+
+    with Client(options.server, timeout=options.timeout) as client:
+        inputs = read(options.input, client.metadata(options.model, options.version))
+        return client.infer(options.model, inputs, version=options.version, outputs=options.output), inputs
+
+
+def positive(kind: "Callable[[str], float]") -> "Callable[[str], float]":
+    """An argparse type: a number above zero."""
+
+    def number(text: str) -> float:
+        value = kind(text)
+        if not 0 < value < float("inf"):
+            raise argparse.ArgumentTypeError(f"{text} is not above zero, or has no end")
+        return value
+
+    return number
 
 
 def fail(error: Exception | str, code: int) -> int:

@@ -11,6 +11,7 @@ import pytest
 from protos import open_inference_pb2 as pb
 from serving.client import AsyncClient, Client, Retry
 from serving.client.errors import (
+    AddressError,
     AnswerError,
     DeadlineExceededError,
     InputError,
@@ -256,7 +257,7 @@ def test_an_answer_that_contradicts_itself_is_refused(connect, address, recorder
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:1", "https://a:1/", "grpc://a:1"])
 def test_a_web_address_is_refused_with_the_right_form(address):
-    with pytest.raises(ValueError, match=r"is not a gRPC address; write '[^/]+:1'"):
+    with pytest.raises(AddressError, match=r"is not a gRPC address; write '[^/]+:1'"):
         Client(address)
 
 

@@ -108,7 +108,7 @@ def test_a_terminal_gets_a_table_that_says_where_the_largest_stands(ask, monkeyp
         "float32",
         "[30, 3]",
         "largest at",
-        "30 rows",
+        "rows: 30",
     ):
         assert part in out
     lines = [line.split() for line in out.splitlines() if "99." in line]

@@ -1,0 +1,97 @@
+"""Load on a server from one process, measured where its user would: at the client, numpy to numpy.
+
+Each of N callers sends a request, awaits its answer and sends the next. One Python process makes them all:
+the figures are of server and client together, and a fast server is not used to its limit.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serving.client import AsyncClient, Retry
+from serving.client.errors import ServerError
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was measured.
+
+    Attributes:
+        answered: Requests that were answered.
+        failed: Requests that were not, by status code.
+        requests_per_second: Answered ones.
+        milliseconds: From request to answer: p50, p90, p99 and max; empty if nothing was answered.
+    """
+
+    concurrency: int
+    answered: int
+    failed: dict[str, int]
+    requests_per_second: float
+    milliseconds: dict[str, float]
+
+    def __str__(self) -> str:
+        figures = {"answered": str(self.answered), "requests/s": f"{self.requests_per_second:.0f}"}
+        figures |= {name: f"{value:.2f} ms" for name, value in self.milliseconds.items()}
+        figures |= {f"failed {code}": str(count) for code, count in self.failed.items()}
+        return "\n".join(f"{name}\t{value}" for name, value in figures.items())
+
+
+def drive(
+    address: str,
+    model: str,
+    inputs: Mapping[str, NDArray[Any]],
+    *,
+    version: str,
+    outputs: Sequence[str],
+    seconds: float,
+    concurrency: int,
+    timeout: float,
+) -> Report:
+    """Call a model for some seconds.
+
+    Args:
+        address: The server.
+        model: The model's name.
+        inputs: What each request holds.
+        version: Which version; empty for the server's choice.
+        outputs: Which outputs; all of them if empty.
+        seconds: How long new requests are sent.
+        concurrency: How many are under way at any time.
+        timeout: Seconds for each of them; none is tried again.
+    """
+    latencies: list[float] = []
+    failed: Counter[str] = Counter()
+
+    async def caller(client: AsyncClient, end: float) -> None:
+        while (start := time.perf_counter()) < end:
+            try:
+                await client.infer(model, inputs, version=version, outputs=outputs)
+            except ServerError as error:
+                failed[error.code.name] += 1
+                await asyncio.sleep(0.01)  # a server that refuses at once is not to be flooded
+            else:
+                latencies.append(time.perf_counter() - start)
+
+    async def callers() -> float:
+        async with AsyncClient(address, timeout=timeout, retry=Retry(attempts=1)) as client:
+            await client.metadata(model, version)
+            start = time.perf_counter()
+            await asyncio.gather(*(caller(client, start + seconds) for _ in range(concurrency)))
+            return time.perf_counter() - start
+
+    elapsed = asyncio.run(callers())
+    return Report(concurrency, len(latencies), dict(failed), len(latencies) / elapsed, percentiles(latencies))
+
+
+def percentiles(latencies: Sequence[float]) -> dict[str, float]:
+    """p50, p90, p99 and max of seconds, in milliseconds; empty for none."""
+    if not latencies:
+        return {}
+    names = ("p50", "p90", "p99", "max")
+    return dict(zip(names, (1000 * np.percentile(latencies, [50, 90, 99, 100])).tolist(), strict=True))
