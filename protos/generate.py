@@ -76,7 +76,7 @@ def compile_into(target: Path) -> bool:
             body = "\n".join(line for service in file.service for line in service_types(service))
             used = ", ".join(name for name in ABSTRACT if re.search(rf"\b{name}\[", body))
             header = STUB_HEADER.format(abstract=used, folder=FOLDER, module=f"{Path(stem).name}_pb2")
-            (target / f"{stem}_pb2_grpc.pyi").write_text(header + body + "\n")
+            (target / f"{stem}_pb2_grpc.pyi").write_text(header + body.rstrip("\n") + "\n")
         else:
             (target / f"{stem}_pb2_grpc.py").unlink()
     return True

@@ -50,7 +50,7 @@ def test_the_blocking_client_is_answered_and_refused_as_the_server_says(server):
 
 
 def test_every_datatype_comes_back_as_it_was_sent(server):
-    sent = dict.fromkeys(ELEMENTS, [[0, 3]]) | {"BOOL": [[True, False]], "BYTES": [["é", "a\0"]]}
+    sent = {name: [[0, 3]] for name in ELEMENTS} | {"BOOL": [[True, False]], "BYTES": [["é", "a\0"]]}
     with Client(server.address) as client:
         came = {name: client.infer(f"same_{name}", values)["y"].tolist() for name, values in sent.items()}
     assert came == sent | {"BYTES": [["é".encode(), b"a\0"]]}
