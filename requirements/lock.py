@@ -1,18 +1,21 @@
 """Pin every dependency with hashes, naming no index and no address.
 
-Three files: ``dev.txt`` is everything; ``server.txt`` and ``converter.txt`` are what the images install,
-constrained to the versions of ``dev.txt`` so that what was tested is what is shipped.
+Four files: ``dev.txt`` is everything; ``server.txt`` and ``converter.txt`` are what the images install and
+``build.txt`` is what builds the wheel in them, constrained to the versions of ``dev.txt`` so that what was
+tested is what is shipped.
 """
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 HERE = Path(__file__).parent
+PYPROJECT = HERE.parent / "pyproject.toml"
+STDIN = "-"
 COMMON = [
     "pip",
     "compile",
-    str(HERE.parent / "pyproject.toml"),
     "--quiet",
     "--universal",
     "--python-version=3.11",
@@ -24,17 +27,21 @@ COMMON = [
 ]
 DEV = HERE / "dev.txt"
 FILES = {
-    DEV: ["--all-extras", "--group=dev"],
-    HERE / "server.txt": [f"--constraint={DEV}"],
-    HERE / "converter.txt": ["--extra=converter", f"--constraint={DEV}"],
+    DEV: [str(PYPROJECT), "--all-extras", "--group=dev"],
+    HERE / "server.txt": [str(PYPROJECT), f"--constraint={DEV}"],
+    HERE / "converter.txt": [str(PYPROJECT), "--extra=converter", f"--constraint={DEV}"],
+    HERE / "build.txt": [STDIN, f"--constraint={DEV}"],
 }
 
 
 def main() -> None:
-    """Write the three files, ``dev.txt`` first because the others follow it."""
+    """Write the four files, ``dev.txt`` first because the others follow it."""
+    build_requirements = tomllib.loads(PYPROJECT.read_text())["build-system"]["requires"]
     for path, options in FILES.items():
         subprocess.run(
             [sys.executable, "-m", "uv", *COMMON, *options, f"--output-file={path}", "--upgrade"],
+            input="\n".join(build_requirements),  # read where the source is STDIN
+            text=True,
             check=True,
             stdout=subprocess.DEVNULL,
         )

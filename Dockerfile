@@ -1,0 +1,71 @@
+# Two images: `server` (the default) and `converter`. docs/deployment.md says how to build and run them.
+#
+# Everything comes from the lock files in requirements/, checked by hash. Where pip fetches from is the builder's
+# affair: the build takes an optional secret `pip.conf`, which is mounted while pip runs and is in no layer.
+ARG BASE=python:3.11-slim
+FROM ${BASE} AS base
+
+
+# pip and the build backend. Nothing of this stage is in an image but the three things it hands over.
+FROM base AS tools
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+COPY requirements/build.txt /build.txt
+RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
+    python3 -m venv /tools && /tools/bin/pip install --require-hashes -r /build.txt
+# The account that both images run as, and an empty folder to make its volumes of. The final stages only copy:
+# no command runs in them, so no log, cache or mount point is left behind.
+RUN echo 'plainserve:x:10001:10001::/tmp:/usr/sbin/nologin' >> /etc/passwd \
+    && echo 'plainserve:x:10001:' >> /etc/group \
+    && mkdir /empty
+
+
+FROM tools AS wheel
+COPY pyproject.toml README.md LICENSE /src/
+COPY converter /src/converter
+COPY protos /src/protos
+COPY serving /src/serving
+RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
+    /tools/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /wheel /src
+
+
+# The environments have no pip of their own: pip works on them from outside.
+FROM tools AS server-environment
+COPY requirements/server.txt /requirements.txt
+RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
+    python3 -m venv --without-pip /opt/plainserve \
+    && /tools/bin/pip --python /opt/plainserve install --require-hashes -r /requirements.txt
+COPY --from=wheel /wheel /wheel
+RUN /tools/bin/pip --python /opt/plainserve install --no-deps --no-index /wheel/*.whl
+
+
+FROM tools AS converter-environment
+COPY requirements/converter.txt /requirements.txt
+RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
+    python3 -m venv --without-pip /opt/plainserve \
+    && /tools/bin/pip --python /opt/plainserve install --require-hashes -r /requirements.txt
+COPY --from=wheel /wheel /wheel
+RUN /tools/bin/pip --python /opt/plainserve install --no-deps --no-index /wheel/*.whl
+
+
+# A new named volume takes the owner of the folder it covers: both folders belong to the account.
+FROM base AS runtime
+COPY --from=tools /etc/passwd /etc/group /etc/
+COPY --from=tools --chown=10001:10001 /empty /models
+ENV PATH=/opt/plainserve/bin:$PATH HOME=/tmp PYTHONUNBUFFERED=1
+WORKDIR /models
+USER 10001:10001
+
+
+FROM runtime AS converter
+COPY --from=tools --chown=10001:10001 /empty /repository
+COPY --from=converter-environment /opt/plainserve /opt/plainserve
+ENTRYPOINT ["convert"]
+CMD ["--help"]
+
+
+FROM runtime AS server
+COPY --from=server-environment /opt/plainserve /opt/plainserve
+EXPOSE 8001
+HEALTHCHECK --interval=10s --timeout=10s --start-period=30s --retries=3 CMD ["plainserve", "health"]
+ENTRYPOINT ["plainserve"]
+CMD ["serve", "/models", "--host", "0.0.0.0"]
