@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import logging
+import os
 import sys
 from pathlib import Path
 
@@ -60,10 +61,15 @@ def run(options: argparse.Namespace) -> int:
         drain_seconds=options.drain_seconds,
     )
     try:
-        asyncio.run(serve(decided, lambda line: print(line, flush=True)))  # noqa: T201  the one line of output
+        drained = asyncio.run(serve(decided, lambda line: print(line, flush=True)))  # noqa: T201  the one line
     except StartupError as error:
         print(f"plainserve serve: {error}", file=sys.stderr)  # noqa: T201  an error for the person who typed it
         return error.exit_code
+    if not drained:
+        text = "plainserve serve: a model still ran when the time for draining was over"
+        print(text, file=sys.stderr, flush=True)  # noqa: T201  why the exit code is 1
+        # No library survives that the interpreter ends beneath its running threads.
+        os._exit(1)
     return 0
 
 

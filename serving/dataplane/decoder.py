@@ -137,9 +137,10 @@ class InputDecoder:
     def _check(self, shape: tuple[int, ...]) -> int:
         """The number of elements of a shape that the model takes; it is remembered."""
         expected = self._spec.shape
-        if len(shape) != len(expected) or not all(
-            size == want or (want == FREE and size >= 1) for size, want in zip(shape, expected, strict=True)
-        ):
+        fits = len(shape) == len(expected) and all(
+            size >= 1 if want == FREE else size == want for size, want in zip(shape, expected, strict=True)
+        )
+        if not fits:
             raise InvalidInputError(
                 f"input '{self._spec.name}' has shape {_shape(expected)}, where -1 is any size from 1; "
                 f"got {_shape(shape)}"

@@ -48,7 +48,8 @@ def check(runtime: Runtime, version: Path) -> bool:
 
 def _read(path: Path) -> Mapping[str, Array]:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # Opened here: numpy leaves the file open when it is damaged.
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             return dict(file)
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise ModelLoadError(f"{FILE} cannot be read") from error

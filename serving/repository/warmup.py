@@ -38,8 +38,8 @@ def warm_up(runtime: Runtime, max_batch_size: int) -> Pace | None:
     """Run the model on zeros, with one row and with the largest batch.
 
     Returns:
-        Its pace. None if the model rejects zeros, or if its time depends on sizes, other than the batch, that
-        each request chooses.
+        Its pace. None if the model rejects zeros, or if its time depends on more than the rows: on values, or
+        on other sizes that each request chooses.
     """
     rows = max(1, max_batch_size)
     try:
@@ -47,6 +47,8 @@ def warm_up(runtime: Runtime, max_batch_size: int) -> Pace | None:
         full = _time(runtime, rows) if rows > 1 and first < SLOW else first * rows
     except Exception:
         log.info("a model does not run on zeros and starts cold", exc_info=True)
+        return None
+    if not runtime.steady:
         return None
     sizes = [spec.shape[1:] if max_batch_size else spec.shape for spec in runtime.inputs]
     if any(FREE in shape for shape in sizes) or any(spec.datatype == BYTES for spec in runtime.inputs):

@@ -40,7 +40,9 @@ class Traffic:
         await self._idle.wait()
 
 
-def unary(method: Method, request_type: type[Message], traffic: Traffic) -> grpc.RpcMethodHandler:
+def unary(
+    method: Method, request_type: type[Message], traffic: Traffic
+) -> "grpc.RpcMethodHandler[bytes, bytes]":
     """A handler for a method that takes one message and returns one.
 
     Args:

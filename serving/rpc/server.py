@@ -1,7 +1,6 @@
 """The server: a repository behind a port, from the first load to the last answer."""
 
 import asyncio
-import logging
 import signal
 import socket
 from collections.abc import Callable
@@ -20,8 +19,6 @@ from serving.errors import AddressError, UnsupportedError
 from serving.repository.repository import Repository
 from serving.rpc import health, inference, reflection
 from serving.rpc.calls import Method, Traffic, unary
-
-log = logging.getLogger(__name__)
 
 MEGABYTE = 1 << 20
 
@@ -93,8 +90,12 @@ class Server:
         await self._server.start()
         return f"{bracketed}:{chosen}"
 
-    async def stop(self) -> None:
-        """Say that nothing is ready, answer what was accepted, end."""
+    async def stop(self) -> bool:
+        """Say that nothing is ready, answer what was accepted, end.
+
+        Returns:
+            Whether all was answered and no model runs any more.
+        """
         self._plane.stop_accepting()
         self._health.changed(stopping=True)
         # New calls are refused from here on. Only calls that ask for work are waited for, not idle watchers.
@@ -104,16 +105,18 @@ class Server:
         idle.cancel()
         await self._server.stop(None)
         await draining
-        if not self._plane.close(timeout=1.0):
-            log.warning("a model was still running when the server stopped")
+        return self._plane.close(timeout=1.0)
 
 
-async def serve(options: ServerOptions, announce: Callable[[str], None]) -> None:
+async def serve(options: ServerOptions, announce: Callable[[str], None]) -> bool:
     """Serve until SIGTERM or SIGINT, then drain.
 
     Args:
         options: What was decided.
         announce: Told, once requests are answered, what is served where.
+
+    Returns:
+        Whether all that was accepted was answered and no model runs any more.
 
     Raises:
         RepositoryError: The repository is missing or holds no model.
@@ -127,7 +130,7 @@ async def serve(options: ServerOptions, announce: Callable[[str], None]) -> None
     models = server.ready_models
     announce(f"Serving {models} model{'' if models == 1 else 's'} on {address}")
     await stop.wait()
-    await server.stop()
+    return await server.stop()
 
 
 def _handlers(

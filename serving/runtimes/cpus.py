@@ -14,7 +14,7 @@ CGROUPS = Path("/sys/fs/cgroup")
 def available() -> int:
     """The processors this process may use, by affinity and by cgroup quota; at least 1."""
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(affinity, math.ceil(quota())))
+    return max(1, math.ceil(min(affinity, quota())))
 
 
 def quota(root: Path = CGROUPS, membership: Path = Path("/proc/self/cgroup")) -> float:

@@ -43,6 +43,10 @@ class Runtime(Protocol):
     def outputs(self) -> tuple[TensorSpec, ...]:
         """What the model returns, in order."""
 
+    @property
+    def steady(self) -> bool:
+        """Whether the time of a run depends on the sizes of its inputs alone, not on their values."""
+
     def infer(self, inputs: Mapping[str, Array], outputs: Sequence[str]) -> list[Array]:
         """Run the model once.
 

@@ -28,6 +28,7 @@ class SavedModelRuntime:
     """
 
     platform = "tensorflow_savedmodel"
+    steady = False  # a graph may loop, and no run of TensorFlow is shorter than a thread hop
 
     def __init__(self, path: Path) -> None:
         self._tf = _import_tensorflow()

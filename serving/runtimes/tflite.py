@@ -40,6 +40,7 @@ class TfliteRuntime:
     """
 
     platform = "tensorflowlite"
+    steady = True
 
     def __init__(self, path: Path) -> None:
         # Read, not mapped: a file overwritten in place must not pull the rug away.

@@ -1,7 +1,7 @@
 """Where each request runs: here and now, or on the thread of its model."""
 
 from collections.abc import Callable, Sequence
-from time import monotonic
+from time import monotonic, perf_counter
 
 from serving.repository.model import LoadedModel
 from serving.scheduler import batch
@@ -10,6 +10,12 @@ from serving.scheduler.worker import Worker
 
 HOP = 200e-6
 """Seconds that handing a request to another thread and back costs, on the machines this was measured on."""
+
+BETRAYAL = 20e-3
+"""Seconds after which a run that was to be short has cost the others too much; none runs inline again.
+
+It is far above what a busy machine adds to a short run.
+"""
 
 
 class Lane:
@@ -37,10 +43,17 @@ class Lane:
         """
         if job.rows <= self._inline_rows and self._worker.idle:
             if not job.expired():
-                batch.run_alone(self.model.runtime, job)
+                self._run(job)
             return True
         self._worker.add(job)
         return False
+
+    def _run(self, job: Job) -> None:
+        start = perf_counter()
+        batch.run_alone(self.model.runtime, job)
+        if perf_counter() - start > BETRAYAL:
+            # The pace was no promise: this model's time depends on what it is asked.
+            self._inline_rows = 0
 
     def discard(self, job: Job) -> None:
         """Free the place of a job whose client went away."""

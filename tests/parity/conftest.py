@@ -1,0 +1,40 @@
+"""The example models, each converted once to every format."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from converter.options import Options
+from converter.pipeline import Conversion, convert
+
+TARGETS = ("onnx", "tflite", "saved_model", "keras")
+
+
+@pytest.fixture(scope="session")
+def converted(models, tmp_path_factory) -> Callable[[str], Conversion]:
+    """Convert an example model, proved against its author's recorded answers as well."""
+    done: dict[str, Conversion] = {}
+    folder = tmp_path_factory.mktemp("artefacts")
+
+    def of(name: str) -> Conversion:
+        if name not in done:
+            source = models / name
+            samples = source.with_suffix(".npz")
+            options = Options(TARGETS, output=folder, samples=samples, expected=samples)
+            done[name] = convert(source, options, lambda phase: None)
+        return done[name]
+
+    return of
+
+
+@pytest.fixture(scope="session")
+def recorded(models) -> Callable[[str], dict[str, np.ndarray]]:
+    """What the author's own process recorded for an example model: inputs, outputs and labels."""
+
+    def of(name: str) -> dict[str, np.ndarray]:
+        with np.load(Path(models / name).with_suffix(".npz")) as file:
+            return dict(file)
+
+    return of

@@ -1,0 +1,186 @@
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+import numpy as np
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from protos import open_inference_pb2 as pb
+from protos.open_inference_pb2_grpc import GRPCInferenceServiceStub
+from serving.cli import main
+
+LIST_MODULES_AT_EXIT = """
+import sys
+from serving.cli import main
+code = main()
+print("\\n".join(sys.modules))
+sys.exit(code)
+"""
+
+
+def count(stub, steps):
+    """Let the model ``counter`` count; it takes a few microseconds a step."""
+    request = pb.ModelInferRequest(model_name="counter", raw_input_contents=[np.int64(steps).tobytes()])
+    request.inputs.add(name="n", datatype="INT64", shape=[1])
+    response = stub.ModelInfer(request, timeout=60)
+    return np.frombuffer(response.raw_output_contents[0], np.int64).tolist()
+
+
+def test_it_prints_one_line_and_ends_with_zero(repository, onnx_models, start_server):
+    repository.onnx("affine", onnx_models.affine())
+    server = start_server(repository.root)
+    assert re.fullmatch(r"Serving 1 model on 127\.0\.0\.1:[1-9]\d*", server.line)
+    server.terminate()
+    assert server.wait() == (0, "", "")
+
+
+def test_interrupt_ends_it_too(repository, onnx_models, start_server):
+    repository.onnx("affine", onnx_models.affine())
+    server = start_server(repository.root)
+    server.terminate(signal.SIGINT)
+    assert server.wait() == (0, "", "")
+
+
+def test_a_bad_model_is_reported_and_the_others_are_served(full_repository, start_server):
+    server = start_server(full_repository)
+    assert server.line.startswith("Serving 7 models on ")
+    server.terminate()
+    code, _, err = server.wait()
+    assert code == 0
+    assert "model 'bad' version 1 is not ready" in err
+
+
+def test_a_server_never_imports_tensorflow_or_keras(full_repository, start_server):
+    server = start_server(full_repository, code=LIST_MODULES_AT_EXIT)
+    with grpc.insecure_channel(server.address) as channel:
+        stub = GRPCInferenceServiceStub(channel)
+        for model in ("affine", "affine_lite"):
+            request = pb.ModelInferRequest(model_name=model, raw_input_contents=[bytes(12)])
+            request.inputs.add(name="x", datatype="FP32", shape=[1, 3])
+            assert stub.ModelInfer(request, timeout=10).raw_output_contents
+    server.terminate()
+    code, out, _ = server.wait()
+    modules = {line.partition(".")[0] for line in out.splitlines()}
+    assert code == 0
+    assert {"onnxruntime", "ai_edge_litert", "grpc", "serving"} <= modules
+    assert not modules & {"tensorflow", "keras", "tf_keras", "converter", "onnx", "tritonclient"}
+
+
+def test_terminating_answers_what_was_accepted_and_refuses_the_rest(repository, onnx_models, start_server):
+    repository.onnx("counter", onnx_models.counter())
+    server = start_server(repository.root)
+    with grpc.insecure_channel(server.address) as channel, ThreadPoolExecutor(4) as pool:
+        stub = GRPCInferenceServiceStub(channel)
+        assert count(stub, 3) == [3]
+        watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=60)
+        assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
+        running = [pool.submit(count, stub, steps) for steps in (600_000, 300_000, 300_001)]
+        time.sleep(0.2)
+        assert not any(each.done() for each in running)
+        server.terminate()
+        assert next(watch).status == health_pb2.HealthCheckResponse.NOT_SERVING
+        assert [each.result() for each in running] == [[600_000], [300_000], [300_001]]
+        assert server.wait()[0] == 0
+        with pytest.raises(grpc.RpcError) as error:
+            count(stub, 1)
+        assert error.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+def test_draining_ends_when_its_time_is_over(repository, onnx_models, start_server):
+    repository.onnx("counter", onnx_models.counter())
+    server = start_server(repository.root, "--drain-seconds", "1")
+    with grpc.insecure_channel(server.address) as channel, ThreadPoolExecutor(1) as pool:
+        stub = GRPCInferenceServiceStub(channel)
+        endless = pool.submit(count, stub, 10**12)
+        time.sleep(0.3)
+        start = time.monotonic()
+        server.terminate()
+        code, _, err = server.wait(timeout=15)
+        assert 0.5 < time.monotonic() - start < 10
+        assert (code, err) == (1, "plainserve serve: a model still ran when the time for draining was over\n")
+        with pytest.raises(grpc.RpcError):
+            endless.result()
+
+
+def test_a_deadline_that_passes_in_the_queue_is_told(repository, onnx_models, start_server):
+    repository.onnx("counter", onnx_models.counter())
+    server = start_server(repository.root)
+    with grpc.insecure_channel(server.address) as channel, ThreadPoolExecutor(1) as pool:
+        stub = GRPCInferenceServiceStub(channel)
+        long = pool.submit(count, stub, 300_000)
+        time.sleep(0.1)
+        request = pb.ModelInferRequest(model_name="counter", raw_input_contents=[np.int64(1).tobytes()])
+        request.inputs.add(name="n", datatype="INT64", shape=[1])
+        with pytest.raises(grpc.RpcError) as error:
+            stub.ModelInfer(request, timeout=0.05)
+        assert error.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        assert long.result() == [300_000]
+        assert count(stub, 5) == [5]
+
+
+def test_a_request_above_the_size_limit_is_refused(repository, onnx_models, start_server):
+    repository.onnx("affine", onnx_models.affine())
+    server = start_server(repository.root, "--max-message-size", "1")
+    with grpc.insecure_channel(server.address) as channel:
+        request = pb.ModelInferRequest(model_name="affine", raw_input_contents=[bytes(2 << 20)])
+        with pytest.raises(grpc.RpcError) as error:
+            GRPCInferenceServiceStub(channel).ModelInfer(request, timeout=10)
+        assert error.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+def test_a_port_in_use_is_one_clear_line(full_repository, capsys):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert main(["serve", str(full_repository), "--port", str(port)]) == 6
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last == (
+        f"plainserve serve: cannot listen on 127.0.0.1:{port}: Address already in use; "
+        "choose another with --host and --port"
+    )
+
+
+@pytest.mark.parametrize("name", ["none", "empty"])
+def test_a_missing_or_empty_repository_is_one_clear_line(tmp_path, capsys, name):
+    (tmp_path / "empty").mkdir()
+    assert main(["serve", str(tmp_path / name), "--port", "0"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    (line,) = err.splitlines()
+    assert line.startswith("plainserve serve: ")
+    assert name in line
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["serve"],
+        ["serve", "x", "--port", "70000"],
+        ["serve", "x", "--port", "http"],
+        ["serve", "x", "--max-message-size", "0"],
+        ["dance"],
+        [],
+    ],
+)
+def test_a_wrong_command_line_is_a_usage_error(arguments, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert "usage: plainserve" in capsys.readouterr().err
+
+
+def test_help_is_there_at_once_and_imports_no_library():
+    code = "import sys; from serving.cli import parser; parser().format_help(); print(*sys.modules)"
+    shown = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=20
+    )
+    tops = {name.partition(".")[0] for name in shown.stdout.split()}
+    assert "argparse" in tops
+    assert not tops & {"grpc", "google", "numpy", "onnxruntime", "ai_edge_litert", "rich"}

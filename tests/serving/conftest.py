@@ -1,0 +1,230 @@
+"""Models, repositories and servers for these tests; everything ends with the test that asked for it."""
+
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from serving.repository.config import ModelConfig
+from serving.repository.model import LoadedModel
+from serving.runtimes.runtime import TensorSpec
+
+DATA = Path(__file__).parent / "data"
+ROOT = Path(__file__).parents[2]
+
+
+def tensor(name, element, shape):
+    return helper.make_tensor_value_info(name, element, shape)
+
+
+def save(nodes, inputs, outputs, initializers=()):
+    graph = helper.make_graph(nodes, "test", inputs, outputs, [*initializers])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
+
+
+class OnnxModels:
+    """Small ONNX models, as bytes."""
+
+    @staticmethod
+    def affine(scale=2.0):
+        """x: FP32 [-1,3] -> y = scale x + 1."""
+        numbers = [
+            onnx.numpy_helper.from_array(np.array(value, np.float32), name)
+            for name, value in (("scale", scale), ("one", 1.0))
+        ]
+        nodes = [helper.make_node("Mul", ["x", "scale"], ["p"]), helper.make_node("Add", ["p", "one"], ["y"])]
+        x, y = (tensor(name, TensorProto.FLOAT, ["batch", 3]) for name in "xy")
+        return save(nodes, [x], [y], numbers)
+
+    @staticmethod
+    def identity(element, shape):
+        """x -> y = x, of any element type."""
+        x, y = (tensor(name, element, shape) for name in "xy")
+        return save([helper.make_node("Identity", ["x"], ["y"])], [x], [y])
+
+    @staticmethod
+    def add_sub():
+        """INPUT0, INPUT1: INT32 [1,16] -> OUTPUT0 = sum, OUTPUT1 = difference."""
+        names = ["INPUT0", "INPUT1"]
+        nodes = [helper.make_node("Add", names, ["OUTPUT0"]), helper.make_node("Sub", names, ["OUTPUT1"])]
+        inputs = [tensor(name, TensorProto.INT32, [1, 16]) for name in names]
+        return save(nodes, inputs, [tensor(f"OUTPUT{at}", TensorProto.INT32, [1, 16]) for at in (0, 1)])
+
+    @staticmethod
+    def lookup():
+        """ids: INT64 [-1] -> row = one of four; an id of 4 or more makes the run fail."""
+        table = onnx.numpy_helper.from_array(np.arange(8, dtype=np.float32).reshape(4, 2), "table")
+        node = helper.make_node("Gather", ["table", "ids"], ["row"])
+        ids, row = tensor("ids", TensorProto.INT64, ["batch"]), tensor("row", TensorProto.FLOAT, ["batch", 2])
+        return save([node], [ids], [row], [table])
+
+    @staticmethod
+    def counter():
+        """n: INT64 [1] -> y = n, counted one by one: a run takes as long as the request wants."""
+        one = onnx.numpy_helper.from_array(np.array([1], np.int64), "one")
+        body = helper.make_graph(
+            [
+                helper.make_node("Add", ["so_far", "one"], ["more"]),
+                helper.make_node("Identity", ["go"], ["on"]),
+            ],
+            "body",
+            [
+                tensor("step", TensorProto.INT64, []),
+                tensor("go", TensorProto.BOOL, []),
+                tensor("so_far", 7, [1]),
+            ],
+            [tensor("on", TensorProto.BOOL, []), tensor("more", TensorProto.INT64, [1])],
+        )
+        constants = [
+            onnx.numpy_helper.from_array(np.array(value), name)
+            for name, value in (("true", True), ("zero", np.array([0])), ("scalar", np.array([], np.int64)))
+        ]
+        nodes = [
+            helper.make_node("Reshape", ["n", "scalar"], ["steps"]),
+            helper.make_node("Loop", ["steps", "true", "zero"], ["y"], body=body),
+        ]
+        n, y = tensor("n", TensorProto.INT64, [1]), tensor("y", TensorProto.INT64, [1])
+        return save(nodes, [n], [y], [one, *constants])
+
+
+@pytest.fixture(scope="session")
+def onnx_models():
+    return OnnxModels
+
+
+class RepositoryFolder:
+    """A repository being filled."""
+
+    def __init__(self, root):
+        self.root = root
+
+    def version(self, model, version=1):
+        folder = self.root / model / str(version)
+        folder.mkdir(parents=True)
+        return folder
+
+    def onnx(self, model, content, version=1):
+        (self.version(model, version) / "model.onnx").write_bytes(content)
+
+    def tflite(self, model, name, version=1):
+        shutil.copy(DATA / name, self.version(model, version) / "model.tflite")
+
+
+@pytest.fixture
+def repository(tmp_path):
+    root = tmp_path / "repository"
+    root.mkdir()
+    return RepositoryFolder(root)
+
+
+@pytest.fixture(scope="session")
+def full_repository(tmp_path_factory):
+    """A model of each kind, one of them bad. Nobody writes to it."""
+    folder = RepositoryFolder(tmp_path_factory.mktemp("repository"))
+    for version in (1, 2):
+        folder.onnx("affine", OnnxModels.affine(version), version)
+    folder.onnx("simple", OnnxModels.add_sub())
+    folder.onnx("lookup", OnnxModels.lookup())
+    folder.onnx("text", OnnxModels.identity(TensorProto.STRING, ["batch", 2]))
+    folder.onnx("half", OnnxModels.identity(TensorProto.FLOAT16, ["batch", 2]))
+    folder.onnx("bad", b"junk")
+    folder.tflite("affine_lite", "affine.tflite")
+    folder.tflite("labels_lite", "labels.tflite")
+    return folder.root
+
+
+class FunctionRuntime:
+    """A runtime that is a Python function from arrays to arrays, and remembers the batches it ran."""
+
+    platform = "python_function"
+    steady = True
+
+    def __init__(self, function, inputs, outputs):
+        self.function, self.inputs, self.outputs = function, inputs, outputs
+        self.batches = []
+
+    def infer(self, inputs, outputs):
+        self.batches.append(next(iter(inputs.values())).shape[0])
+        results = self.function(**inputs)
+        return [results[name] for name in outputs]
+
+
+@pytest.fixture
+def function_model():
+    """Make a loaded model out of a function of ``x``, FP32 [-1,...], to a dict with ``y``."""
+
+    def make(function, *, shape=(-1, 2), max_batch_size=8, queue_size=64, pace=None):
+        specs = (TensorSpec("x", "FP32", shape),), (TensorSpec("y", "FP32", shape),)
+        config = ModelConfig(max_batch_size=max_batch_size, queue_size=queue_size)
+        return LoadedModel("function", "1", FunctionRuntime(function, *specs), config, pace)
+
+    return make
+
+
+class RunningServer:
+    """A server in a process of its own."""
+
+    def __init__(self, process, line):
+        self.process, self.line = process, line
+        self.address = line.rpartition(" ")[2]
+
+    def terminate(self, number=signal.SIGTERM):
+        self.process.send_signal(number)
+
+    def wait(self, timeout=20):
+        out, err = self.process.communicate(timeout=timeout)
+        return self.process.returncode, out, err
+
+
+def starter(folder, processes):
+
+    def start(root, *options, code=None):
+        program = ["-c", code] if code else ["-m", "serving"]
+        process = subprocess.Popen(
+            [sys.executable, *program, "serve", str(root), "--port", "0", *options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+        processes.append(process)
+        ready, _, _ = select.select([process.stdout], [], [], 60)
+        line = process.stdout.readline().rstrip("\n") if ready else ""
+        assert line, process.stderr.read()
+        return RunningServer(process, line)
+
+    return start
+
+
+def end(processes):
+    for process in processes:
+        if process.poll() is None:
+            process.kill()
+        process.communicate(timeout=20)
+
+
+@pytest.fixture
+def start_server(tmp_path):
+    """Start ``plainserve serve`` on a free port; ``code`` replaces the module that is run."""
+    processes = []
+    yield starter(tmp_path, processes)
+    end(processes)
+
+
+@pytest.fixture(scope="session")
+def full_server(full_repository, tmp_path_factory):
+    """A server for the full repository, for all tests that do not stop it."""
+    processes = []
+    yield starter(tmp_path_factory.mktemp("server"), processes)(full_repository)
+    end(processes)

@@ -1,0 +1,177 @@
+import asyncio
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from serving.dataplane.dataplane import DataPlane
+from serving.dataplane.messages import InferRequest, InputTensor
+from serving.errors import DeadlineExceededError, InvalidInputError, ModelNotFoundError, ModelNotReadyError
+from serving.repository.repository import Repository
+from serving.repository.warmup import Pace
+
+
+class OneModel:
+    """What the dataplane needs of a repository."""
+
+    def __init__(self, model):
+        self.model = model
+
+    def get(self, _name, _version=""):
+        return self.model
+
+
+def request(row, *, deadline=None, model="function"):
+    data = np.full((1, 2), row, np.float32).tobytes()
+    return InferRequest(model, "", [InputTensor("x", "FP32", (1, 2))], [data], deadline=deadline)
+
+
+def with_plane(repository, use):
+    """Run ``use(plane)`` on an event loop and close the plane after it."""
+
+    async def run():
+        plane = DataPlane(repository, asyncio.get_running_loop())
+        try:
+            return await use(plane)
+        finally:
+            assert await asyncio.to_thread(plane.close, 10)
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize("pace", [Pace(1e-6, 1e-7), None], ids=["inline", "on a thread"])
+def test_a_request_is_answered_with_its_outputs_and_version(function_model, pace):
+    model = function_model(lambda x: {"y": 2 * x}, pace=pace)
+    result = with_plane(OneModel(model), lambda plane: plane.infer(request(3)))
+    assert (result.model, result.version) == ("function", "1")
+    assert [spec.name for spec in result.specs] == ["y"]
+    assert result.arrays[0].tolist() == [[6.0, 6.0]]
+
+
+def test_requests_that_wait_together_run_together(function_model):
+    def slow(x):
+        time.sleep(0.05)
+        return {"y": x}
+
+    model = function_model(slow)
+
+    async def many(plane):
+        return await asyncio.gather(*(plane.infer(request(row)) for row in range(9)))
+
+    results = with_plane(OneModel(model), many)
+    assert [result.arrays[0][0, 0] for result in results] == list(range(9))
+    assert len(model.runtime.batches) <= 3
+    assert sum(model.runtime.batches) == 9
+
+
+def test_the_event_loop_runs_on_while_a_slow_model_computes(function_model):
+    leave = threading.Event()
+
+    def slow(x):
+        assert leave.wait(10)
+        return {"y": x}
+
+    async def watch(plane):
+        asked = asyncio.create_task(plane.infer(request(1)))
+        await asyncio.sleep(0.02)
+        assert not asked.done()
+        leave.set()
+        return await asked
+
+    assert with_plane(OneModel(function_model(slow)), watch).arrays[0][0, 0] == 1
+
+
+def test_a_cancelled_request_frees_its_place(function_model):
+    leave, entered = threading.Event(), threading.Event()
+
+    def slow(x):
+        entered.set()
+        assert leave.wait(10)
+        return {"y": x}
+
+    model = function_model(slow, queue_size=1)
+
+    async def cancel(plane):
+        running = asyncio.create_task(plane.infer(request(1)))
+        assert await asyncio.to_thread(entered.wait, 10)
+        given_up = asyncio.create_task(plane.infer(request(2)))
+        await asyncio.sleep(0)
+        given_up.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await given_up
+        queued = asyncio.create_task(plane.infer(request(3)))
+        await asyncio.sleep(0)
+        leave.set()
+        return await asyncio.gather(running, queued)
+
+    results = with_plane(OneModel(model), cancel)
+    assert [result.arrays[0][0, 0] for result in results] == [1, 3]
+    assert model.runtime.batches == [1, 1]
+
+
+def test_a_passed_deadline_is_an_error(function_model):
+    model = function_model(lambda x: {"y": x}, pace=Pace(1e-6, 1e-7))
+    with pytest.raises(DeadlineExceededError):
+        with_plane(OneModel(model), lambda plane: plane.infer(request(1, deadline=time.monotonic() - 1)))
+    assert model.runtime.batches == []
+
+
+@pytest.fixture
+def models(repository, onnx_models):
+    for version in (1, 2):
+        repository.onnx("affine", onnx_models.affine(), version)
+    repository.onnx("bad", b"junk")
+    loaded = Repository(repository.root)
+    loaded.load_all()
+    return loaded
+
+
+def test_metadata_names_the_versions_and_shapes_with_the_batch(models):
+    async def ask(plane):
+        return plane.model_metadata("affine", ""), plane.model_metadata("affine", "1")
+
+    latest, first = with_plane(models, ask)
+    assert latest.versions == ("1", "2")
+    assert first.versions == ("1",)
+    assert latest.platform == "onnxruntime_onnx"
+    assert latest.inputs[0].shape == (-1, 3)
+
+
+def test_readiness_is_told_per_model_and_withdrawn_when_stopping(models):
+    async def ask(plane):
+        before = plane.server_ready(), plane.model_ready("affine", ""), plane.model_ready("bad", "")
+        plane.stop_accepting()
+        return before, (plane.server_ready(), plane.model_ready("affine", "2"))
+
+    assert with_plane(models, ask) == ((True, True, False), (False, False))
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "error"),
+    [
+        ("none", "", ModelNotFoundError),
+        ("affine", "9", ModelNotFoundError),
+        ("affine", "x", InvalidInputError),
+        ("bad", "", ModelNotReadyError),
+    ],
+)
+def test_what_is_not_there_is_an_error_everywhere(models, name, version, error):
+    async def ask(plane):
+        with pytest.raises(error):
+            plane.model_metadata(name, version)
+        with pytest.raises(error):
+            await plane.infer(InferRequest(name, version, []))
+
+    with_plane(models, ask)
+
+
+def test_a_server_whose_models_are_all_bad_is_not_ready(repository):
+    repository.onnx("bad", b"junk")
+    loaded = Repository(repository.root)
+    loaded.load_all()
+
+    async def ask(plane):
+        return plane.server_ready()
+
+    assert with_plane(loaded, ask) is False

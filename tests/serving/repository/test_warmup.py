@@ -1,0 +1,46 @@
+import time
+
+import numpy as np
+import pytest
+
+from serving.repository.warmup import SLOW, Pace, warm_up
+
+
+def test_a_model_runs_alone_and_with_a_full_batch(function_model):
+    runtime = function_model(lambda x: {"y": x}).runtime
+    pace = warm_up(runtime, 8)
+    assert set(runtime.batches) == {1, 8}
+    assert 0 < pace.first < SLOW
+
+
+def test_a_slow_model_runs_once(function_model):
+    def slow(x):
+        time.sleep(2 * SLOW)
+        return {"y": x}
+
+    runtime = function_model(slow).runtime
+    assert warm_up(runtime, 8).first > SLOW
+    assert runtime.batches == [1]
+
+
+def test_a_model_that_rejects_zeros_starts_cold(function_model):
+    def picky(x):
+        raise ValueError(f"{x} is zero")
+
+    assert warm_up(function_model(picky).runtime, 8) is None
+
+
+def test_nobody_knows_the_pace_of_a_model_with_other_free_sizes(function_model):
+    assert warm_up(function_model(lambda x: {"y": x}, shape=(-1, -1)).runtime, 8) is None
+    assert warm_up(function_model(lambda x: {"y": x}, shape=(-1, 4)).runtime, 0) is None
+
+
+def test_nobody_knows_the_pace_of_a_model_whose_time_depends_on_values(function_model):
+    runtime = function_model(lambda x: {"y": x}).runtime
+    runtime.steady = False
+    assert warm_up(runtime, 8) is None
+
+
+@pytest.mark.parametrize(("rows", "seconds"), [(1, 2.0), (2, 5.0), (5, 14.0)])
+def test_the_time_of_a_batch_grows_with_its_rows(rows, seconds):
+    np.testing.assert_allclose(Pace(2.0, 3.0).seconds(rows), seconds)

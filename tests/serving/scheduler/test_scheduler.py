@@ -1,0 +1,136 @@
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from serving.errors import DeadlineExceededError, InternalError
+from serving.repository.warmup import Pace
+from serving.scheduler.job import Job
+from serving.scheduler.scheduler import BETRAYAL, HOP, Scheduler, inline_rows
+
+
+def job(rows=1, deadline=None):
+    return Job({"x": np.ones((rows, 2), np.float32)}, ("y",), rows, deadline=deadline)
+
+
+@pytest.fixture
+def scheduler():
+    delivered = threading.Semaphore(0)
+    made = Scheduler(lambda jobs: delivered.release(len(jobs)))
+    made.delivered = delivered
+    yield made
+    assert made.close(10)
+
+
+@pytest.mark.parametrize(
+    ("first", "further", "rows"),
+    [
+        (HOP / 10, 0.0, 8),
+        (HOP / 10, HOP / 100, 8),
+        (HOP / 2, HOP / 4, 3),
+        (HOP / 2, HOP, 1),
+        (2 * HOP, 0.0, 0),
+    ],
+)
+def test_rows_run_inline_as_long_as_they_take_less_than_a_thread_hop(function_model, first, further, rows):
+    assert inline_rows(function_model(None, pace=Pace(first, further))) == rows
+
+
+def test_a_model_of_unknown_pace_never_runs_inline(function_model):
+    assert inline_rows(function_model(None, pace=None)) == 0
+
+
+def thread_of(function_model, **options):
+    threads = []
+
+    def note(x):
+        threads.append(threading.current_thread())
+        return {"y": x}
+
+    return function_model(note, **options), threads
+
+
+def test_a_fast_model_runs_on_the_callers_thread(function_model, scheduler):
+    model, threads = thread_of(function_model, pace=Pace(1e-6, 1e-7))
+    asked = job()
+    assert scheduler.lane(model).submit(asked)
+    assert asked.answer()[0].shape == (1, 2)
+    assert threads == [threading.current_thread()]
+
+
+def test_a_slow_model_runs_on_its_own_thread(function_model, scheduler):
+    model, threads = thread_of(function_model, pace=Pace(1.0, 1.0))
+    asked = job()
+    assert not scheduler.lane(model).submit(asked)
+    assert scheduler.delivered.acquire(timeout=10)
+    assert asked.answer()[0].shape == (1, 2)
+    assert threads[0].name == "model-function-1"
+
+
+def test_a_big_request_to_a_fast_model_leaves_the_callers_thread_free(function_model, scheduler):
+    model, threads = thread_of(function_model, pace=Pace(HOP / 2, HOP / 4))
+    assert scheduler.lane(model).submit(job(3))
+    assert not scheduler.lane(model).submit(job(4))
+    assert scheduler.delivered.acquire(timeout=10)
+    assert threads[0] is threading.current_thread() is not threads[1]
+
+
+def test_a_fast_request_queues_behind_a_running_one(function_model, scheduler):
+    entered, leave = threading.Event(), threading.Event()
+
+    def wait_for_big(x):
+        if x.shape[0] > 1:
+            entered.set()
+            assert leave.wait(10)
+        return {"y": x}
+
+    lane = scheduler.lane(function_model(wait_for_big, pace=Pace(HOP, HOP)))
+    assert not lane.submit(job(2))
+    assert entered.wait(10)
+    assert not lane.submit(job(1))
+    leave.set()
+    assert scheduler.delivered.acquire(timeout=10)
+    assert scheduler.delivered.acquire(timeout=10)
+
+
+def test_a_model_that_is_slower_than_promised_gets_a_thread(function_model, scheduler):
+    def slow(x):
+        time.sleep(2 * BETRAYAL if x.max() > 1 else 0)
+        return {"y": x}
+
+    lane = scheduler.lane(function_model(slow, pace=Pace(1e-6, 1e-7)))
+    hard = job()
+    hard.inputs["x"] *= 2
+    assert lane.submit(job())
+    assert lane.submit(hard)
+    assert not lane.submit(job())
+    assert scheduler.delivered.acquire(timeout=10)
+
+
+def test_inline_too_a_deadline_that_passed_is_not_computed(function_model, scheduler):
+    model, threads = thread_of(function_model, pace=Pace(1e-6, 1e-7))
+    late = job(deadline=time.monotonic() - 1)
+    assert scheduler.lane(model).submit(late)
+    assert not threads
+    with pytest.raises(DeadlineExceededError):
+        late.answer()
+
+
+def test_inline_too_a_fault_of_the_model_is_an_internal_error(function_model, scheduler):
+    broken = job()
+    assert scheduler.lane(
+        function_model(lambda x: {} if x.any() else {"y": x}, pace=Pace(1e-6, 1e-7))
+    ).submit(broken)
+    with pytest.raises(InternalError):
+        broken.answer()
+
+
+def test_closing_says_whether_everything_ended(function_model):
+    leave = threading.Event()
+    model = function_model(lambda x: {"y": x} if leave.wait(10) else {})
+    scheduler = Scheduler([].extend)
+    scheduler.lane(model).submit(job())
+    assert scheduler.close(0.05) is False
+    leave.set()
+    assert scheduler.close(10) is True
