@@ -83,3 +83,15 @@ def test_an_end_named_like_a_node_keeps_its_name():
     assert list(graph.node[0].input) == ["Abs_0"]
     assert list(graph.node[1].output) == ["Abs_1"]
     assert len({*graph.node[0].input, *graph.node[0].output, *graph.node[1].output}) == 3
+
+
+def test_equal_initializers_become_one_and_different_ones_stay():
+    nodes = [helper.make_node("Mul", ["x", "a"], ["h"]), helper.make_node("Add", ["h", "b"], ["i"])]
+    nodes.append(helper.make_node("Sub", ["i", "c"], ["y"]))
+    ends = [helper.make_tensor_value_info(name, FLOAT, ["n"]) for name in "xy"]
+    values = {"a": np.float32(2), "b": np.float32(2), "c": np.array([2], np.float32)}
+    constants = [numpy_helper.from_array(np.asarray(value), name) for name, value in values.items()]
+    graph = helper.make_graph(nodes, "g", ends[:1], ends[1:], constants)
+    canonicalise(graph, ["x"], ["y"])
+    assert [tensor.name for tensor in graph.initializer] == ["Mul_0.B", "Sub_0.B"]
+    assert list(graph.node[1].input) == ["Mul_0", "Mul_0.B"]

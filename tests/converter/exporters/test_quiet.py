@@ -44,3 +44,10 @@ def test_no_descriptor_is_leaked():
         with quiet():
             pass
     assert {file.name for file in Path("/proc/self/fd").iterdir()} == before
+
+
+def test_handlers_that_write_elsewhere_get_nothing_either(caplog):
+    with quiet():
+        logging.getLogger("tensorflow").error("chatter")
+    logging.getLogger("tensorflow").error("heard")
+    assert [record.message for record in caplog.records] == ["heard"]
