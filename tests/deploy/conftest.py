@@ -1,5 +1,6 @@
 """What containers are made from: the Dockerfile as instructions by stage, the compose file as data."""
 
+import importlib.util
 import json
 import re
 import shlex
@@ -87,3 +88,17 @@ def compose():
 def scripts():
     """Names of the commands that the package installs."""
     return set(tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["scripts"])
+
+
+@pytest.fixture(scope="session")
+def load():
+    """Import a script of deploy/image/, which is no package, by its name."""
+
+    def load_script(name):
+        path = PROJECT / "deploy" / "image" / f"{name}.py"
+        specification = importlib.util.spec_from_file_location(name, path)
+        module = importlib.util.module_from_spec(specification)
+        specification.loader.exec_module(module)
+        return module
+
+    return load_script

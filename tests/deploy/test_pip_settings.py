@@ -1,18 +1,13 @@
 """How an image build comes by the pip settings of the machine it runs on."""
 
-import importlib.util
 import subprocess
 
 import pytest
 
 
 @pytest.fixture(scope="session")
-def pip_settings(project):
-    path = project / "deploy" / "image" / "pip_settings.py"
-    specification = importlib.util.spec_from_file_location("pip_settings", path)
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+def pip_settings(load):
+    return load("pip_settings")
 
 
 @pytest.fixture
