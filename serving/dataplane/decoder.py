@@ -77,11 +77,11 @@ class Decoder:
         return arrays
 
     def _rows(self, arrays: dict[str, Array]) -> int:
-        rows = {name: array.shape[0] for name, array in arrays.items()}
-        if len(rows) > 1 and len(set(rows.values())) > 1:
-            came = ", ".join(f"'{name}' has {count}" for name, count in rows.items())
+        rows = {array.shape[0] for array in arrays.values()}
+        if len(rows) > 1:
+            came = ", ".join(f"'{name}' has {array.shape[0]}" for name, array in arrays.items())
             raise InvalidInputError(f"all inputs must have the same number of rows; {came}")
-        return next(iter(rows.values()), 1)
+        return rows.pop() if rows else 1
 
     def _wanted(self, outputs: tuple[str, ...]) -> tuple[str, ...]:
         if not outputs:
