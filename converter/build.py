@@ -4,9 +4,11 @@ Keras gets only what the graph holds: classes from the allowlist, plain argument
 checked. Nothing of the file reaches its deserialiser.
 """
 
+import functools
+import inspect
 import re
-from collections import defaultdict
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -15,11 +17,14 @@ from keras import ops
 from converter import layers as reference_layers
 from converter.activations import Activation
 from converter.archive import Weight
+from converter.archive.scope import snake_case
 from converter.errors import ConversionError, UnsafeFileError, UnsupportedError
 from converter.graph import Call, Graph, Layer, Ref, map_refs
+from converter.plain_functions import PLAIN_FUNCTIONS
 from converter.signature import Signature, TensorSpec
 
-_NOT_WEIGHTS = ("seed_generator/",)  # the state of random numbers, which only training draws
+_OPERATION = "ops."
+_NOT_WEIGHTS = "seed_generator/"  # the state of random numbers, which only training draws
 
 
 def build(graph: Graph) -> keras.Model:
@@ -41,9 +46,10 @@ def build(graph: Graph) -> keras.Model:
     made: dict[str, Any] = {}
     for call in graph.calls:
         layer = graph.layers[call.layer]
+        taken = _taken(call, tensors)
         if call.layer not in made:
-            made[call.layer] = _make(layer, names[call.layer])
-        tensors[call.layer, call.index] = _called(made[call.layer], call, tensors)
+            made[call.layer] = _make(layer, names[call.layer], taken[0])
+        tensors[call.layer, call.index] = _called(made[call.layer], layer, *taken)
     for name, instance in made.items():
         if isinstance(instance, keras.layers.Layer):
             _load(instance, graph.layers[name])
@@ -66,18 +72,21 @@ def signature(graph: Graph, model: keras.Model) -> Signature:
     return Signature(specs(graph.inputs, model.inputs), specs(graph.outputs, model.outputs))
 
 
-def _make(layer: Layer, name: str) -> Any:  # noqa: ANN401  a layer, or a function of tensors
+def _make(layer: Layer, name: str, args: tuple[Any, ...] = ()) -> Any:  # noqa: ANN401  a layer, or a function
     common = {"name": name, "dtype": layer.policy}
     alone = layer.activations.get("activation") if layer.kind == "Activation" else None
     try:
         if alone is not None:
-            instance = _reference(alone, **common)
-            instance.supports_masking = not layer.stops_mask
-            return instance
-        if layer.kind == "Quotient":
-            return _quotient(**layer.config)
+            return _reference(alone, **common)
+        if layer.kind in PLAIN_FUNCTIONS:
+            compute = keras.dtype_policies.get(layer.policy).compute_dtype
+            function = PLAIN_FUNCTIONS[layer.kind](len(args[0].shape), compute, **layer.config)
+            return keras.layers.Activation(function, **common)
+        if layer.kind.startswith(_OPERATION):
+            return _operation(layer)
         activations = {key: _reference(value, dtype=layer.policy) for key, value in layer.activations.items()}
-        return getattr(keras.layers, layer.kind).from_config({**layer.config, **activations, **common})
+        config = {key: _with_parts(value) for key, value in layer.config.items()}
+        return getattr(keras.layers, layer.kind)(**{**config, **activations, **common})
     except ConversionError:
         raise
     except Exception as error:  # Keras raises many kinds for arguments that it does not take
@@ -86,40 +95,59 @@ def _make(layer: Layer, name: str) -> Any:  # noqa: ANN401  a layer, or a functi
         ) from error
 
 
+def _with_parts(value: Any) -> Any:  # noqa: ANN401  a constructor argument
+    """An argument with the layers and cells in it built."""
+    if isinstance(value, Layer):
+        return _make(value, re.sub(r"[^A-Za-z0-9_.\-]", "_", value.name.rpartition("/")[2]))
+    return [_with_parts(item) for item in value] if isinstance(value, list) else value
+
+
 def _reference(activation: Activation, **common: Any) -> Any:  # noqa: ANN401  keyword arguments of a layer
     return getattr(reference_layers, activation.layer)(**activation.arguments(), **common)
 
 
-def _quotient(a: float | list[float], b: float | list[float]) -> Any:  # noqa: ANN401  a function of tensors
-    def quotient(x: Any) -> Any:  # noqa: ANN401  a Keras tensor
-        return (x * _constant(a, x)) / (ops.abs(x) * _constant(b, x) + 1.0)
-
-    return quotient
-
-
-def _constant(value: float | list[float], like: Any) -> Any:  # noqa: ANN401  a Keras tensor
-    return value if isinstance(value, float) else ops.convert_to_tensor(value, like.dtype)
+def _operation(layer: Layer) -> Callable[..., Any]:
+    """The function of ``keras.ops`` with its options; an item is taken by an operator."""
+    function = layer.kind.removeprefix(_OPERATION)
+    if function == "get_item":
+        return lambda x, key: x[tuple(key) if isinstance(key, list) else key]
+    return functools.partial(getattr(keras.ops, function), **layer.config)
 
 
-def _called(instance: Any, call: Call, tensors: Mapping[tuple[str, int], Any]) -> Any:  # noqa: ANN401  Keras tensors
+def _taken(call: Call, tensors: Mapping[tuple[str, int], Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments of a call with its tensors."""
+
     def tensor(ref: Ref) -> Any:  # noqa: ANN401  a Keras tensor
         return _tensor(tensors, ref)
 
-    args = map_refs(call.args, tensor)
-    kwargs = map_refs(call.kwargs, tensor)
+    return map_refs(call.args, tensor), map_refs(call.kwargs, tensor)
+
+
+def _called(instance: Any, layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ANN401  Keras tensors
+    if layer.stops_mask or not _takes_masks(instance):
+        args = keras.tree.map_structure(_without_mask, args)
     try:
         return instance(*args, **kwargs)
     except Exception as error:  # Keras raises many kinds for inputs that do not fit
-        raise UnsupportedError(
-            f"cannot take its input: {_first_line(error)}", where=f"layer '{call.layer}'"
-        ) from error
+        raise UnsupportedError(f"cannot take its input: {_first_line(error)}", where=_where(layer)) from error
+
+
+def _takes_masks(instance: Any) -> bool:  # noqa: ANN401  a layer, or a function
+    """Whether a mask on the input matters to a layer; where it does not, Keras would warn that it is lost."""
+    return (
+        not isinstance(instance, keras.layers.Layer)
+        or instance.supports_masking
+        or "mask" in inspect.signature(instance.call).parameters
+    )
+
+
+def _without_mask(tensor: Any) -> Any:  # noqa: ANN401  a Keras tensor, or a constant
+    """The tensor past an operation that computes nothing and, like every operation, ends a mask."""
+    return ops.stop_gradient(tensor) if getattr(tensor, "_keras_mask", None) is not None else tensor
 
 
 def _tensor(tensors: Mapping[tuple[str, int], Any], ref: Ref) -> Any:  # noqa: ANN401  a Keras tensor
-    made = tensors[ref.layer, ref.call]
-    outputs = list(made.values()) if isinstance(made, dict) else made
-    if not isinstance(outputs, list | tuple):
-        outputs = [outputs]
+    outputs = keras.tree.flatten(tensors[ref.layer, ref.call])
     if ref.output >= len(outputs):
         raise UnsafeFileError(f"has no output {ref.output}", where=f"layer '{ref.layer}'")
     return outputs[ref.output]
@@ -129,7 +157,7 @@ def _load(instance: keras.layers.Layer, layer: Layer) -> None:
     """Give a layer its stored weights, checked against the variables that it has."""
     stored: dict[str, dict[str, Weight]] = defaultdict(dict)
     for path, weight in layer.weights.items():
-        if not path.startswith(_NOT_WEIGHTS):
+        if _NOT_WEIGHTS not in path:
             holder, _, number = path.rpartition("vars/")
             stored[holder.rstrip("/")][number] = weight
     count = sum(map(len, stored.values()))
@@ -138,10 +166,8 @@ def _load(instance: keras.layers.Layer, layer: Layer) -> None:
             f"stores {count} weights where its options call for {len(instance.weights)}", where=_where(layer)
         )
     for holder, weights in stored.items():
-        part = instance
-        for attribute in filter(None, holder.split("/")):
-            part = getattr(part, attribute, None)
-        if not isinstance(part, keras.layers.Layer):
+        part = _part(instance, holder)
+        if part is None:
             raise UnsafeFileError(
                 f"stores weights of a part '{holder}' that it does not have", where=_where(layer)
             )
@@ -151,6 +177,28 @@ def _load(instance: keras.layers.Layer, layer: Layer) -> None:
             raise UnsafeFileError(
                 f"its stored weights do not fit its options: {_first_line(error)}", where=_where(layer)
             ) from error
+
+
+def _part(instance: keras.layers.Layer, path: str) -> keras.layers.Layer | None:
+    """The layer at a path such as ``forward_layer/cell`` or ``cell/cells/lstm_cell_1``."""
+    here: Any = instance
+    for name in filter(None, path.split("/")):
+        if isinstance(here, list | tuple):
+            here = _numbered(here).get(name)
+        else:
+            here = getattr(here, name, None) or getattr(here, f"_{name}", None)
+    return here if isinstance(here, keras.layers.Layer) else None
+
+
+def _numbered(layers: Sequence[Any]) -> dict[str, Any]:
+    """The members of a list under the names that Keras stores: class, and number from the second on."""
+    seen: Counter[str] = Counter()
+    named: dict[str, Any] = {}
+    for layer in layers:
+        name = snake_case(type(layer).__name__)
+        named[f"{name}_{seen[name]}" if seen[name] else name] = layer
+        seen[name] += 1
+    return named
 
 
 def _legal_names(graph: Graph) -> dict[str, str]:

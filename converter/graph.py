@@ -34,7 +34,9 @@ class Layer:
     Attributes:
         name: Unique in the graph; ``outer/inner`` for a layer of a nested model.
         kind: The class in ``keras.layers``.
-        config: Constructor arguments, reduced to plain values; without name, dtype and initial values.
+            An operation of ``keras.ops`` that stands as a node has kind ``ops.<function>``.
+        config: Constructor arguments, reduced to plain values; without name, dtype and initial values. A layer
+            or cell that another wraps is a ``Layer`` there, or a list of them; its weights are the wrapper's.
         policy: The dtype policy, such as ``float32`` or ``mixed_float16``.
         weights: Stored weights by path, such as ``vars/0`` or ``cell/vars/1``.
         activations: Those of our activations that stand in constructor arguments, by argument. A layer that
@@ -53,6 +55,24 @@ class Layer:
     def but(self, **changes: Any) -> "Layer":  # noqa: ANN401  any field
         """A copy with some fields changed."""
         return dataclasses.replace(self, **changes)
+
+    def with_parts(self) -> Iterator["Layer"]:
+        """This layer, then those that it wraps, however deep."""
+        yield self
+        for value in self.config.values():
+            for item in value if isinstance(value, list) else [value]:
+                if isinstance(item, Layer):
+                    yield from item.with_parts()
+
+    def map_parts(self, change: Callable[["Layer"], "Layer"]) -> "Layer":
+        """A copy whose wrapped layers are replaced, one level deep."""
+
+        def changed(value: Any) -> Any:  # noqa: ANN401  a constructor argument
+            if isinstance(value, list):
+                return [changed(item) for item in value]
+            return change(value) if isinstance(value, Layer) else value
+
+        return self.but(config={key: changed(value) for key, value in self.config.items()})
 
 
 @dataclass(frozen=True)

@@ -6,20 +6,17 @@
                                                  dense_gain      Rescaling(1.875)
 
 A layer that is called twice yields steps that are called twice. An activation inside a recurrent cell has no
-place between layers; it stays an argument and is built as a plain callable.
+place between layers: it stays an argument, by the name of a built-in function if it is one.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
 from converter.activations import Activation
+from converter.description.kinds import RECURRENT
 from converter.graph import Call, Graph, Layer, Ref
 
 _SEPARABLE = "activation"
-_CELLS = frozenset(
-    {"LSTM", "GRU", "SimpleRNN", "Bidirectional", "TimeDistributed", "ConvLSTM1D", "ConvLSTM2D"}
-)
 
 
 @dataclass(frozen=True)
@@ -57,32 +54,92 @@ class Lowered:
 
 
 def lower(graph: Graph) -> Lowered:
-    """Lower every activation that stands between layers."""
+    """Lower every activation that stands between layers, and name those in cells where they have a name."""
     rewrites, scales = [], []
+    masked = _has_masks(graph)
     for layer in list(graph.layers.values()):
-        activation = layer.activations.get(_SEPARABLE)
-        if activation is None or layer.kind in _CELLS:
-            continue
-        graph, steps = _lower_layer(graph, layer, activation)
-        plain = " -> ".join(_text(step) for step in steps)
-        rewrites.append(Rewrite(layer.name, f"{activation.formula} lowered to {plain}"))
-        scales += [step.name for step in steps if step.kind == "Rescaling"]
+        found = _separable(layer)
+        if found is not None:
+            holder, rest = found
+            activation = holder.activations[_SEPARABLE]
+            graph, steps = _lower_layer(
+                graph, layer, holder.but(stops_mask=holder.stops_mask and masked), rest
+            )
+            plain = " -> ".join(_text(step) for step in steps)
+            rewrites.append(Rewrite(layer.name, f"{activation.formula} lowered to {plain}"))
+            scales += [step.name for step in steps if step.kind == "Rescaling" and not step.stops_mask]
+        left = graph.layers.get(layer.name)
+        if left is not None:
+            named, texts = _named_in_cells(left)
+            graph = graph.with_layer(named) if texts else graph
+            rewrites += [Rewrite(layer.name, text) for text in texts]
     return Lowered(graph, tuple(rewrites), tuple(scales))
 
 
-def _lower_layer(graph: Graph, layer: Layer, activation: Activation) -> tuple[Graph, list[Layer]]:
-    steps = [
-        Layer(_free_name(f"{layer.name}_{step.suffix}", graph), step.kind, step.config, layer.policy)
-        for step in activation.lower()
-    ]
+def _separable(layer: Layer) -> tuple[Layer, Layer | None] | None:
+    """What holds an activation that can stand after a layer, and what is left of the layer without it.
+
+    None if there is no such activation. What ``TimeDistributed`` applies to each step, an elementwise
+    function can do to all of them.
+    """
+    if layer.kind == "TimeDistributed":
+        part = layer.config["layer"]
+        found = _separable(part)
+        if found is None:
+            return None
+        holder, rest = found
+        kept = None if rest is None else layer.but(config={**layer.config, "layer": rest})
+        return holder.but(stops_mask=False), kept
+    if _SEPARABLE not in layer.activations or layer.kind in RECURRENT:
+        return None
     if layer.kind == "Activation":
-        kept: list[Layer] = []
-        steps[-1] = steps[-1].but(stops_mask=layer.stops_mask)
-    else:
-        kept = [
-            layer.but(config={**layer.config, _SEPARABLE: "linear"}, activations=_without(layer.activations))
-        ]
-    chain = kept + steps
+        return layer, None
+    activations = {key: value for key, value in layer.activations.items() if key != _SEPARABLE}
+    return layer, layer.but(config={**layer.config, _SEPARABLE: "linear"}, activations=activations)
+
+
+def _named_in_cells(layer: Layer) -> tuple[Layer, list[str]]:
+    """A recurrent layer whose activations are built-in functions where those compute the same."""
+    texts: list[str] = []
+
+    def named(part: Layer) -> Layer:
+        part = part.map_parts(named)
+        for key, activation in part.activations.items():
+            name = _built_in_name(activation)
+            kept = {other: value for other, value in part.activations.items() if other != key}
+            texts.append(f"{activation.formula} in its steps {f'is {name}' if name else 'computed there'}")
+            if name:
+                part = part.but(config={**part.config, key: name}, activations=kept)
+        return part
+
+    return named(layer), texts
+
+
+def _built_in_name(activation: Activation) -> str | None:
+    """The name of the one function that an activation is, if it is one."""
+    steps = activation.lower()
+    return steps[0].config["activation"] if len(steps) == 1 and steps[0].kind == "Activation" else None
+
+
+def _has_masks(graph: Graph) -> bool:
+    return any(
+        part.kind == "Masking" or (part.kind == "Embedding" and part.config.get("mask_zero"))
+        for layer in graph.layers.values()
+        for part in layer.with_parts()
+    )
+
+
+def _lower_layer(graph: Graph, layer: Layer, holder: Layer, rest: Layer | None) -> tuple[Graph, list[Layer]]:
+    """Put the steps of an activation behind what is left of its layer, or in its place."""
+    steps = [
+        Layer(_free_name(f"{layer.name}_{step.suffix}", graph), step.kind, step.config, holder.policy)
+        for step in holder.activations[_SEPARABLE].lower()
+    ]
+    if rest is None:
+        # A step that folding never takes away: a mask must still end here.
+        stop = next((number for number, step in enumerate(steps) if step.kind != "Rescaling"), 0)
+        steps[stop] = steps[stop].but(stops_mask=holder.stops_mask)
+    chain = steps if rest is None else [rest, *steps]
     layers: dict[str, Layer] = {}
     for name, existing in graph.layers.items():
         layers.update({step.name: step for step in chain} if name == layer.name else {name: existing})
@@ -111,10 +168,6 @@ def _chain(call: Call, chain: list[Layer]) -> list[Call]:
         Call(after.name, call.index, (Ref(before.name, call.index),)) for before, after in pairwise(chain)
     ]
     return [first, *later]
-
-
-def _without(activations: Mapping[str, Activation]) -> dict[str, Activation]:
-    return {key: value for key, value in activations.items() if key != _SEPARABLE}
 
 
 def _free_name(wanted: str, graph: Graph) -> str:

@@ -5,7 +5,8 @@ Adding one: a file here, its layer in ``converter.layers``, a row in the parity 
 
 from collections.abc import Mapping
 
-from converter.activations.activation import Activation, Parameter, Step, number
+from converter.activations.activation import Activation, Parameter, Step, number, parameter
+from converter.activations.polynomial_ss import PolynomialSS
 from converter.activations.pss import PSS
 from converter.activations.rational_ss import RationalSS
 from converter.activations.ss import SS
@@ -17,15 +18,17 @@ __all__ = [
     "SS",
     "Activation",
     "Parameter",
+    "PolynomialSS",
     "RationalSS",
     "Step",
     "by_class",
     "by_expression",
     "by_function",
     "number",
+    "parameter",
 ]
 
-ACTIVATIONS: Mapping[str, type[Activation]] = {kind.key: kind for kind in (PSS, SS, RationalSS)}
+ACTIVATIONS: Mapping[str, type[Activation]] = {kind.key: kind for kind in (PSS, SS, RationalSS, PolynomialSS)}
 
 
 def by_class(name: str) -> type[Activation] | None:

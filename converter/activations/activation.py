@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from converter.errors import UnsafeFileError
+from converter.errors import UnsafeFileError, UnsupportedError
 from converter.lambdas import Expression
 
 Parameter = float | tuple[float, ...]
@@ -48,6 +48,15 @@ class Activation(Protocol):
     """Users' function names."""
     parameters: ClassVar[tuple[str, ...]]
     """The names of its numbers, in order."""
+
+    @classmethod
+    def from_numbers(cls, numbers: Mapping[str, float]) -> Self:
+        """Make one from what the command line states: numbers by parameter; what is left out has its default.
+
+        Raises:
+            UnsupportedError: A number that has no default is missing, or they make no safe formula.
+        """
+        ...
 
     @classmethod
     def from_expression(cls, expression: Expression) -> Self | None:
@@ -105,6 +114,20 @@ def number(value: object, name: str, where: str) -> float:
     if not math.isfinite(result):
         raise UnsafeFileError(f"parameter '{name}' must be a finite number, not {value!r:.60}", where=where)
     return result
+
+
+def parameter(value: object, name: str, where: str) -> Parameter:
+    """Check that a parameter is a finite number, or a list of them: one per channel.
+
+    Raises:
+        UnsafeFileError: It is anything else.
+        UnsupportedError: It is a table of numbers.
+    """
+    if isinstance(value, list) and any(isinstance(item, list) for item in value):
+        raise UnsupportedError(f"parameter '{name}' differs along more than the last axis", where=where)
+    if isinstance(value, list) and value:
+        return tuple(number(item, name, where) for item in value)
+    return number(value, name, where)
 
 
 def smallest(value: Parameter) -> float:

@@ -32,6 +32,11 @@ class PSS:
     parameters: ClassVar[tuple[str, ...]] = ("alpha",)
 
     @classmethod
+    def from_numbers(cls, numbers: Mapping[str, float]) -> Self:
+        """``alpha``, 2 where it is not given."""
+        return cls(**numbers)
+
+    @classmethod
     def from_expression(cls, expression: Expression) -> Self | None:
         """Recognise a sigmoid function of k * x."""
         alpha = as_sigmoid(expression)

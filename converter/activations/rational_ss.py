@@ -52,6 +52,11 @@ class RationalSS:
             )
 
     @classmethod
+    def from_numbers(cls, numbers: Mapping[str, float]) -> Self:
+        """``a`` and ``b``, 1 where not given."""
+        return cls(**numbers)
+
+    @classmethod
     def from_expression(cls, expression: Expression) -> Self | None:
         """Recognise k * x / (c + d * |x|), or k * softsign(b * x)."""
         found = as_rational(expression) or as_softsign(expression)

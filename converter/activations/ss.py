@@ -27,6 +27,11 @@ class SS:
     parameters: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
+    def from_numbers(cls, numbers: Mapping[str, float]) -> Self:
+        """It has no parameters."""
+        return cls(**numbers)
+
+    @classmethod
     def from_expression(cls, expression: Expression) -> Self | None:
         """Recognise x / (1 + |x|), or a softsign function of x."""
         if (1.0, 1.0) in {as_softsign(expression), as_rational(expression)}:

@@ -8,16 +8,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from converter.activations import ACTIVATIONS, Activation, by_class, by_expression, by_function, number
+from converter.activations import (
+    ACTIVATIONS,
+    Activation,
+    PolynomialSS,
+    by_class,
+    by_expression,
+    by_function,
+    number,
+)
 from converter.archive import Weight
 from converter.description.kinds import BUILT_IN_FUNCTIONS
+from converter.description.parameters import of_own_layer, of_users_class
 from converter.errors import ConversionError, UnsafeFileError, UnsupportedError, UsageError
 from converter.lambdas import LambdaUnreadableError, read_lambda
 
-# What every Keras layer stores beside its own arguments.
-_LAYER_KEYS = frozenset({"name", "trainable", "dtype", "batch_input_shape", "batch_shape"})
 _OWN_PACKAGE = "plainserve>"
 _STATED = "stated by --activation"
+
+# In Keras 2 it is clip(0.2 x + 0.5, 0, 1); in Keras 3 it is relu6(x + 3) / 6.
+_HARD_SIGMOID_2 = PolynomialSS((0.5, 0.2), 2.5)
 
 
 @dataclass(frozen=True)
@@ -29,35 +39,34 @@ class Found:
 
 
 def from_class(
-    class_name: str, config: Mapping[str, Any], weights: Mapping[str, Weight], where: str
+    class_name: str,
+    config: Mapping[str, Any],
+    weights: Mapping[str, Weight],
+    where: str,
+    rank: int | None = None,
 ) -> Found | None:
-    """Recognise a user's layer class; None if the name is not one of ours.
+    """Recognise a layer class; None if the name is not one of ours.
+
+    Args:
+        class_name: As the file has it, with the package that it is registered in, if any.
+        config: Its options.
+        weights: What is stored for it, by path.
+        where: The layer.
+        rank: Of its input, where the file says it.
 
     Raises:
-        UnsupportedError: The name is known but the config is not that of such a class.
+        UnsupportedError: The name is known, but config and weights are not those of such a class.
         UnsafeFileError: A parameter is not a number.
     """
     name = class_name.rsplit(">", 1)[-1]
     kind = by_class(name)
     if kind is None:
         return None
-    keys = set(config) - _LAYER_KEYS
-    expected = kind.class_names[name]
     if class_name.startswith(_OWN_PACKAGE):
-        keys &= expected
-    if keys != expected or weights:
-        stored = ", ".join(sorted(keys)) or "nothing"
-        extra = f" and {len(weights)} weights" if weights else ""
-        raise UnsupportedError(
-            f"class '{name}' stores {stored}{extra}; a class of this name is known to store "
-            f"{', '.join(sorted(expected)) or 'nothing'}",
-            where=where,
-            hint=say_activation(where),
-        )
-    activation = _made(kind, {key: number(config[key], key, where) for key in expected}, where)
-    if class_name.startswith(_OWN_PACKAGE):
-        return Found(activation, "a layer of converter.layers")
-    return Found(activation, f"formula assumed from the class name '{name}'")
+        values = of_own_layer(kind, config, weights, rank, where)
+        return Found(_made(kind, values, where), "a layer of converter.layers")
+    values, assumed = of_users_class(kind, name, config, weights, where, say_activation(where))
+    return Found(_made(kind, values, where), f"formula assumed from the class name '{name}'{assumed}")
 
 
 def from_lambda(config: Mapping[str, Any], where: str) -> Found:
@@ -100,8 +109,16 @@ def _from_code(function: object, where: str) -> Found:
     return Found(*recognised)
 
 
-def from_argument(value: object, where: str) -> Found | str:
+def from_argument(
+    value: object, weights: Mapping[str, Weight], where: str, *, keras_2: bool = False
+) -> Found | str:
     """Read an ``activation=`` argument: one of ours, or the name of a built-in function.
+
+    Args:
+        value: As the file has it.
+        weights: What is stored for it if it is a layer, by path.
+        where: The layer that takes it.
+        keras_2: Keras 2 wrote the file.
 
     Raises:
         UnsupportedError: It is something else.
@@ -109,31 +126,38 @@ def from_argument(value: object, where: str) -> Found | str:
     if value is None:
         return "linear"
     name = _function_name(value)
+    if name == "hard_sigmoid" and keras_2:
+        return Found(_HARD_SIGMOID_2, "hard_sigmoid as Keras 2 defines it")
+    if name in BUILT_IN_FUNCTIONS:
+        return name
     if name is not None:
-        if name in BUILT_IN_FUNCTIONS:
-            return name
         found = _from_function(name)
         if found is None:
             raise _unknown_function(name, where)
         return found
-    if isinstance(value, Mapping) and value.get("class_name") == "__lambda__":
+    if isinstance(value, Mapping) and (value.get("class_name") == "__lambda__" or value.keys() == {"value"}):
         return _from_code(value, where)
     if isinstance(value, Mapping) and isinstance(value.get("class_name"), str):
-        config = value.get("config")
-        class_name = str(value.get("registered_name") or value["class_name"])
-        found = from_class(class_name, config if isinstance(config, Mapping) else {}, {}, where)
-        if found is not None:
-            return found
+        return _from_object(value, weights, where)
+    raise UnsafeFileError(f"its activation is {value!r:.60}", where=where)
+
+
+def _from_object(value: Mapping[str, Any], weights: Mapping[str, Weight], where: str) -> Found:
+    """A layer as the function of another one."""
+    config = value.get("config")
+    class_name = str(value.get("registered_name") or value["class_name"])
+    found = from_class(class_name, config if isinstance(config, Mapping) else {}, weights, where)
+    if found is None:
         raise UnsupportedError(
             f"its activation is of class '{class_name}', which is not known",
             where=where,
             hint=say_activation(where),
         )
-    raise UnsafeFileError(f"its activation is {value!r:.60}", where=where)
+    return found
 
 
 def from_statement(text: str) -> Found:
-    """Read ``pss:alpha=3``, ``ss`` or ``rational_ss:a=1.5,b=0.8``.
+    """Read ``pss:alpha=3``, ``ss``, ``rational_ss:a=1.5,b=0.8`` or ``polynomial_ss:limit=3,c0=0.5,c1=0.2``.
 
     Raises:
         UsageError: It is none of these.
@@ -146,14 +170,15 @@ def from_statement(text: str) -> Found:
     for item in filter(None, listed.split(",")):
         name, _, value = item.partition("=")
         if name not in kind.parameters or name in values:
-            raise UsageError(
-                f"--activation: {key} takes {', '.join(kind.parameters) or 'no parameters'}, not '{item}'"
-            )
+            raise UsageError(f"--activation: {key} takes {_listed(kind.parameters)}, not '{item}'")
         try:
             values[name] = number(float(value), name, "--activation")
         except (ValueError, UnsafeFileError):
             raise UsageError(f"--activation: '{name}' needs a finite number, not '{value}'") from None
-    return Found(kind(**values), _STATED)
+    try:
+        return Found(kind.from_numbers(values), _STATED)
+    except UnsupportedError as error:
+        raise UsageError(f"--activation: {error.what}", hint=error.hint) from None
 
 
 def say_activation(where: str) -> str:
@@ -164,7 +189,13 @@ def say_activation(where: str) -> str:
     )
 
 
-def _made(kind: type[Activation], parameters: Mapping[str, float], where: str) -> Activation:
+def _listed(names: tuple[str, ...]) -> str:
+    """The parameters of an activation, shortened where there are many."""
+    shown = [*names[:3], "..."] if len(names) > 4 else names
+    return ", ".join(shown) or "no parameters"
+
+
+def _made(kind: type[Activation], parameters: Mapping[str, Any], where: str) -> Activation:
     try:
         return kind(**parameters)
     except ConversionError as error:
@@ -173,6 +204,10 @@ def _made(kind: type[Activation], parameters: Mapping[str, float], where: str) -
 
 
 def _from_function(name: str) -> Found | None:
+    if name.startswith(_OWN_PACKAGE):
+        own = ACTIVATIONS.get(name.removeprefix(_OWN_PACKAGE))
+        # The function of PolynomialSS takes arguments that have no defaults, so nobody can store it.
+        return Found(own(), "a function of converter.layers") if own not in {None, PolynomialSS} else None
     kind = by_function(name.rsplit(">", 1)[-1])
     return Found(kind(), f"formula assumed from the function name '{name}'") if kind else None
 
@@ -194,17 +229,16 @@ def _function_name(value: object) -> str | None:
 
 
 def _lambda_parts(function: object) -> tuple[str, object, object]:
-    """Code, defaults and closure, as Keras 3 (a ``__lambda__`` object) or Keras 2 (a list) writes them.
+    """Code, defaults and closure.
 
-    As an ``activation=`` argument Keras 3 puts the list into the object.
+    Keras 3 writes a Lambda's as a ``__lambda__`` object, Keras 2 as a list; as an ``activation=`` argument
+    both write ``{"value": list}``.
     """
+    parts = function
     if isinstance(function, Mapping) and function.get("class_name") == "__lambda__":
-        config = function.get("config")
-        parts: object = config.get("value") if isinstance(config, Mapping) else None
-        if parts is None and isinstance(config, Mapping):
-            parts = [config.get(key) for key in ("code", "defaults", "closure")]
-    else:
-        parts = function
+        parts = function.get("config")
+    if isinstance(parts, Mapping):
+        parts = parts.get("value") or [parts.get(key) for key in ("code", "defaults", "closure")]
     if not isinstance(parts, list) or len(parts) != 3 or not isinstance(parts[0], str):
         raise LambdaUnreadableError("it is not stored the way Keras stores a lambda")
     return parts[0], parts[1], parts[2]

@@ -3,13 +3,10 @@
 from collections import defaultdict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
 
-from converter.errors import UnsafeFileError, UnsupportedError
-from converter.graph import Call, Layer, Ref
-
-Outputs: TypeAlias = list[tuple[str | None, Ref]]
-"""Each output's key (None where outputs are not a dict) and tensor."""
+from converter.description.tensors import Outputs
+from converter.errors import UnsafeFileError
+from converter.graph import Call, Layer
 
 
 @dataclass(frozen=True)
@@ -31,93 +28,15 @@ class Block:
     outputs: Outputs
 
 
-def tensors(structure: object, where: str) -> Outputs:
-    """Read ``input_layers`` or ``output_layers``: ``[name, call, output]``, alone, in lists or in a dict.
+def numbered_as_taken(calls: list[Call], models: set[str], outputs: Outputs) -> list[Call]:
+    """Number the calls of nested models as those who take their results do.
 
-    Raises:
-        UnsafeFileError: It is none of these.
+    A functional model has a call of its own from when it was made, so the calls that are stored begin with
+    number 1; those of a Sequential begin with 0 or 1, depending on the version of Keras.
     """
-    if isinstance(structure, Mapping) and structure.get("class_name") == "__keras_tensor__":
-        return [(None, keras_tensor(structure, where))]
-    if isinstance(structure, Mapping):
-        found = [(key, tensors(structure[key], where)) for key in sorted(structure)]
-        return [(str(key), ref) for key, entries in found for _, ref in entries]
-    if not isinstance(structure, list):
-        raise UnsafeFileError("names its inputs or outputs in an unknown way", where=where)
-    if _is_history(structure):
-        return [(None, Ref(structure[0], structure[1], structure[2]))]
-    return [entry for item in structure for entry in tensors(item, where)]
-
-
-def keras_tensor(value: Mapping[str, Any], where: str) -> Ref:
-    """Read the tensor object of Keras 3."""
-    config = value.get("config")
-    history = config.get("keras_history") if isinstance(config, Mapping) else None
-    if not _is_history(history):
-        raise UnsafeFileError("takes a tensor that the file does not describe", where=where)
-    assert isinstance(history, list)  # noqa: S101  tells the type checker what _is_history found
-    return Ref(history[0], history[1], history[2])
-
-
-def _is_history(value: object) -> bool:
-    return (
-        isinstance(value, list)
-        and len(value) in {3, 4}
-        and isinstance(value[0], str)
-        and all(isinstance(item, int) and not isinstance(item, bool) and item >= 0 for item in value[1:3])
-        and (len(value) == 3 or isinstance(value[3], Mapping))
-    )
-
-
-def read_calls(entry: Mapping[str, Any], name: str) -> list[Call]:
-    """The calls of one layer, from its ``inbound_nodes``.
-
-    Raises:
-        UnsafeFileError: They are written in an unknown way.
-        UnsupportedError: A call asks for training behaviour, or takes a constant array.
-    """
-    where = f"layer '{name}'"
-    nodes = entry.get("inbound_nodes", [])
-    if not isinstance(nodes, list):
-        raise UnsafeFileError("has malformed inbound_nodes", where=where)
-    return [_call(node, name, index, where) for index, node in enumerate(nodes)]
-
-
-def _call(node: object, name: str, index: int, where: str) -> Call:
-    if isinstance(node, Mapping):  # Keras 3
-        args = tuple(_argument(item, where) for item in node.get("args") or [])
-        kwargs = {key: _argument(item, where) for key, item in (node.get("kwargs") or {}).items()}
-    elif isinstance(node, list) and node:  # Keras 2: a list of histories, each with keyword arguments
-        entries = [node] if _is_history(node) else node
-        if not all(_is_history(item) for item in entries):
-            raise UnsafeFileError("has malformed inbound_nodes", where=where)
-        found = [Ref(item[0], item[1], item[2]) for item in entries]
-        args = (found[0] if len(found) == 1 else found,)
-        kwargs = {key: _legacy_argument(item, where) for key, item in (entries[0][3:] or [{}])[0].items()}
-    else:
-        raise UnsafeFileError("has malformed inbound_nodes", where=where)
-    if kwargs.pop("training", None):
-        raise UnsupportedError("is called with training=True, so its answers are random", where=where)
-    return Call(name, index, args, {key: value for key, value in kwargs.items() if value is not None})
-
-
-def _argument(value: object, where: str) -> Any:  # noqa: ANN401  JSON with tensors in it
-    if isinstance(value, Mapping):
-        if value.get("class_name") == "__keras_tensor__":
-            return keras_tensor(value, where)
-        if "class_name" in value:
-            raise UnsupportedError(f"is called with a {value['class_name']!r:.40}", where=where)
-        return {key: _argument(item, where) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_argument(item, where) for item in value]
-    return value
-
-
-def _legacy_argument(value: object, where: str) -> Any:  # noqa: ANN401  likewise
-    if _is_history(value):
-        assert isinstance(value, list)  # noqa: S101  tells the type checker what _is_history found
-        return Ref(value[0], value[1], value[2])
-    return _argument(value, where)
+    taken = [ref for call in calls for ref in call.sources] + [ref for _, ref in outputs]
+    first = {name: min((ref.call for ref in taken if ref.layer == name), default=0) for name in models}
+    return [Call(call.layer, call.index + first.get(call.layer, 0), call.args, call.kwargs) for call in calls]
 
 
 def in_order(calls: list[Call], inputs: Outputs, where: str) -> tuple[Call, ...]:

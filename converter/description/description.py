@@ -9,6 +9,7 @@ from converter.archive import Archive
 from converter.description.activation_reader import Found, from_statement
 from converter.description.inline import inline
 from converter.description.input_shape import InputShapes
+from converter.description.layer_reader import LayerReader
 from converter.description.model_reader import ModelReader
 from converter.errors import UsageError
 from converter.graph import Graph
@@ -85,10 +86,11 @@ def describe(archive: Archive, stated: Mapping[str, str], shapes: InputShapes) -
         UnsupportedError: Something in the model is not known.
     """
     statements: dict[str, Found] = {layer: from_statement(text) for layer, text in stated.items()}
-    reader = ModelReader(statements, shapes)
+    layers = LayerReader(statements, keras_2=archive.keras_version.startswith(("1.", "2.")))
+    reader = ModelReader(layers, shapes)
     graph = inline(reader.read(archive.config, archive.weights))
     for name in stated:
-        if name not in reader.used:
+        if name not in layers.used:
             raise UsageError(f"--activation names the layer '{name}', which is not in {archive.path.name}")
     findings = tuple(Finding(layer, found.activation, found.why) for layer, found in reader.found)
     return Description(graph, findings, tuple(_spec(graph, name, ref.layer) for name, ref in graph.inputs))

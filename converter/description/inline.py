@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from converter.description.block import Block
 from converter.errors import UnsafeFileError
-from converter.graph import Call, Graph, Layer, Ref, map_refs, refs
+from converter.graph import Call, Graph, Layer, Ref, map_refs
 
 
 def inline(block: Block) -> Graph:
@@ -60,7 +60,7 @@ class _Flat:
         for call in block.calls:
             target = block.layers[call.layer]
             if isinstance(target, Block):
-                given = [resolve(ref) for ref in refs(call.args)]
+                given = [resolve(ref) for ref in call.sources]
                 if len(given) != len(target.inputs):
                     raise UnsafeFileError(
                         f"gets {len(given)} inputs where it has {len(target.inputs)}",

@@ -12,7 +12,9 @@ _TABLE = {
     "pooling": """
         MaxPooling1D MaxPooling2D MaxPooling3D AveragePooling1D AveragePooling2D AveragePooling3D
         GlobalMaxPooling1D GlobalMaxPooling2D GlobalMaxPooling3D
-        GlobalAveragePooling1D GlobalAveragePooling2D GlobalAveragePooling3D""",
+        GlobalAveragePooling1D GlobalAveragePooling2D GlobalAveragePooling3D
+        AdaptiveAveragePooling1D AdaptiveAveragePooling2D AdaptiveAveragePooling3D
+        AdaptiveMaxPooling1D AdaptiveMaxPooling2D AdaptiveMaxPooling3D""",
     "normalization": """
         BatchNormalization LayerNormalization GroupNormalization UnitNormalization RMSNormalization""",
     "regularization": """
@@ -23,10 +25,32 @@ _TABLE = {
         ZeroPadding1D ZeroPadding2D ZeroPadding3D UpSampling1D UpSampling2D UpSampling3D""",
     "merging": "Add Subtract Multiply Average Maximum Minimum Concatenate Dot",
     "activation": "ReLU LeakyReLU ELU PReLU Softmax",
-    "preprocessing": "Rescaling Normalization",
+    "recurrent": "LSTM GRU SimpleRNN RNN Bidirectional ConvLSTM1D ConvLSTM2D ConvLSTM3D",
+    "wrapper": "TimeDistributed",
+    "attention": "MultiHeadAttention GroupQueryAttention Attention AdditiveAttention",
+    "preprocessing": "Rescaling Normalization Resizing CenterCrop Discretization CategoryEncoding",
 }
 
 KINDS: frozenset[str] = frozenset(name for names in _TABLE.values() for name in names.split())
+
+CELLS = frozenset({"LSTMCell", "GRUCell", "SimpleRNNCell", "StackedRNNCells"})
+"""Parts of an ``RNN`` layer, which are no layers of a model themselves."""
+
+RECURRENT = frozenset(_TABLE["recurrent"].split()) | CELLS
+"""Kinds whose activations act inside a loop over steps, where nothing can be put between layers."""
+
+PARTS = frozenset({"layer", "backward_layer", "cell", "cells"})
+"""Arguments that hold a layer or a cell."""
+
+IDENTITY_AT_INFERENCE = frozenset(
+    """
+    RandomBrightness RandomColorDegeneration RandomColorJitter RandomContrast RandomElasticTransform
+    RandomErasing RandomFlip RandomGaussianBlur RandomGrayscale RandomHue RandomInvert RandomPerspective
+    RandomPosterization RandomRotation RandomSaturation RandomSharpness RandomShear RandomTranslation
+    RandomZoom RandomHeight RandomWidth
+    """.split()
+)
+"""Augmentation that only training applies; at inference these layers cast to their compute dtype."""
 
 MODELS = frozenset({"Sequential", "Functional", "Model"})
 """Class names of models that are built of layers; Keras 2 calls a functional one ``Model`` as well."""

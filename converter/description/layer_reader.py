@@ -1,9 +1,13 @@
 """Reads one layer's entry in a model file into a ``Layer`` of plain values."""
 
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+from converter.activations import Activation
 from converter.archive import Weight
+from converter.archive.scope import snake_case
 from converter.description.activation_reader import (
     Found,
     from_argument,
@@ -11,62 +15,198 @@ from converter.description.activation_reader import (
     from_lambda,
     say_activation,
 )
-from converter.description.kinds import KINDS, LOADERS, MODELS, POLICIES
+from converter.description.kinds import (
+    CELLS,
+    IDENTITY_AT_INFERENCE,
+    KINDS,
+    LOADERS,
+    MODELS,
+    PARTS,
+    POLICIES,
+)
+from converter.description.layer_keys import TRAINING_SUFFIXES, plain_array
+from converter.description.older_options import modern
+from converter.description.weight_paths import by_path
 from converter.errors import UnsafeFileError, UnsupportedError
 from converter.graph import Layer
 
-# Only training needs these: starting values, penalties, constraints; and names that we set ourselves.
-_TRAINING_SUFFIXES = ("_initializer", "_regularizer", "_constraint")
+# Only training needs these, or we set them ourselves.
 _DROPPED = frozenset(
     {
         "name", "trainable", "dtype", "batch_input_shape", "input_dtype", "activity_regularizer",
-        "quantization_config", "lora_rank", "lora_alpha", "seed",
-        "gamma_quantizer", "synchronized", "renorm", "renorm_clipping", "renorm_momentum", "fused",
+        "quantization_config", "lora_rank", "lora_alpha", "seed", "gamma_quantizer", "synchronized",
     }
 )  # fmt: skip
 _ACTIVATION_ARGUMENTS = frozenset({"activation", "recurrent_activation"})
+_CELL_INSIDE = frozenset({"LSTM", "GRU", "SimpleRNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"})
 _KERAS_MODULES = ("keras", "tf_keras", "tensorflow.keras", "tensorflow.python.keras")
+_PUBLIC_NAMES = {"GroupedQueryAttention": "GroupQueryAttention"}  # the legacy format has the Python name
+_MAX_PARTS = 20
 
 
-def read_layer(
-    entry: Mapping[str, Any], name: str, weights: Mapping[str, Weight], stated: Found | None
-) -> tuple[Layer, list[Found]]:
-    """Read one layer that is not a model.
+@dataclass(frozen=True)
+class _Place:
+    """Where a layer or a part of one stands.
 
-    Args:
-        entry: The layer's object in the file: class_name, config, module, registered_name.
-        name: Its name in the graph.
-        weights: What is stored for it.
-        stated: What ``--activation`` says of it.
-
-    Returns:
-        The layer, and the activations found in it.
-
-    Raises:
-        UnsafeFileError: It names something that loads or runs things, or its entry is malformed.
-        UnsupportedError: It is not known, or has an option that is not.
+    Attributes:
+        names: Of the layer in the graph, then of each part down to this one.
+        prefix: Of this one's weights among those of the layer.
+        weights: The layer's weights by path; those that become numbers of activations are taken out.
+        found: The activations found in the layer so far.
     """
-    where = f"layer '{name}'"
-    class_name, config = entry_class(entry, where), entry_config(entry, where)
-    policy = _policy(config.get("dtype"), where)
-    if class_name in KINDS and _is_built_in(entry):
-        return _built_in(class_name, config, name, policy, weights, stated)
-    found = stated or _custom(class_name, entry, config, weights, where)
-    return Layer(
-        name,
-        "Activation",
-        policy=policy,
-        activations={"activation": found.activation},
-        stops_mask=_stops_mask(entry),
-    ), [found]
+
+    names: tuple[str, ...]
+    prefix: str
+    weights: dict[str, Weight]
+    found: list[Found]
+
+    @property
+    def name(self) -> str:
+        """Such as ``bidirectional/forward_lstm``."""
+        return "/".join(self.names)
+
+    @property
+    def where(self) -> str:
+        """For error texts."""
+        return f"layer '{self.name}'"
+
+    def inside(self, name: str, path: str) -> "_Place":
+        """The place of a part."""
+        return _Place((*self.names, name), f"{self.prefix}{path}/", self.weights, self.found)
+
+    def take(self, path: str = "") -> dict[str, Weight]:
+        """Take out the weights below a path; they are returned by their paths below it."""
+        start = f"{self.prefix}{path}"
+        keys = [key for key in self.weights if key.startswith(start)]
+        return {key.removeprefix(start): self.weights.pop(key) for key in keys}
+
+
+@dataclass
+class LayerReader:
+    """Reads layers and the layers that they wrap.
+
+    Attributes:
+        stated: What ``--activation`` says, by layer name.
+        keras_2: Keras 2 wrote the file.
+        used: Which of the stated names were met.
+    """
+
+    stated: Mapping[str, Found]
+    keras_2: bool
+    used: set[str] = field(default_factory=set, init=False)
+
+    def read(
+        self, entry: Mapping[str, Any], name: str, weights: Mapping[str, Weight]
+    ) -> tuple[Layer, list[Found]]:
+        """Read one layer that is not a model.
+
+        Args:
+            entry: The layer's object in the file: class_name, config, module, registered_name.
+            name: Its name in the graph.
+            weights: What is stored for it, by path or by position.
+
+        Returns:
+            The layer, and the activations found in it.
+
+        Raises:
+            UnsafeFileError: It names something that loads or runs things, or its entry is malformed.
+            UnsupportedError: It is not known, or has an option that is not.
+        """
+        where = f"layer '{name}'"
+        paths = by_path(entry_class(entry, where), entry_config(entry, where), weights)
+        place = _Place((name,), "", paths, [])
+        layer = self._read(entry, place)
+        if name in self.stated and not place.found:
+            raise UnsupportedError(f"is a {layer.kind}, which takes no activation to state", where=where)
+        return layer.but(weights=place.weights), place.found
+
+    def _read(self, entry: Mapping[str, Any], place: _Place) -> Layer:
+        class_name, config = entry_class(entry, place.where), entry_config(entry, place.where)
+        policy = _policy(config.get("dtype"), place.where)
+        allowed = KINDS | IDENTITY_AT_INFERENCE | (CELLS if len(place.names) > 1 else frozenset())
+        if class_name not in allowed or not is_built_in(entry):
+            own = place.take()
+            found = self._stated(place.names) or _custom(class_name, entry, config, own, place.where)
+            place.found.append(found)
+            return Layer(
+                place.name,
+                "Activation",
+                policy=policy,
+                activations={"activation": found.activation},
+                stops_mask=_stops_mask(entry),
+            )
+        if class_name in IDENTITY_AT_INFERENCE:
+            return Layer(place.name, "Rescaling", {"scale": 1.0, "offset": 0.0}, policy)
+        return self._built_in(class_name, modern(class_name, config, place.where), policy, place)
+
+    def _built_in(self, kind: str, config: Mapping[str, Any], policy: str, place: _Place) -> Layer:
+        kept: dict[str, Any] = {}
+        activations: dict[str, Activation] = {}
+        for key, value in config.items():
+            if key in _ACTIVATION_ARGUMENTS:
+                read = self._argument(kind, key, value, place)
+                if isinstance(read, Found):
+                    place.found.append(read)
+                    activations[key] = read.activation
+                else:
+                    kept[key] = read
+            elif key in PARTS and value is not None:
+                kept[key] = self._parts(kind, key, value, place)
+            elif key not in _DROPPED and not key.endswith(TRAINING_SUFFIXES):
+                kept[key] = _plain(plain_array(value), key, place.where)
+        return Layer(place.name, kind, kept, policy, {}, activations)
+
+    def _argument(self, kind: str, key: str, value: object, place: _Place) -> Found | str:
+        weights = place.take(f"{key}/")
+        if kind in _CELL_INSIDE:  # such a layer shows its cell's functions as its own
+            weights |= place.take(f"cell/{key}/")
+        suffix = "" if key == "activation" else f"/{key}"
+        stated = self._stated(place.names, suffix)
+        return stated or from_argument(value, weights, f"layer '{place.name}{suffix}'", keras_2=self.keras_2)
+
+    def _parts(self, kind: str, key: str, value: object, place: _Place) -> Layer | list[Layer]:
+        if not isinstance(value, list):
+            path = "forward_layer" if kind == "Bidirectional" and key == "layer" else key
+            return self._part(value, key, path, place)
+        seen: Counter[str] = Counter()
+        made = []
+        for item in value:
+            name = snake_case(entry_class(item if isinstance(item, Mapping) else {}, place.where))
+            number = f"_{seen[name]}" if seen[name] else ""
+            seen[name] += 1
+            made.append(self._part(item, name, f"{key}/{name}{number}", place))
+        return made
+
+    def _part(self, entry: object, key: str, path: str, place: _Place) -> Layer:
+        if not isinstance(entry, Mapping):
+            raise UnsafeFileError(f"its '{key}' is not an object", where=place.where)
+        if len(place.names) > _MAX_PARTS:
+            raise UnsafeFileError(f"wraps layers deeper than {_MAX_PARTS}", where=place.where)
+        if entry_class(entry, place.where) in MODELS:
+            raise UnsupportedError(
+                "wraps a whole model, which is not supported",
+                where=place.where,
+                hint="Wrap each of the model's layers instead, and save that with the same weights.",
+            )
+        name = entry_config(entry, place.where).get("name")
+        return self._read(entry, place.inside(name if isinstance(name, str) else key, path))
+
+    def _stated(self, names: tuple[str, ...], suffix: str = "") -> Found | None:
+        """What is stated for a part, or for a layer that wraps it."""
+        for length in range(len(names), 0, -1):
+            name = "/".join(names[:length]) + suffix
+            if name in self.stated:
+                self.used.add(name)
+                return self.stated[name]
+        return None
 
 
 def entry_class(entry: Mapping[str, Any], where: str) -> str:
-    """The class name of an entry."""
+    """The class name of an entry, by which ``keras.layers`` knows the class."""
     class_name = entry.get("class_name")
     if not isinstance(class_name, str) or not class_name:
         raise UnsafeFileError("has no class name", where=where)
-    return class_name
+    return _PUBLIC_NAMES.get(class_name, class_name)
 
 
 def entry_config(entry: Mapping[str, Any], where: str) -> Mapping[str, Any]:
@@ -77,11 +217,15 @@ def entry_config(entry: Mapping[str, Any], where: str) -> Mapping[str, Any]:
     return config
 
 
-def _is_built_in(entry: Mapping[str, Any]) -> bool:
-    """Whether an entry means Keras's own class: Keras 3 states a module, the legacy formats state none."""
-    module = entry.get("module")
-    if module is None:
-        return not entry.get("registered_name") or ">" not in str(entry["registered_name"])
+def is_built_in(entry: Mapping[str, Any]) -> bool:
+    """Whether an entry means Keras's own class.
+
+    The newer format states a module, which is null for a user's class whose module is unknown; the legacy
+    format states none, and a user's class can be told only by its name.
+    """
+    if "module" not in entry:
+        return ">" not in str(entry.get("class_name"))
+    module = entry["module"]
     return isinstance(module, str) and any(
         module == known or module.startswith(f"{known}.") for known in _KERAS_MODULES
     )
@@ -100,47 +244,24 @@ def _custom(
         )
     if class_name == "Lambda":
         return from_lambda(config, where)
-    found = from_class(str(entry.get("registered_name") or class_name), config, weights, where)
+    name = str(entry.get("registered_name") or class_name)
+    found = from_class(name, config, weights, where, _rank(entry))
     if found is not None:
         return found
     kind = "a subclassed model" if class_name in MODELS else f"of class '{class_name}'"
     raise UnsupportedError(f"is {kind}, which is not known", where=where, hint=say_activation(where))
 
 
+def _rank(entry: Mapping[str, Any]) -> int | None:
+    """The rank of what a layer was built for."""
+    built = entry.get("build_config")
+    shape = built.get("input_shape") if isinstance(built, Mapping) else None
+    return len(shape) if isinstance(shape, list) else None
+
+
 def _stops_mask(entry: Mapping[str, Any]) -> bool:
     """Users' classes and Lambdas declare no mask support; the layers of ``converter.layers`` do."""
-    return not str(entry.get("registered_name") or "").startswith("plainserve>")
-
-
-def _built_in(
-    kind: str,
-    config: Mapping[str, Any],
-    name: str,
-    policy: str,
-    weights: Mapping[str, Weight],
-    stated: Found | None,
-) -> tuple[Layer, list[Found]]:
-    where = f"layer '{name}'"
-    kept: dict[str, Any] = {}
-    found: dict[str, Found] = {}
-    for key, value in config.items():
-        if key in _ACTIVATION_ARGUMENTS:
-            read = stated if stated and key == "activation" else from_argument(value, where)
-            if isinstance(read, Found):
-                found[key] = read
-            else:
-                kept[key] = read
-        elif key not in _DROPPED and not key.endswith(_TRAINING_SUFFIXES):
-            kept[key] = _plain(value, key, where)
-    if stated and not found:
-        raise UnsupportedError(f"is a {kind}, which takes no activation to state", where=where)
-    activations = {key: item.activation for key, item in found.items()}
-    return Layer(name, kind, kept, policy, _by_path(weights), activations), list(found.values())
-
-
-def _by_path(weights: Mapping[str, Weight]) -> dict[str, Weight]:
-    """The legacy format numbers a layer's weights; the other names them ``vars/<number>``."""
-    return {f"vars/{key}" if key.isdecimal() else key: weight for key, weight in weights.items()}
+    return not str(entry.get("registered_name") or entry.get("class_name")).startswith("plainserve>")
 
 
 def _plain(value: object, key: str, where: str) -> Any:  # noqa: ANN401  JSON

@@ -7,10 +7,13 @@ from typing import Any
 
 from converter.archive import WeightScope
 from converter.description.activation_reader import Found
-from converter.description.block import Block, Outputs, in_order, read_calls, tensors
+from converter.description.block import Block, in_order, numbered_as_taken
+from converter.description.calls import read_calls, renamed_arguments
 from converter.description.input_shape import InputShapes, input_layer, missing_input
 from converter.description.kinds import MODELS
-from converter.description.layer_reader import entry_class, entry_config, read_layer
+from converter.description.layer_reader import LayerReader, entry_class, entry_config
+from converter.description.operations import is_operation, read_operation
+from converter.description.tensors import Outputs, tensors
 from converter.errors import UnsafeFileError, UnsupportedError
 from converter.graph import Call, Layer, Ref
 
@@ -22,16 +25,15 @@ class ModelReader:
     """Reads blocks and collects what was found on the way.
 
     Attributes:
-        stated: Activations stated on the command line, by layer name.
+        layers: Reads single layers.
         shapes: Input shapes stated on the command line.
         found: Activations found, as (layer, what).
-        used: Which of the stated names were met.
     """
 
-    stated: Mapping[str, Found]
+    layers: LayerReader
     shapes: InputShapes
     found: list[tuple[str, Found]] = field(default_factory=list, init=False)
-    used: set[str] = field(default_factory=set, init=False)
+    _seen: list[tuple[Mapping[str, Any], "Layer | Block"]] = field(default_factory=list, init=False)
 
     def read(self, entry: Mapping[str, Any], weights: WeightScope, prefix: str = "") -> Block:
         """Read one model.
@@ -71,11 +73,16 @@ class ModelReader:
             local = _local_name(entry, where)
             if local in layers:
                 raise UnsafeFileError(f"has two layers named '{local}'", where=where)
-            layers[local] = self._layer(entry, local, weights, prefix)
-            calls += read_calls(entry, local) if entry["class_name"] != "InputLayer" else []
+            if is_operation(entry):
+                layers[local], renamed = read_operation(entry, prefix + local)
+            else:
+                layers[local], renamed = self._layer(entry, local, weights, prefix), {}
+            if entry["class_name"] != "InputLayer":
+                calls += [renamed_arguments(call, renamed) for call in read_calls(entry, local)]
         inputs = tensors(config.get("input_layers"), where)
         outputs = tensors(config.get("output_layers"), where)
         _check_inputs(inputs, layers, where)
+        calls = numbered_as_taken(calls, {key for key in layers if isinstance(layers[key], Block)}, outputs)
         return Block(name, layers, in_order(calls, inputs, where), inputs, outputs)
 
     def _sequential(
@@ -107,18 +114,58 @@ class ModelReader:
         self, entry: Mapping[str, Any], local: str, weights: WeightScope, prefix: str
     ) -> "Layer | Block":
         name = prefix + local
-        scope = weights.enter(entry_class(entry, f"layer '{name}'"), local)
+        scope = weights.enter(_class_of_weights(entry, name), local)
+        if "shared_object_id" in entry and not scope.own():
+            earlier = self._earlier(entry, name)
+            if earlier is not None:
+                return earlier
+        made = self._new_layer(entry, name, scope, prefix)
+        self._seen.append((entry, made))
+        return made
+
+    def _earlier(self, entry: Mapping[str, Any], name: str) -> "Layer | Block | None":
+        """The layer that stands elsewhere in the model too, and has its weights there.
+
+        Keras marks such an entry, but not the first one: that is the one that says the same.
+
+        Raises:
+            UnsupportedError: Several say the same.
+        """
+        known = [made for seen, made in self._seen if _without_marks(seen) == _without_marks(entry)]
+        if len(known) > 1:
+            raise UnsupportedError(
+                "is shared, and it cannot be told with which layer", where=f"layer '{name}'"
+            )
+        return known[0] if known else None
+
+    def _new_layer(
+        self, entry: Mapping[str, Any], name: str, scope: WeightScope, prefix: str
+    ) -> "Layer | Block":
         if entry["class_name"] in MODELS and "layers" in (entry.get("config") or {}):
             return self.read(entry, scope, f"{name}/")
         if entry["class_name"] == "InputLayer":
             config = entry_config(entry, f"layer '{name}'")
             return input_layer(name, config, self.shapes, nested=bool(prefix))
-        stated = self.stated.get(name)
-        if stated:
-            self.used.add(name)
-        layer, found = read_layer(entry, name, scope.own(), stated)
+        layer, found = self.layers.read(entry, name, scope.own())
         self.found += [(name, item) for item in found]
         return layer
+
+
+def _without_marks(entry: object) -> object:
+    """An entry without what differs between the places where one layer stands."""
+    if isinstance(entry, Mapping):
+        return {
+            key: _without_marks(value)
+            for key, value in entry.items()
+            if key not in {"shared_object_id", "inbound_nodes"}
+        }
+    return [_without_marks(item) for item in entry] if isinstance(entry, list) else entry
+
+
+def _class_of_weights(entry: Mapping[str, Any], name: str) -> str:
+    """The Python class under whose name Keras stores a layer's weights: without its package."""
+    class_name = entry_class(entry, f"layer '{name}'").rsplit(">", 1)[-1]
+    return {"GroupQueryAttention": "GroupedQueryAttention"}.get(class_name, class_name)
 
 
 def _local_name(entry: object, where: str) -> str:

@@ -131,9 +131,10 @@ def prove_activations(
 ) -> dict[str, Comparison]:
     """Export each activation of a graph alone and compare it with its formula, on the tails too."""
     alone = {
-        (activation, layer.policy): layer.policy
+        (activation, part.policy): part.policy
         for layer in graph.layers.values()
-        for activation in layer.activations.values()
+        for part in layer.with_parts()
+        for activation in part.activations.values()
     }
     return {
         activation.formula: _prove_alone(activation, policy, target, options, tolerances)
