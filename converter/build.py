@@ -49,7 +49,8 @@ def build(graph: Graph) -> keras.Model:
         taken = _taken(call, tensors)
         if call.layer not in made:
             made[call.layer] = _make(layer, names[call.layer], taken[0])
-        tensors[call.layer, call.index] = _called(made[call.layer], layer, *taken)
+        name = names[call.layer] if not call.index else f"{names[call.layer]}.{call.index}"
+        tensors[call.layer, call.index] = _called(made[call.layer], layer, name, *taken)
     for name, instance in made.items():
         if isinstance(instance, keras.layers.Layer):
             _load(instance, graph.layers[name])
@@ -123,11 +124,18 @@ def _taken(call: Call, tensors: Mapping[tuple[str, int], Any]) -> tuple[tuple[An
     return map_refs(call.args, tensor), map_refs(call.kwargs, tensor)
 
 
-def _called(instance: Any, layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ANN401  Keras tensors
+def _called(
+    instance: Any,  # noqa: ANN401  a layer, or a function
+    layer: Layer,
+    name: str,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> Any:  # noqa: ANN401  Keras tensors
     if layer.stops_mask or not _takes_masks(instance):
-        args = keras.tree.map_structure(_without_mask, args)
+        args = tuple(_without_masks(argument, f"{name}.unmasked") for argument in args)
     try:
-        return instance(*args, **kwargs)
+        made = instance(*args, **kwargs)
+        return made if isinstance(instance, keras.layers.Layer) else _named(made, name)
     except Exception as error:  # Keras raises many kinds for inputs that do not fit
         raise UnsupportedError(f"cannot take its input: {_first_line(error)}", where=_where(layer)) from error
 
@@ -141,9 +149,20 @@ def _takes_masks(instance: Any) -> bool:  # noqa: ANN401  a layer, or a function
     )
 
 
-def _without_mask(tensor: Any) -> Any:  # noqa: ANN401  a Keras tensor, or a constant
-    """The tensor past an operation that computes nothing and, like every operation, ends a mask."""
-    return ops.stop_gradient(tensor) if getattr(tensor, "_keras_mask", None) is not None else tensor
+def _without_masks(argument: Any, name: str) -> Any:  # noqa: ANN401  Keras tensors in any structure
+    """Tensors past an operation that computes nothing and, like every operation, ends a mask."""
+    tensors = keras.tree.flatten(argument)
+    for number, tensor in enumerate(tensors):
+        if getattr(tensor, "_keras_mask", None) is not None:
+            tensors[number] = _named(ops.stop_gradient(tensor), f"{name}.{number}" if number else name)
+    return keras.tree.pack_sequence_as(argument, tensors)
+
+
+def _named(made: Any, name: str) -> Any:  # noqa: ANN401  Keras tensors in any structure
+    """What an operation made, with the operation named: Keras would count over the whole process."""
+    operation = keras.tree.flatten(made)[0]._keras_history.operation  # noqa: SLF001  there is no public way
+    operation.name = name
+    return made
 
 
 def _tensor(tensors: Mapping[tuple[str, int], Any], ref: Ref) -> Any:  # noqa: ANN401  a Keras tensor

@@ -67,7 +67,11 @@ def _constant(value: Parameter, like: Tensor) -> Any:  # noqa: ANN401  a float o
 
 
 def _wide(formula: Callable[[Tensor], Tensor], rank: int, dtype: str) -> keras.Model:
-    x = keras.Input(batch_shape=(None,) * rank, dtype=dtype)
-    if dtype not in {"float16", "bfloat16"}:
-        return keras.Model(x, formula(x))
-    return keras.Model(x, ops.cast(formula(ops.cast(x, "float32")), dtype))
+    x = keras.Input(batch_shape=(None,) * rank, dtype=dtype, name="x")
+    narrow = dtype in {"float16", "bfloat16"}
+    y = ops.cast(formula(ops.cast(x, "float32")), dtype) if narrow else formula(x)
+    model = keras.Model(x, y, name="formula")
+    for number, operation in enumerate(model.operations[1:]):  # Keras would count over the whole process
+        operation.name = f"step_{number}"
+    model.supports_masking = True  # the layer around it passes the mask on; this silences a wrong warning
+    return model
