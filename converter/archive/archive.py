@@ -10,18 +10,25 @@ import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from io import BufferedReader
 from pathlib import Path
 from typing import Any, TypeVar
 
-import h5py
-
 from converter.archive import budget as budgets
+from converter.archive.attributes import text_attribute, text_list_attribute
 from converter.archive.budget import Budget
-from converter.archive.hdf5 import HDF5Reader, open_hdf5, text_attribute, text_list_attribute
+from converter.archive.hdf5 import DAMAGED, HDF5Reader, open_hdf5
 from converter.archive.json_text import parse_json
 from converter.archive.scope import ListScope, TreeScope, WeightScope
 from converter.archive.weight import Weight
-from converter.archive.zip_members import check_members, check_stored_member, open_member, read_member
+from converter.archive.window import Window
+from converter.archive.zip_members import (
+    check_members,
+    check_stored_member,
+    open_member,
+    open_zip,
+    read_member,
+)
 from converter.errors import UnsafeFileError, UsageError
 
 _ZIP = b"PK\x03\x04"
@@ -42,6 +49,7 @@ class Archive:
         config: The model's description as the file states it, not yet trusted.
         weights: The stored weights.
         verify: Reads the whole file once and raises UnsafeFileError if a checksum does not match.
+        digest: Computes the SHA-256 of the file's bytes.
     """
 
     path: Path
@@ -50,12 +58,33 @@ class Archive:
     config: dict[str, Any]
     weights: WeightScope
     verify: Callable[[], None]
+    digest: Callable[[], str]
 
     @cached_property
     def sha256(self) -> str:
         """SHA-256 of the file's bytes, in hexadecimal."""
-        with self.path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        return self.digest()
+
+
+@dataclass(frozen=True)
+class _Source:
+    """The one handle through which everything is read: the name is never opened again."""
+
+    path: Path
+    file: BufferedReader
+    budget: Budget
+    stack: contextlib.ExitStack
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    def window(self) -> Window:
+        return self.stack.enter_context(Window(self.file.fileno()))
+
+    def digest(self) -> str:
+        self.file.seek(0)
+        return hashlib.file_digest(self.file, "sha256").hexdigest()
 
 
 @contextlib.contextmanager
@@ -66,98 +95,138 @@ def open_archive(path: Path, budget: Budget = budgets.DEFAULT) -> Iterator[Archi
         UsageError: There is no such file.
         UnsafeFileError: It is not a Keras model, is damaged, or is unsafe.
     """
-    name = path.name
-    try:
-        with path.open("rb") as stream:
-            start = stream.read(8)
-    except IsADirectoryError:
+    with contextlib.ExitStack() as stack:
+        source = _Source(path, stack.enter_context(_open(path)), budget, stack)
+        start = source.window().read(8)
+        if start.startswith(_ZIP):
+            yield _open_keras(source)
+        elif start == _HDF5:
+            yield _open_h5(source)
+        elif start.startswith(_PICKLE):
+            raise UnsafeFileError(
+                "is a pickle, which runs code when opened", where=source.name, hint=_SAVE_AGAIN
+            )
+        else:
+            raise UnsafeFileError(
+                "is neither a .keras archive nor an HDF5 file", where=source.name, hint=_SAVE_AGAIN
+            )
+
+
+def _open(path: Path) -> BufferedReader:
+    if path.is_dir():
         raise UsageError(
             "is a folder",
             where=str(path),
             hint="Give a .keras or .h5 file; a SavedModel is already converted.",
-        ) from None
+        )
+    if path.exists() and not path.is_file():
+        raise UsageError("is no regular file", where=str(path))
+    try:
+        return path.open("rb")
     except OSError as error:
         raise UsageError(f"cannot be read: {error.strerror}", where=str(path)) from None
-    with contextlib.ExitStack() as stack:
-        if start.startswith(_ZIP):
-            yield _open_keras(path, name, budget, stack)
-        elif start == _HDF5:
-            yield _open_h5(path, name, budget, stack)
-        elif start.startswith(_PICKLE):
-            raise UnsafeFileError("is a pickle, which runs code when opened", where=name, hint=_SAVE_AGAIN)
-        else:
-            raise UnsafeFileError(
-                "is neither a .keras archive nor an HDF5 file", where=name, hint=_SAVE_AGAIN
-            )
 
 
-def _open_keras(path: Path, name: str, budget: Budget, stack: contextlib.ExitStack) -> Archive:
-    try:
-        archive = stack.enter_context(zipfile.ZipFile(path))
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
-        raise UnsafeFileError(f"is a damaged or truncated archive ({error})", where=name) from None
+def _open_keras(source: _Source) -> Archive:
+    name, budget, window = source.name, source.budget, source.window()
+    archive = source.stack.enter_context(open_zip(window, name, budget))
     members = check_members(archive, name, budget)
     for needed in ("config.json", "model.weights.h5"):
         if needed not in members:
             raise UnsafeFileError(f"has no {needed}", where=name, hint=_SAVE_AGAIN)
-        if members[needed].file_size > budget.config_bytes and needed == "config.json":
-            raise UnsafeFileError("config.json is larger than allowed", where=name)
-    config = parse_json(read_member(archive, members["config.json"], name), f"{name}: config.json", budget)
+    config = _json_member(archive, window, members["config.json"], name, budget)
+    stated = (
+        _json_member(archive, window, members["metadata.json"], name, budget)
+        if ("metadata.json" in members)
+        else {}
+    )
     entry = members["model.weights.h5"]
-    stream = stack.enter_context(open_member(path, archive, entry, name))
-    file = stack.enter_context(contextlib.closing(open_hdf5(stream, f"{name}: {entry.filename}")))
-    reader = HDF5Reader(file, f"{name}: {entry.filename}", budget)
+    stream = source.stack.enter_context(open_member(archive, window, entry, name))
+    inside = f"{name}: {entry.filename}"
+    file = source.stack.enter_context(contextlib.closing(open_hdf5(stream, inside, budget)))
+    reader = HDF5Reader(file, stream, inside, budget)
+    weights = dict(_guarded(reader.weights(file), inside))
+    stream.largest_read = None
     return Archive(
-        path=path,
+        path=source.path,
         format="keras",
-        keras_version=_version(archive, members, name, budget),
+        keras_version=_version(stated.get("keras_version")),
         config=config,
-        weights=TreeScope(dict(_guarded(reader.weights(file), name))),
+        weights=TreeScope(weights),
         verify=lambda: check_stored_member(stream, entry, name),
+        digest=source.digest,
     )
 
 
-def _version(archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], name: str, budget: Budget) -> str:
-    entry = members.get("metadata.json")
-    if entry is None or entry.file_size > budget.config_bytes:
-        return "unknown"
-    version = parse_json(read_member(archive, entry, name), f"{name}: metadata.json", budget).get(
-        "keras_version"
-    )
-    return version if isinstance(version, str) and len(version) < 40 else "unknown"
+def _json_member(
+    archive: zipfile.ZipFile, window: Window, entry: zipfile.ZipInfo, name: str, budget: Budget
+) -> dict[str, Any]:
+    where = f"{name}: {entry.filename}"
+    if entry.file_size > budget.config_bytes:
+        raise UnsafeFileError(
+            f"holds {entry.file_size:,} bytes of JSON, more than the {budget.config_bytes:,} allowed",
+            where=where,
+        )
+    return parse_json(read_member(archive, window, entry, name), where, budget)
 
 
-def _open_h5(path: Path, name: str, budget: Budget, stack: contextlib.ExitStack) -> Archive:
-    file = stack.enter_context(contextlib.closing(open_hdf5(str(path), name)))
-    config = text_attribute(file, "model_config", name, budget)
+def _version(stated: object) -> str:
+    """The version of Keras as the file states it, fit to be shown."""
+    good = isinstance(stated, str) and len(stated) < 40 and stated.isprintable()
+    return str(stated) if good else "unknown"
+
+
+def _open_h5(source: _Source) -> Archive:
+    name, budget, window = source.name, source.budget, source.window()
+    with contextlib.closing(open_hdf5(window, name, budget)) as file:
+        window.largest_read = budget.config_bytes + budget.heap_bytes
+        config = text_attribute(file, "model_config", name, budget)
+        version = text_attribute(file, "keras_version", name, budget)
     if config is None:
         raise UnsafeFileError(
             "holds no model_config: it has weights only, or is no Keras model", where=name, hint=_SAVE_AGAIN
         )
-    reader = HDF5Reader(file, name, budget)
+    # Opened anew: the long text must not be in the library's cache when names are read.
+    file = source.stack.enter_context(contextlib.closing(open_hdf5(window, name, budget)))
+    reader = HDF5Reader(file, window, name, budget)
+    layers = dict(_guarded(_h5_layers(reader), name))
+    window.largest_read = None
     return Archive(
-        path=path,
+        path=source.path,
         format="h5",
-        keras_version=text_attribute(file, "keras_version", name, budget) or "unknown",
-        config=parse_json(config.encode(), f"{name}: model_config", budget),
-        weights=ListScope(dict(_guarded(_h5_layers(reader, file, budget), name))),
+        keras_version=_version(version),
+        config=parse_json(config.encode("utf-8", "surrogateescape"), f"{name}: model_config", budget),
+        weights=ListScope(layers),
         verify=lambda: None,
+        digest=source.digest,
     )
 
 
-def _h5_layers(
-    reader: HDF5Reader, file: h5py.File, budget: Budget
-) -> Iterator[tuple[str, list[tuple[str, Weight]]]]:
-    group = reader.child(file, "model_weights")
-    for layer in text_list_attribute(group, "layer_names", reader.name, budget):
-        holder = reader.child(group, layer)
-        names = text_list_attribute(holder, "weight_names", f"{reader.name}: {layer}", budget)
-        yield layer, [(weight, reader.dataset(holder, weight)) for weight in names]
+def _h5_layers(reader: HDF5Reader) -> Iterator[tuple[str, list[tuple[str, Weight]]]]:
+    group = reader.group(reader.file, "model_weights")
+    stored = dict(reader.weights(group))
+    met: set[str] = set()
+    for layer in text_list_attribute(group, "layer_names", reader.name, reader.budget):
+        holder = reader.group(group, layer)
+        where = f"{reader.name}: {layer}"
+        names = text_list_attribute(holder, "weight_names", where, reader.budget)
+        listed = []
+        for weight in names:
+            path = f"{layer}/{weight}"
+            if path not in stored or path in met:
+                what = "is listed twice" if path in met else "is missing"
+                raise UnsafeFileError(what, where=f"{reader.name}: {path}")
+            met.add(path)
+            listed.append((weight, stored[path]))
+        yield layer, listed
+    unlisted = next((path for path in stored if path not in met), None)
+    if unlisted is not None and not unlisted.startswith("top_level_model_weights/"):
+        raise UnsafeFileError("is a weight that no layer lists", where=f"{reader.name}: {unlisted}")
 
 
 def _guarded(items: Iterator[T], name: str) -> Iterator[T]:
     """Turn whatever the HDF5 library raises on damaged bytes into one clear error."""
     try:
         yield from items
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, OverflowError) as error:
+    except DAMAGED as error:
         raise UnsafeFileError(f"is damaged ({error})", where=name) from None

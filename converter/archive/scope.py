@@ -1,9 +1,11 @@
 """Which stored weights belong to which layer: the two layouts in which Keras writes them."""
 
 import re
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Protocol, Self
 
 from converter.archive.weight import Weight
@@ -17,7 +19,15 @@ class WeightScope(Protocol):
         ...
 
     def own(self) -> Mapping[str, Weight]:
-        """Every weight in this scope by its path, such as ``cell/vars/1``, or by its position."""
+        """Every weight in this scope by its path, such as ``cell/vars/1``, or by its position; now taken."""
+        ...
+
+    def is_empty(self) -> bool:
+        """Whether nothing is stored in this scope."""
+        ...
+
+    def left(self) -> Iterator[str]:
+        """The paths in the whole file that no scope has taken."""
         ...
 
 
@@ -27,19 +37,42 @@ class TreeScope:
 
     leaves: Mapping[str, Weight]
     prefix: str = ""
+    _root: "TreeScope | None" = None
     _seen: Counter[str] = field(default_factory=Counter, init=False)
+    _paths: list[str] = field(default_factory=list, init=False)
+    _taken: set[str] = field(default_factory=set, init=False)
+
+    def __post_init__(self) -> None:
+        root = self._root
+        self._paths = root._paths if root else sorted(self.leaves)  # noqa: SLF001  its own kind
+        self._taken = root._taken if root else set()  # noqa: SLF001  likewise
 
     def enter(self, class_name: str, name: str) -> "TreeScope":  # noqa: ARG002  a tree ignores names
         """The scope ``layers/<class in snake case>[_<number>]``."""
         key = snake_case(class_name)
         number = self._seen[key]
         self._seen[key] += 1
-        return TreeScope(self.leaves, f"{self.prefix}layers/{key}{f'_{number}' if number else ''}/")
+        prefix = f"{self.prefix}layers/{key}{f'_{number}' if number else ''}/"
+        return TreeScope(self.leaves, prefix, self)
 
     def own(self) -> Mapping[str, Weight]:
         """Weights by path relative to this scope."""
-        start = len(self.prefix)
-        return {path[start:]: leaf for path, leaf in self.leaves.items() if path.startswith(self.prefix)}
+        paths = list(self._below())
+        self._taken.update(paths)
+        return {path[len(self.prefix) :]: self.leaves[path] for path in paths}
+
+    def is_empty(self) -> bool:
+        """Whether nothing is stored in this scope."""
+        return next(self._below(), None) is None
+
+    def left(self) -> Iterator[str]:
+        """What no scope has taken; an optimizer's weights are none of a layer's."""
+        return (path for path in self._paths if path not in self._taken and not path.startswith("optimizer/"))
+
+    def _below(self) -> Iterator[str]:
+        start = bisect_left(self._paths, self.prefix)
+        following = (self._paths[index] for index in range(start, len(self._paths)))
+        return takewhile(lambda path: path.startswith(self.prefix), following)
 
 
 @dataclass(frozen=True)
@@ -48,16 +81,32 @@ class ListScope:
 
     layers: Mapping[str, Sequence[tuple[str, Weight]]]
     weights: Sequence[tuple[str, Weight]] = ()
+    _taken: set[Weight] = field(default_factory=set)
 
     def enter(self, class_name: str, name: str) -> "ListScope":  # noqa: ARG002  a list ignores classes
         """The list of the layer of that name; inside a nested model, those whose path names the layer."""
-        if name in self.layers:
-            return ListScope({}, self.layers[name])
-        return ListScope({}, [entry for entry in self.weights if name in entry[0].split("/")])
+        listed = self.layers.get(name)
+        if listed is None:
+            listed = [entry for entry in self.weights if name in entry[0].split("/")]
+        return ListScope({}, listed, self._taken)
 
     def own(self) -> Mapping[str, Weight]:
         """Weights by position."""
+        self._taken.update(weight for _, weight in self.weights)
         return {str(i): weight for i, (_, weight) in enumerate(self.weights)}
+
+    def is_empty(self) -> bool:
+        """Whether nothing is stored in this scope."""
+        return not self.weights
+
+    def left(self) -> Iterator[str]:
+        """What no scope has taken."""
+        return (
+            f"{layer}/{path}"
+            for layer, listed in self.layers.items()
+            for path, weight in listed
+            if weight not in self._taken
+        )
 
 
 def snake_case(class_name: str) -> str:

@@ -6,14 +6,37 @@ import struct
 import tempfile
 import zipfile
 import zlib
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterator
+from pathlib import PurePosixPath
 from typing import BinaryIO
 
 from converter.archive.budget import Budget
+from converter.archive.window import Window
 from converter.errors import UnsafeFileError
 
-_LOCAL_HEADER = struct.Struct("<4s22xHH")
+# Signature, version, flags, method, time, date, CRC, packed size, size, length of the name and of the extra.
+_LOCAL_HEADER = struct.Struct("<4s2xHH4x4xIIHH")
+_LOCAL_SIGNATURE = b"PK\x03\x04"
+_ENCRYPTED, _SIZES_FOLLOW = 0x1, 0x8
+_IN_EXTRA = 0xFFFFFFFF
 _CHUNK = 2**20
+
+
+def open_zip(window: Window, name: str, budget: Budget) -> zipfile.ZipFile:
+    """Read an archive's directory.
+
+    Raises:
+        UnsafeFileError: It is damaged or truncated, or the directory is larger than allowed.
+    """
+    window.largest_read = budget.directory_bytes
+    try:
+        return zipfile.ZipFile(window)
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError, struct.error) as error:
+        raise UnsafeFileError(
+            f"is a damaged or truncated archive ({error})", where=name, hint="Copy or save the model again."
+        ) from None
+    finally:
+        window.largest_read = None
 
 
 def check_members(archive: zipfile.ZipFile, name: str, budget: Budget) -> dict[str, zipfile.ZipInfo]:
@@ -30,6 +53,7 @@ def check_members(archive: zipfile.ZipFile, name: str, budget: Budget) -> dict[s
     total = 0
     for entry in entries:
         where = f"{name}: member {entry.filename!r}"
+        _check_path(entry, where)
         _check_entry(entry, where, budget)
         if entry.filename in found:
             raise UnsafeFileError("appears twice", where=where)
@@ -40,7 +64,7 @@ def check_members(archive: zipfile.ZipFile, name: str, budget: Budget) -> dict[s
     return found
 
 
-def _check_entry(entry: zipfile.ZipInfo, where: str, budget: Budget) -> None:
+def _check_path(entry: zipfile.ZipInfo, where: str) -> None:
     path = PurePosixPath(entry.orig_filename.replace("\\", "/"))
     if path.is_absolute() or entry.orig_filename[1:2] == ":":
         raise UnsafeFileError("has an absolute path", where=where)
@@ -48,9 +72,12 @@ def _check_entry(entry: zipfile.ZipInfo, where: str, budget: Budget) -> None:
         raise UnsafeFileError("leaves the archive ('..' in its path)", where=where)
     if "\0" in entry.orig_filename:
         raise UnsafeFileError("has a NUL byte in its name", where=where)
+
+
+def _check_entry(entry: zipfile.ZipInfo, where: str, budget: Budget) -> None:
     if stat.S_ISLNK(entry.external_attr >> 16):
         raise UnsafeFileError("is a link", where=where)
-    if entry.flag_bits & 0x1:
+    if entry.flag_bits & _ENCRYPTED:
         raise UnsafeFileError("is encrypted", where=where)
     if entry.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
         raise UnsafeFileError(f"uses compression method {entry.compress_type}", where=where)
@@ -64,54 +91,48 @@ def _check_entry(entry: zipfile.ZipInfo, where: str, budget: Budget) -> None:
         )
 
 
-def read_member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> bytes:
-    """The bytes of one member, its checksum verified.
+def read_member(archive: zipfile.ZipFile, window: Window, entry: zipfile.ZipInfo, name: str) -> bytes:
+    """The bytes of one small member, its checksum verified.
 
     Raises:
         UnsafeFileError: It is damaged, or holds more than it declares.
     """
-    try:
-        with archive.open(entry) as stream:
-            data = stream.read(entry.file_size + 1)
-    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError) as error:
-        raise UnsafeFileError(f"is damaged ({error})", where=f"{name}: {entry.filename}") from None
-    if len(data) != entry.file_size:
-        raise UnsafeFileError(
-            "is damaged (its size is not what it declares)", where=f"{name}: {entry.filename}"
-        )
-    return data
+    where = f"{name}: {entry.filename}"
+    _data_start(window, entry, where)
+    data = bytearray()
+    for chunk in _unpacked(archive, entry, where):
+        data += chunk
+    return bytes(data)
 
 
-def open_member(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> BinaryIO:
-    """A seekable view of one member.
+def open_member(archive: zipfile.ZipFile, window: Window, entry: zipfile.ZipInfo, name: str) -> Window:
+    """A window on one member.
 
     A stored member is read in place, so a large model costs nothing until its numbers are wanted. A
-    compressed one is unpacked to an unnamed temporary file, never beyond its declared size.
+    compressed one is unpacked to an unnamed temporary file, never beyond its declared size; the file is
+    closed with the window.
 
     Raises:
         UnsafeFileError: It is damaged, or its headers contradict each other.
     """
     where = f"{name}: {entry.filename}"
+    start = _data_start(window, entry, where)
     if entry.compress_type == zipfile.ZIP_STORED:
-        return _stored(path, entry, where)
-    spool: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115  the caller closes it
+        if entry.compress_size != entry.file_size or start + entry.file_size > window.size:
+            raise UnsafeFileError("is damaged (it is longer than the archive)", where=where)
+        return window.part(start, entry.file_size)
+    spool: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115  the window closes it
     try:
-        with archive.open(entry) as stream:
-            left = entry.file_size
-            while chunk := stream.read(min(_CHUNK, left + 1)):
-                left -= len(chunk)
-                if left < 0:
-                    raise UnsafeFileError("unpacks to more than it declares", where=where)
-                spool.write(chunk)
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        spool.writelines(_unpacked(archive, entry, where))
+        spool.flush()
+    except BaseException:
         spool.close()
-        raise UnsafeFileError(f"is damaged ({error})", where=where) from None
-    spool.seek(0)
-    return spool
+        raise
+    return Window(spool.fileno(), owned=spool)
 
 
-def check_stored_member(stream: BinaryIO, entry: zipfile.ZipInfo, name: str) -> None:
-    """Verify the checksum of a stored member that was opened in place.
+def check_stored_member(stream: io.RawIOBase, entry: zipfile.ZipInfo, name: str) -> None:
+    """Verify the checksum of a member that was opened in place.
 
     Raises:
         UnsafeFileError: The bytes are not those that were written.
@@ -120,57 +141,38 @@ def check_stored_member(stream: BinaryIO, entry: zipfile.ZipInfo, name: str) -> 
     checksum = 0
     while chunk := stream.read(_CHUNK):
         checksum = zlib.crc32(chunk, checksum)
-    stream.seek(0)
     if checksum != entry.CRC:
         raise UnsafeFileError("is damaged (its checksum does not match)", where=f"{name}: {entry.filename}")
 
 
-def _stored(path: Path, entry: zipfile.ZipInfo, where: str) -> BinaryIO:
-    file = path.open("rb")
-    file.seek(entry.header_offset)
-    header = file.read(_LOCAL_HEADER.size)
-    if len(header) < _LOCAL_HEADER.size or not header.startswith(b"PK\x03\x04"):
-        file.close()
+def _unpacked(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, where: str) -> Iterator[bytes]:
+    left = entry.file_size
+    try:
+        with archive.open(entry) as stream:
+            while chunk := stream.read(min(_CHUNK, left + 1)):
+                left -= len(chunk)
+                if left < 0:
+                    raise UnsafeFileError("unpacks to more than it declares", where=where)
+                yield chunk
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, ValueError) as error:
+        raise UnsafeFileError(f"is damaged ({error})", where=where) from None
+    if left:
+        raise UnsafeFileError("unpacks to less than it declares", where=where)
+
+
+def _data_start(window: Window, entry: zipfile.ZipInfo, where: str) -> int:
+    """Where a member's bytes begin; its own header must say what the archive's directory says of it."""
+    window.seek(entry.header_offset)
+    header = window.read(_LOCAL_HEADER.size)
+    if len(header) < _LOCAL_HEADER.size or not header.startswith(_LOCAL_SIGNATURE):
         raise UnsafeFileError("is damaged (no header where the archive says)", where=where)
-    _, name_length, extra_length = _LOCAL_HEADER.unpack(header)
-    start = entry.header_offset + _LOCAL_HEADER.size + name_length + extra_length
-    if start + entry.file_size > path.stat().st_size or entry.compress_size != entry.file_size:
-        file.close()
-        raise UnsafeFileError("is damaged (it is longer than the archive)", where=where)
-    return io.BufferedReader(_Slice(file, start, entry.file_size))
-
-
-class _Slice(io.RawIOBase):
-    """Part of a file, as a file of its own."""
-
-    def __init__(self, file: BinaryIO, start: int, size: int) -> None:
-        self._file = file
-        self._start = start
-        self._size = size
-        self._position = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
-        self._position = max(0, base + offset)
-        return self._position
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        wanted = min(len(buffer), max(0, self._size - self._position))
-        self._file.seek(self._start + self._position)
-        data = self._file.read(wanted)
-        buffer[: len(data)] = data
-        self._position += len(data)
-        return len(data)
-
-    def close(self) -> None:
-        self._file.close()
-        super().close()
+    fields: tuple[bytes, int, int, int, int, int, int] = _LOCAL_HEADER.unpack(header)
+    _, flags, method, packed, size, name_length, extra_length = fields
+    named = window.read(name_length)
+    agree = method == entry.compress_type and not flags & _ENCRYPTED
+    agree &= named.decode("utf-8" if flags & 0x800 else "cp437", "replace") == entry.orig_filename
+    if not flags & _SIZES_FOLLOW:
+        agree &= packed in {entry.compress_size, _IN_EXTRA} and size in {entry.file_size, _IN_EXTRA}
+    if not agree:
+        raise UnsafeFileError("its header contradicts the archive's directory", where=where)
+    return entry.header_offset + _LOCAL_HEADER.size + name_length + extra_length

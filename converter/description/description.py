@@ -11,7 +11,7 @@ from converter.description.inline import inline
 from converter.description.input_shape import InputShapes
 from converter.description.layer_reader import LayerReader
 from converter.description.model_reader import ModelReader
-from converter.errors import UsageError
+from converter.errors import UnsafeFileError, UsageError
 from converter.graph import Graph
 from converter.signature import TensorSpec
 
@@ -89,6 +89,9 @@ def describe(archive: Archive, stated: Mapping[str, str], shapes: InputShapes) -
     layers = LayerReader(statements, keras_2=archive.keras_version.startswith(("1.", "2.")))
     reader = ModelReader(layers, shapes)
     graph = inline(reader.read(archive.config, archive.weights))
+    unowned = next(archive.weights.left(), None)
+    if unowned is not None:
+        raise UnsafeFileError("is a weight that no layer owns", where=f"{archive.path.name}: {unowned}")
     for name in stated:
         if name not in layers.used:
             raise UsageError(f"--activation names the layer '{name}', which is not in {archive.path.name}")

@@ -115,7 +115,7 @@ class ModelReader:
     ) -> "Layer | Block":
         name = prefix + local
         scope = weights.enter(_class_of_weights(entry, name), local)
-        if "shared_object_id" in entry and not scope.own():
+        if "shared_object_id" in entry and scope.is_empty():
             earlier = self._earlier(entry, name)
             if earlier is not None:
                 return earlier
