@@ -12,11 +12,20 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from converter.errors import EnvironmentLacksError
+from converter.errors import EnvironmentLacksError, UsageError
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
-_LACKING = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EFBIG}
+_FULL = "Free some space, or choose another place."
+_CLOSED = "Make it writable, or choose another place."
+_LACKING = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EFBIG: _FULL,
+    errno.EACCES: _CLOSED,
+    errno.EPERM: _CLOSED,
+    errno.EROFS: _CLOSED,
+}
 
 
 @contextlib.contextmanager
@@ -24,10 +33,14 @@ def staging(destination: Path) -> Iterator[Path]:
     """A new hidden folder in the destination, removed at the end; so a move out of it stays on one disk.
 
     Raises:
+        UsageError: The destination, or something above it, is a file.
         EnvironmentLacksError: The destination cannot be written, or the disk is full.
     """
     with reported(destination):
-        made = _make_folders(destination)
+        try:
+            made = _make_folders(destination)
+        except (FileExistsError, NotADirectoryError):
+            raise UsageError("is not a folder", where=str(destination)) from None
         stage = Path(tempfile.mkdtemp(prefix=".plainserve-", dir=destination))
     try:
         with reported(destination):
@@ -50,7 +63,7 @@ def reported(place: Path) -> Iterator[None]:
         raise EnvironmentLacksError(
             f"cannot write: {os.strerror(error.errno)}",
             where=str(place),
-            hint="Free some space or choose another --output.",
+            hint=_LACKING[error.errno],
         ) from None
 
 

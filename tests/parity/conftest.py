@@ -23,7 +23,7 @@ def converted(models, tmp_path_factory) -> Callable[[str], Conversion]:
             source = models / name
             samples = source.with_suffix(".npz")
             options = Options(TARGETS, output=folder, samples=samples, expected=samples)
-            done[name] = convert(source, options, lambda phase: None)
+            done[name] = convert(source, options, str.lower)
         return done[name]
 
     return of

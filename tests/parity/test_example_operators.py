@@ -13,13 +13,18 @@ def operators(converted, model, target):
 
 
 def unfolded(models, tmp_path, model):
-    conversion = convert(models / model, Options(("onnx",), tmp_path, fold=False), lambda phase: None)
+    conversion = convert(models / model, Options(("onnx",), tmp_path, fold=False), str.lower)
     assert conversion.outcomes[0].error is None
     return open_artefact("onnx", conversion.outcomes[0].path).operators()
 
 
 def test_scale_of_pss_is_folded_away(converted):
-    assert operators(converted, "mnist_pss.keras", "onnx") == {"MatMul": 2, "Add": 2, "Sigmoid": 1, "Softmax": 1}
+    assert operators(converted, "mnist_pss.keras", "onnx") == {
+        "MatMul": 2,
+        "Add": 2,
+        "Sigmoid": 1,
+        "Softmax": 1,
+    }
 
 
 def test_both_scales_of_rational_ss_are_folded_away(converted):
