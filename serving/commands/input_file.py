@@ -63,10 +63,10 @@ def _by_name(values: ArrayLike | Mapping[str, ArrayLike], metadata: ModelMetadat
         return {names[0]: values}
     if len(values) == len(names) == 1:
         return {names[0]: next(iter(values.values()))}  # numpy names a lone array arr_0
-    unknown = [name for name in values if name not in names]
-    if unknown:
-        raise ValueError(f"holds {', '.join(unknown)}, and the model has the inputs {listed}")
-    return values
+    missing = [name for name in names if name not in values]
+    if missing:
+        raise ValueError(f"holds {', '.join(values)}, and the model has the inputs {listed}")
+    return {name: values[name] for name in names}  # a file may hold answers and labels beside the inputs
 
 
 def _fit(value: ArrayLike, tensor: TensorMetadata) -> NDArray[Any]:

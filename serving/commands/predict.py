@@ -9,15 +9,18 @@ import dataclasses
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
     from serving.client import Answer
+
+ROWS_A_REQUEST: Final = 32
+"""Within the 64 that a server takes of a model without a config."""
 
 
 def add_parser(subparsers: "_SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -105,17 +108,38 @@ def benchmark(options: argparse.Namespace) -> None:
 
 
 def call(options: argparse.Namespace) -> "tuple[Answer, dict[str, NDArray[Any]]]":
-    """Read the file and call the model with it.
+    """Read the file and call the model with it; more rows than fit one request go in several.
 
     Returns:
-        The answer, and the inputs for further calls.
+        The answer to all rows, and the inputs of the first request, for further calls.
     """
-    from serving.client import Client  # noqa: PLC0415  --help is fast
+    import numpy as np  # noqa: PLC0415  --help is fast
+
+    from serving.client import Client  # noqa: PLC0415
     from serving.commands.input_file import read  # noqa: PLC0415
 
     with Client(options.server, timeout=options.timeout) as client:
-        inputs = read(options.input, client.metadata(options.model, options.version))
-        return client.infer(options.model, inputs, version=options.version, outputs=options.output), inputs
+        metadata = client.metadata(options.model, options.version)
+        inputs = read(options.input, metadata)
+        batched = all(tensor.shape[:1] == (-1,) for tensor in metadata.inputs)
+        parts = list(_parts(inputs)) if batched else [inputs]
+        answers = [
+            client.infer(options.model, part, version=options.version, outputs=options.output)
+            for part in parts
+        ]
+    whole = answers[0]
+    for name in whole if len(answers) > 1 else ():
+        whole[name] = np.concatenate([answer[name] for answer in answers])
+    return whole, parts[0]
+
+
+def _parts(inputs: "dict[str, NDArray[Any]]") -> "Iterator[dict[str, NDArray[Any]]]":
+    rows = min(len(array) for array in inputs.values())
+    if any(len(array) != rows for array in inputs.values()) or rows <= ROWS_A_REQUEST:
+        yield inputs  # where the numbers of rows differ, the server's error says it best
+        return
+    for start in range(0, rows, ROWS_A_REQUEST):
+        yield {name: array[start : start + ROWS_A_REQUEST] for name, array in inputs.items()}
 
 
 def positive(kind: "Callable[[str], float]") -> "Callable[[str], float]":

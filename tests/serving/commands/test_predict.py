@@ -60,6 +60,16 @@ def test_one_sample_becomes_a_batch_of_one(ask):
     assert outputs(ask("rows", "x.json", "[1, 2, 3]", "--json")) == {"x": [[1, 2, 3]]}
 
 
+def test_more_rows_than_one_request_holds_come_back_whole_and_in_order(ask):
+    rows = np.arange(300, dtype=np.float32).reshape(100, 3)
+    assert outputs(ask("rows", "x.npy", rows, "--json")) == {"x": rows.tolist()}
+
+
+def test_arrays_beside_the_inputs_are_left_alone(ask):
+    content = {"label": np.arange(2), "x": np.ones((2, 3), np.float32)}
+    assert outputs(ask("rows", "x.npz", content, "--json")) == {"x": [[1, 1, 1], [1, 1, 1]]}
+
+
 def test_several_inputs_come_by_name_and_some_outputs_can_be_asked_for(ask):
     arrays = {"a": np.array([0.5, 1]), "b": np.array([7, 8])}
     assert outputs(ask("two", "x.npz", arrays, "--json")) == {"a": [0.5, 1.0], "b": [7, 8]}
@@ -150,7 +160,7 @@ def test_an_image_of_another_size_and_mode_is_fitted(ask):
         ("whole", "x.csv", "1,2.5\n", "is INT32; a fraction came"),
         ("whole", "x.npy", np.array([[2**40, 0]]), "does not fit in INT32"),
         ("two", "x.npy", np.ones(2), "the model has the inputs a, b; use .npz or .json"),
-        ("two", "x.npz", {"a": np.ones(2), "c": np.ones(2)}, "holds c, and the model has the inputs a, b"),
+        ("two", "x.npz", {"a": np.ones(2), "c": np.ones(2)}, "holds a, c, and the model has the inputs a, b"),
         ("two", "x.png", Image.new("L", (4, 4)), "the model has several inputs"),
         ("rows", "x.png", Image.new("L", (4, 4)), "input 'x' of shape [-1, 3] takes none"),
         ("digits", "x.png", b"no image", "x.png:"),
