@@ -6,6 +6,7 @@ from pathlib import Path
 
 import keras
 import onnx
+import tensorflow as tf
 import tf2onnx
 
 from converter import __version__
@@ -96,9 +97,23 @@ def _convert(model: keras.Model, signature: Signature, opset: int) -> onnx.Model
             f"tf2onnx cannot convert the model: {reason}",
             hint="Choose another format with --to, or another --opset.",
         ) from error
+    _keep_captured(proto.graph, serve.get_concrete_function(*specs).graph, placeholders)
     _restore_order(proto.graph.input, placeholders.inputs)
     _restore_order(proto.graph.output, placeholders.outputs)
     return proto
+
+
+def _keep_captured(graph: onnx.GraphProto, traced: tf.Graph, signature: Signature) -> None:
+    """Make initializers of constants that tf2onnx takes for inputs.
+
+    Keras holds the mean of a ``Normalization`` in a plain tensor, not in a weight; the function captures it.
+    """
+    named = {spec.name for spec in signature.inputs}
+    captured = {inside.name: outside for outside, inside in traced.captures}
+    for value in graph.input:
+        if value.name not in named:
+            array = captured[value.name].numpy()
+            graph.initializer.append(onnx.numpy_helper.from_array(array, value.name))
 
 
 def _restore_order(values: ValueInfos, specs: tuple[TensorSpec, ...]) -> None:

@@ -138,3 +138,13 @@ def test_an_operation_without_counterpart_is_refused_by_name_and_layer(export):
 def test_exporting_prints_nothing(export, capfd):
     export(dense(), "onnx")
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("features", [4, 200])
+def test_statistics_that_keras_keeps_outside_its_weights_are_in_the_file(export, features):
+    statistics = {"mean": np.arange(features, dtype="float32"), "variance": np.full(features, 4.0, "float32")}
+    x = keras.Input((features,), name="x")
+    path = export(keras.Model([x], [layers.Normalization(**statistics, name="y")(x)]), "onnx")
+    (answer,) = open_artefact("onnx", path).run({"x": np.zeros((2, features), np.float32)}).values()
+    np.testing.assert_allclose(answer, np.tile(-np.arange(features) / 2, (2, 1)), rtol=1e-6)
+    assert [value.name for value in onnx.load(path).graph.input] == ["x"]
