@@ -109,5 +109,8 @@ def _add_proof(group: "argparse._ArgumentGroup") -> None:
     group.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the probes (0)")
     group.add_argument("--no-parity", action="store_true", help="publish unproved, stamped unverified")
     group.add_argument(
+        "--keep-failed", type=Path, metavar="DIR", help="put what misses parity there, for study"
+    )
+    group.add_argument(
         "--allow-nonfinite", action="store_true", help="accept NaN and infinity among the weights"
     )

@@ -31,6 +31,7 @@ class Options:
         seed: Of the probes.
         samples: The user's own inputs.
         expected: Recorded answers to ``samples``.
+        keep_failed: Folder for artefacts that missed parity, for study.
         allow_nonfinite: Whether weights may be NaN or infinite.
 
     Raises:
@@ -51,6 +52,7 @@ class Options:
     seed: int = 0
     samples: Path | None = None
     expected: Path | None = None
+    keep_failed: Path | None = None
     allow_nonfinite: bool = False
 
     def __post_init__(self) -> None:

@@ -28,8 +28,9 @@ from converter.parity.proof import Proof, prove, prove_activations
 from converter.parity.reference import Answer, Reference, input_hints
 from converter.parity.samples import sample_probes
 from converter.parity.tolerances import Tolerances
+from converter.parity.verdict import require_parity
 from converter.provenance import provenance
-from converter.publish import reported
+from converter.publish import publish, reported
 from converter.signature import Signature, TensorSpec
 
 Progress = Callable[[str], None]
@@ -147,6 +148,9 @@ def _target(name: str, job: _Job, destination: Destination, progress: Progress) 
             outcome.path = destination.publish(staged, job.source, outcome.entry, job.answers)
     except ConversionError as error:
         outcome.error = error
+        if isinstance(error, ParityError) and job.options.keep_failed:
+            artefact = get_target(name).artefact_name(Path(job.source["file"]).stem)
+            _keep(staged.path, job.options.keep_failed, artefact)
     return outcome
 
 
@@ -179,27 +183,19 @@ def _export(name: str, job: _Job, staged: Staged, progress: Progress, outcome: O
         "bytes": manifest.size(staged.path),
     }
     if outcome.proof:
-        _require_parity(name, outcome.proof)
+        graph, export = job.description.graph, job.options.export
+        require_parity(outcome.proof, graph, name, job.answers, export, tolerances)
 
 
 def _renaming(original: tuple[TensorSpec, ...], legal: tuple[TensorSpec, ...]) -> dict[str, str]:
     return {spec.name: called.name for spec, called in zip(original, legal, strict=True)}
 
 
-def _require_parity(target: str, proof: Proof) -> None:
-    misses = proof.misses()
-    if not misses:
-        return
-    words, figures = misses[0]
-    if figures.mismatch:
-        raise ParityError(f"{words} cannot be compared: {figures.mismatch}", where=target)
-    raise ParityError(
-        f"{words} differs by {figures.max_absolute:.3g} at most, in {figures.failing:,} of "
-        f"{figures.elements:,} elements beyond atol {figures.tolerance.atol:g} / "
-        f"rtol {figures.tolerance.rtol:g}; nothing published",
-        where=target,
-        hint=f"The least tolerance that would pass is {figures.least_factor:.3g} times as wide.",
-    )
+def _keep(path: Path, folder: Path, name: str) -> None:
+    """Put an artefact that missed parity aside for study; it is never published."""
+    with reported(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        publish(path, folder / name)
 
 
 def _require_finite(graph: Graph, *, allowed: bool) -> None:

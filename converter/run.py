@@ -92,6 +92,7 @@ def _options(arguments: argparse.Namespace) -> Options:
         seed=arguments.seed,
         samples=arguments.samples,
         expected=arguments.expected,
+        keep_failed=arguments.keep_failed,
         allow_nonfinite=arguments.allow_nonfinite,
     )
 

@@ -10,6 +10,7 @@ import sys
 import numpy as np
 import pytest
 
+from converter.activations import SS, Step
 from converter.artefacts import open_artefact
 from converter.artefacts.saved_model_hash import content_hash
 from converter.cli import main
@@ -199,3 +200,17 @@ def test_piped_output_is_plain_and_errors_go_to_stderr(models, tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
     assert "\x1b" not in done.stdout
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["mnist_ss.keras", "format", "onnx"]
+
+
+def test_parity_failure_names_the_first_layer_that_differs(models, tmp_path, capsys, monkeypatch):
+    """A wrong lowering of SS: the proof must find it, and find where it is."""
+    wrong = (Step("Activation", {"activation": "tanh"}, "softsign"),)
+    monkeypatch.setattr(SS, "lower", lambda self: wrong)  # noqa: ARG005  a method
+    kept = tmp_path / "kept"
+    arguments = ("--to", "onnx", "--output", tmp_path / "output", "--keep-failed", kept)
+    assert convert(models / "digits_cnn.keras", *arguments) == 5
+    text = capsys.readouterr().err
+    assert "It first shows at layer 'lambda'" in text
+    assert "after 'batch_normalization_1'" in text
+    assert entries(tmp_path) == ["kept"]
+    assert entries(kept) == ["digits_cnn.onnx"]

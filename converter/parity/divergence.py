@@ -1,0 +1,81 @@
+"""Finds the layer at which an artefact leaves the original.
+
+The model is exported once more, unfolded, with the output of every layer as an output of the artefact. The first
+in the model's order whose values differ is where to look; the one before it shows that it was still right.
+"""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from converter.artefacts import open_artefact
+from converter.build import build, signature
+from converter.errors import ConversionError
+from converter.exporters import ExportOptions, get_target
+from converter.graph import Call, Graph, Ref
+from converter.lowering import lower
+from converter.parity.proof import prove
+from converter.parity.reference import Answer, Reference
+from converter.parity.tolerances import Tolerances
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """Where an artefact leaves the original.
+
+    Attributes:
+        layer: The first layer whose output differs.
+        error: Its largest absolute error.
+        before: The layer before it in the model's order; empty if it is the first.
+        error_before: The largest absolute error of that one.
+    """
+
+    layer: str
+    error: float
+    before: str
+    error_before: float
+
+    def __str__(self) -> str:
+        after = f", after '{self.before}' ({self.error_before:.2g})" if self.before else ""
+        return f"It first shows at layer '{self.layer}' ({self.error:.2g}){after}."
+
+
+def first_divergence(
+    graph: Graph, target: str, answers: Sequence[Answer], options: ExportOptions, tolerances: Tolerances
+) -> Divergence | None:
+    """Find the first layer whose output differs.
+
+    Args:
+        graph: The model as it was read, neither lowered nor folded.
+        target: The format.
+        answers: To the probes to look at.
+        options: Options of the format.
+        tolerances: What counts as equal.
+
+    Returns:
+        The place, or None if no layer of the unfolded model differs, or it cannot be exported like this.
+    """
+    whole = graph.but(outputs=tuple((_name(call), Ref(call.layer, call.index)) for call in graph.calls))
+    exporter = get_target(target)
+    try:
+        lowered = lower(whole).graph
+        model = build(lowered)
+        names = signature(lowered, model)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / exporter.artefact_name("layers")
+            exporter.export(model, exporter.legalise(names), path, {}, options)
+            every = Reference(whole).answers(answer.probe for answer in answers)
+            figures = prove(open_artefact(target, path), every, names, tolerances, {}).outputs
+    except ConversionError:
+        return None
+    before, error_before = "", 0.0
+    for name, _ in whole.outputs:
+        if not figures[name].passed:
+            return Divergence(name, figures[name].max_absolute, before, error_before)
+        before, error_before = name, figures[name].max_absolute
+    return None
+
+
+def _name(call: Call) -> str:
+    return f"{call.layer} (call {call.index + 1})" if call.index else call.layer
