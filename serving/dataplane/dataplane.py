@@ -8,7 +8,8 @@ from serving.dataplane.decoder import Decoder
 from serving.dataplane.messages import InferRequest, InferResult, ModelMetadata, ServerMetadata
 from serving.errors import ModelNotReadyError
 from serving.repository.model import LoadedModel
-from serving.repository.repository import Repository
+from serving.repository.repository import Repository, VersionStatus
+from serving.repository.version_labels import VersionLabels
 from serving.scheduler.job import Job
 from serving.scheduler.scheduler import Lane, Scheduler
 
@@ -19,10 +20,14 @@ class DataPlane:
     Args:
         repository: The models.
         loop: The event loop.
+
+    Attributes:
+        labels: The names that versions have beside their numbers.
     """
 
     def __init__(self, repository: Repository, loop: asyncio.AbstractEventLoop) -> None:
         self._repository = repository
+        self.labels = VersionLabels(repository)
         self._loop = loop
         self._scheduler = Scheduler(self._deliver)
         self._ways: dict[LoadedModel, tuple[Decoder, Lane]] = {}
@@ -59,6 +64,17 @@ class DataPlane:
         runtime = model.runtime
         versions = (version,) if version else self._repository.versions(name)
         return ModelMetadata(name, versions, runtime.platform, runtime.inputs, runtime.outputs)
+
+    def version_statuses(self, name: str) -> list[VersionStatus]:
+        """How each version of a model stands, ascending.
+
+        Raises:
+            ModelNotFoundError: There is no such model.
+        """
+        found = [status for status in self._repository.statuses() if status.name == name]
+        if not found:
+            self._repository.get(name)
+        return found
 
     def model_ready(self, name: str, version: str) -> bool:
         """Whether a model can answer.

@@ -17,7 +17,14 @@ from grpc_health.v1 import health_pb2_grpc
 from serving.dataplane.dataplane import DataPlane
 from serving.errors import AddressError, UnsupportedError
 from serving.repository.repository import Repository
-from serving.rpc import health, inference, reflection
+from serving.rpc import (
+    health,
+    inference,
+    reflection,
+    tensorflow_models,
+    tensorflow_prediction,
+    tensorflow_session,
+)
 from serving.rpc.calls import Method, Traffic, unary
 
 MEGABYTE = 1 << 20
@@ -59,10 +66,21 @@ class Server:
         self._plane = DataPlane(self._repository, asyncio.get_running_loop())
         self._traffic = Traffic()
         self._server = grpc.aio.server(options=_channel_options(options))
-        services = [each.full_name for each in (inference.SERVICE, health.SERVICE, reflection.SERVICE)]
+        servicers = {
+            inference.SERVICE: inference.InferenceService(self._plane),
+            tensorflow_prediction.SERVICE: tensorflow_prediction.PredictionService(
+                self._plane, options.max_message_size
+            ),
+            tensorflow_models.SERVICE: tensorflow_models.ModelService(self._plane),
+        }
+        self._server.add_generic_rpc_handlers(
+            [
+                *(_handlers(service, servicer, self._traffic) for service, servicer in servicers.items()),
+                tensorflow_session.handler(self._traffic),
+            ]
+        )
+        services = [each.full_name for each in (*servicers, health.SERVICE, reflection.SERVICE)]
         self._health = health.HealthService(self._plane, services)
-        service = inference.InferenceService(self._plane)
-        self._server.add_generic_rpc_handlers((_handlers(inference.SERVICE, service, self._traffic),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.add(self._server, services)
 
@@ -133,9 +151,7 @@ async def serve(options: ServerOptions, announce: Callable[[str], None]) -> bool
     return await server.stop()
 
 
-def _handlers(
-    service: ServiceDescriptor, servicer: inference.InferenceService, traffic: Traffic
-) -> grpc.GenericRpcHandler:
+def _handlers(service: ServiceDescriptor, servicer: object, traffic: Traffic) -> grpc.GenericRpcHandler:
     """Handlers for the methods of a service; those that its servicer lacks are UNIMPLEMENTED."""
     return grpc.method_handlers_generic_handler(
         service.full_name,

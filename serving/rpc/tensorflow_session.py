@@ -1,0 +1,31 @@
+"""``tensorflow.serving.SessionService``: refused, with the reason.
+
+Its messages are TensorFlow's own and not among our contracts, so reflection does not list it.
+"""
+
+from typing import NoReturn
+
+import grpc
+from google.protobuf.empty_pb2 import Empty
+
+from serving.errors import UnsupportedError
+from serving.rpc.calls import Traffic, unary
+
+SERVICE_NAME = "tensorflow.serving.SessionService"
+
+
+def handler(traffic: Traffic) -> grpc.GenericRpcHandler:
+    """A handler that tells why SessionRun is not done.
+
+    Args:
+        traffic: Told of each call.
+    """
+    # Any message can be read as an Empty: what is unknown is skipped.
+    return grpc.method_handlers_generic_handler(SERVICE_NAME, {"SessionRun": unary(_refuse, Empty, traffic)})
+
+
+async def _refuse(_request: Empty, _deadline: float | None) -> NoReturn:
+    raise UnsupportedError(
+        "SessionRun names nodes of a TensorFlow graph, and this server runs without TensorFlow; use Predict, "
+        "which names the model's inputs and outputs"
+    )
