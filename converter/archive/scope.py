@@ -10,6 +10,8 @@ from typing import Protocol, Self
 
 from converter.archive.weight import Weight
 
+_MODELS = frozenset({"Sequential", "Functional", "Model"})
+
 
 class WeightScope(Protocol):
     """The weights below one model or layer."""
@@ -83,11 +85,16 @@ class ListScope:
     weights: Sequence[tuple[str, Weight]] = ()
     _taken: set[Weight] = field(default_factory=set)
 
-    def enter(self, class_name: str, name: str) -> "ListScope":  # noqa: ARG002  a list ignores classes
-        """The list of the layer of that name; inside a nested model, those whose path names the layer."""
+    def enter(self, class_name: str, name: str) -> "ListScope":
+        """The list of the layer of that name; inside a nested model, those whose path names the layer.
+
+        A model inside a nested one need not be named: then its layers find theirs among all.
+        """
         listed = self.layers.get(name)
         if listed is None:
-            listed = [entry for entry in self.weights if name in entry[0].split("/")]
+            listed = [entry for entry in self.weights if f"/{name}/" in f"/{entry[0]}"]
+        if not listed and class_name in _MODELS:
+            listed = list(self.weights)
         return ListScope({}, listed, self._taken)
 
     def own(self) -> Mapping[str, Weight]:

@@ -38,7 +38,17 @@ def modern(kind: str, config: Mapping[str, Any], where: str) -> dict[str, Any]:
             raise UnsupportedError(f"has {key}={value}, which cannot be converted", where=where)
         if not gone:
             made[renamed.get(key, key)] = value
+    if kind == "Normalization":
+        _same_length(made, "mean", "variance")
     axis = made.get("axis")
     if kind == "BatchNormalization" and isinstance(axis, list) and len(axis) == 1:
         made["axis"] = axis[0]
     return made
+
+
+def _same_length(config: dict[str, Any], *keys: str) -> None:
+    """Repeat a number that stands beside a list."""
+    longest = max((len(config[key]) for key in keys if isinstance(config.get(key), list)), default=0)
+    for key in keys:
+        if longest and isinstance(config.get(key), int | float):
+            config[key] = [config[key]] * longest
