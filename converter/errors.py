@@ -30,8 +30,15 @@ class ConversionError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        first = f"{self.where}: {self.what}" if self.where else self.what
-        return f"{first}\n{self.hint}" if self.hint else first
+        first = _printable(f"{self.where}: {self.what}" if self.where else self.what)
+        return f"{first}\n{_printable(self.hint)}" if self.hint else first
+
+
+def _printable(text: str) -> str:
+    """One line that cannot steer a terminal: names from a file may hold anything."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 class UsageError(ConversionError):

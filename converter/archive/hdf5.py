@@ -116,7 +116,8 @@ class HDF5Reader:
             return stored
         # numpy has no bfloat16 of its own: Keras stores its two bytes as they are, and says so beside them.
         if stored == np.dtype("V2") and _says_bfloat16(dataset):
-            return np.dtype(ml_dtypes.bfloat16)
+            bfloat16: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
+            return bfloat16
         raise self._unsafe(f"holds {stored!s:.60}, not numbers", path)
 
     def _check_storage(self, dataset: h5py.Dataset, path: str) -> None:

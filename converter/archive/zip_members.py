@@ -162,6 +162,8 @@ def _unpacked(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, where: str) -> I
 
 def _data_start(window: Window, entry: zipfile.ZipInfo, where: str) -> int:
     """Where a member's bytes begin; its own header must say what the archive's directory says of it."""
+    if entry.header_offset < 0:
+        raise UnsafeFileError("is damaged (it begins before the archive)", where=where)
     window.seek(entry.header_offset)
     header = window.read(_LOCAL_HEADER.size)
     if len(header) < _LOCAL_HEADER.size or not header.startswith(_LOCAL_SIGNATURE):

@@ -104,9 +104,10 @@ def _constant(value: Mapping[str, Any], where: str) -> Any:  # noqa: ANN401  a s
             return slice(*parts)
     if kind == "__ellipsis__":
         return Ellipsis
-    if kind in {"__numpy__", "__tensor__"} and config.get("dtype") in MEASURABLE:
+    dtype = str(config.get("dtype"))
+    if str(kind) in {"__numpy__", "__tensor__"} and dtype in MEASURABLE:
         try:
-            return np.asarray(config.get("value"), numpy_dtype(config["dtype"]))
+            return np.asarray(config.get("value"), numpy_dtype(dtype))
         except (ValueError, TypeError, OverflowError):
             raise UnsafeFileError("is called with an array that holds no numbers", where=where) from None
     raise UnsupportedError(f"is called with a {kind!r:.40}", where=where)

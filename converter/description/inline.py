@@ -7,6 +7,8 @@ from converter.description.block import Block
 from converter.errors import UnsafeFileError
 from converter.graph import Call, Graph, Layer, Ref, map_refs
 
+_MOST_CALLS = 20_000  # a nested model that is called twice by one that is called twice ... doubles each time
+
 
 def inline(block: Block) -> Graph:
     """Flatten a model.
@@ -41,9 +43,15 @@ class _Flat:
     layers: dict[str, Layer] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
     count: Counter[str] = field(default_factory=Counter)
+    models: int = 0
 
     def add(self, block: Block, feeds: list[Ref]) -> list[Ref]:
         """Add one call of a model and return its outputs."""
+        self.models += 1
+        if self.models > _MOST_CALLS or len(self.calls) > _MOST_CALLS:
+            raise UnsafeFileError(
+                f"calls more than {_MOST_CALLS:,} layers, as models inside models can", where="the model"
+            )
         known: dict[Ref, Ref] = {local: feed for (_, local), feed in zip(block.inputs, feeds, strict=True)}
 
         def resolve(local: Ref) -> Ref:

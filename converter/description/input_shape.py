@@ -127,7 +127,7 @@ def _made(name: str, shape: Shape | None, dtype: object, where: str) -> Layer:
         inner = dtype.get("config")
         dtype = inner.get("name") if isinstance(inner, Mapping) else None
     dtype = dtype or "float32"
-    if dtype not in _DTYPES:
+    if not isinstance(dtype, str) or dtype not in _DTYPES:
         raise UnsupportedError(f"has dtype {dtype!r:.40}", where=where)
     return Layer(name, "InputLayer", {"batch_shape": list(shape or ()), "dtype": dtype})
 

@@ -42,6 +42,14 @@ RECURRENT = frozenset(_TABLE["recurrent"].split()) | CELLS
 PARTS = frozenset({"layer", "backward_layer", "cell", "cells"})
 """Arguments that hold a layer or a cell."""
 
+NEEDED_PARTS = {
+    "TimeDistributed": "layer",
+    "Bidirectional": "layer",
+    "RNN": "cell",
+    "StackedRNNCells": "cells",
+}
+"""Parts without which a layer of that kind is none."""
+
 IDENTITY_AT_INFERENCE = frozenset(
     """
     RandomBrightness RandomColorDegeneration RandomColorJitter RandomContrast RandomElasticTransform

@@ -1,5 +1,6 @@
 """Reads one layer's entry in a model file into a ``Layer`` of plain values."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,14 +22,16 @@ from converter.description.kinds import (
     KINDS,
     LOADERS,
     MODELS,
+    NEEDED_PARTS,
     PARTS,
     POLICIES,
 )
 from converter.description.layer_keys import TRAINING_SUFFIXES, plain_array
 from converter.description.older_options import modern
+from converter.description.original import original
 from converter.description.weight_paths import by_path
 from converter.errors import UnsafeFileError, UnsupportedError
-from converter.graph import Layer
+from converter.graph import Layer, Original
 
 # Only training needs these, or we set them ourselves.
 _DROPPED = frozenset(
@@ -128,11 +131,13 @@ class LayerReader:
             own = place.take()
             found = self._stated(place.names) or _custom(class_name, entry, config, own, place.where)
             place.found.append(found)
+            written = original(entry, own)
             return Layer(
                 place.name,
                 "Activation",
                 policy=policy,
                 activations={"activation": found.activation},
+                originals={"activation": written} if written else {},
                 stops_mask=_stops_mask(entry),
             )
         if class_name in IDENTITY_AT_INFERENCE:
@@ -142,29 +147,44 @@ class LayerReader:
     def _built_in(self, kind: str, config: Mapping[str, Any], policy: str, place: _Place) -> Layer:
         kept: dict[str, Any] = {}
         activations: dict[str, Activation] = {}
+        originals: dict[str, Original] = {}
         for key, value in config.items():
             if key in _ACTIVATION_ARGUMENTS:
-                read = self._argument(kind, key, value, place)
+                own = self._own_weights(kind, key, place)
+                read = self._argument(key, value, own, place)
                 if isinstance(read, Found):
                     place.found.append(read)
                     activations[key] = read.activation
+                    written = original(value, own)
+                    originals |= {key: written} if written else {}
                 else:
                     kept[key] = read
             elif key in PARTS and value is not None:
                 kept[key] = self._parts(kind, key, value, place)
             elif key not in _DROPPED and not key.endswith(TRAINING_SUFFIXES):
                 kept[key] = _plain(plain_array(value), key, place.where)
-        return Layer(place.name, kind, kept, policy, {}, activations)
+        needed = NEEDED_PARTS.get(kind)
+        if needed is not None and needed not in kept:
+            raise UnsafeFileError(f"has no '{needed}'", where=place.where)
+        return Layer(place.name, kind, kept, policy, {}, activations, originals)
 
-    def _argument(self, kind: str, key: str, value: object, place: _Place) -> Found | str:
+    @staticmethod
+    def _own_weights(kind: str, key: str, place: _Place) -> dict[str, Weight]:
+        """What is stored for a layer that stands as an argument."""
         weights = place.take(f"{key}/")
         if kind in _CELL_INSIDE:  # such a layer shows its cell's functions as its own
             weights |= place.take(f"cell/{key}/")
+        return weights
+
+    def _argument(self, key: str, value: object, weights: Mapping[str, Weight], place: _Place) -> Found | str:
         suffix = "" if key == "activation" else f"/{key}"
         stated = self._stated(place.names, suffix)
         return stated or from_argument(value, weights, f"layer '{place.name}{suffix}'", keras_2=self.keras_2)
 
     def _parts(self, kind: str, key: str, value: object, place: _Place) -> Layer | list[Layer]:
+        listed = isinstance(value, list)
+        if (key == "cells" and not listed) or (key not in {"cell", "cells"} and listed):
+            raise UnsafeFileError(f"its '{key}' is {'' if listed else 'not '}a list", where=place.where)
         if not isinstance(value, list):
             path = "forward_layer" if kind == "Bidirectional" and key == "layer" else key
             return self._part(value, key, path, place)
@@ -266,6 +286,8 @@ def _stops_mask(entry: Mapping[str, Any]) -> bool:
 
 def _plain(value: object, key: str, where: str) -> Any:  # noqa: ANN401  JSON
     """A value without objects: scalars, and lists of them."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UnsafeFileError(f"option '{key}' must be a finite number, not {value}", where=where)
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, list | tuple):

@@ -60,13 +60,15 @@ def is_operation(entry: Mapping[str, Any]) -> bool:
 
     The legacy format states no module; there, an ``Add`` without the options that every layer has is one.
     """
-    if entry.get("class_name") in _TENSORFLOW_LAYERS:
+    if str(entry.get("class_name")) in _TENSORFLOW_LAYERS:
         return True
     if "module" in entry:
         return str(entry["module"]).startswith(_MODULES)
     config = entry.get("config")
     return (
-        entry.get("class_name") in _OPERATIONS and isinstance(config, Mapping) and "trainable" not in config
+        str(entry.get("class_name")) in _OPERATIONS
+        and isinstance(config, Mapping)
+        and "trainable" not in config
     )
 
 
