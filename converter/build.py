@@ -18,6 +18,7 @@ from converter import layers as reference_layers
 from converter.activations import Activation
 from converter.archive import Weight
 from converter.archive.scope import snake_case
+from converter.custom_objects import AsWritten
 from converter.errors import ConversionError, UnsafeFileError, UnsupportedError
 from converter.graph import Call, Graph, Layer, Ref, map_refs
 from converter.plain_functions import PLAIN_FUNCTIONS
@@ -104,6 +105,8 @@ def _with_parts(value: Any) -> Any:  # noqa: ANN401  a constructor argument
 
 
 def _reference(activation: Activation, **common: Any) -> Any:  # noqa: ANN401  keyword arguments of a layer
+    if isinstance(activation, AsWritten):
+        return activation.instance(**common)
     return getattr(reference_layers, activation.layer)(**activation.arguments(), **common)
 
 

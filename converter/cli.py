@@ -102,6 +102,12 @@ def _add_model(group: "argparse._ArgumentGroup") -> None:
 
 
 def _add_proof(group: "argparse._ArgumentGroup") -> None:
+    group.add_argument(
+        "--custom-objects",
+        type=Path,
+        metavar="PY",
+        help="run this file of yours: its classes are the reference",
+    )
     group.add_argument("--samples", type=Path, metavar="NPZ", help="your own inputs, compared as well")
     group.add_argument("--expected", type=Path, metavar="NPZ", help="recorded answers to --samples")
     group.add_argument("--atol", type=float, metavar="X", help="absolute tolerance (float32: 1e-5)")

@@ -27,6 +27,21 @@ Argument: TypeAlias = Any
 """A ``Ref``, a plain value, or lists and dicts of them."""
 
 
+@dataclass(frozen=True, eq=False)
+class Original:
+    """A user's own class or function, as the file names it.
+
+    Attributes:
+        name: Without the package that it is registered in.
+        config: A class's options; None for a function.
+        weights: What is stored for it, by path.
+    """
+
+    name: str
+    config: Mapping[str, Any] | None = None
+    weights: Mapping[str, Weight] = field(default_factory=dict)
+
+
 @dataclass(frozen=True)
 class Layer:
     """One layer.
@@ -41,6 +56,7 @@ class Layer:
         weights: Stored weights by path, such as ``vars/0`` or ``cell/vars/1``.
         activations: Those of our activations that stand in constructor arguments, by argument. A layer that
             is nothing but an activation has kind ``Activation``.
+        originals: What the file calls those activations, by argument, where it has a name for them.
         stops_mask: The original destroys a mask that reaches it.
     """
 
@@ -50,6 +66,7 @@ class Layer:
     policy: str = "float32"
     weights: Mapping[str, Weight] = field(default_factory=dict)
     activations: Mapping[str, Activation] = field(default_factory=dict)
+    originals: Mapping[str, Original] = field(default_factory=dict)
     stops_mask: bool = False
 
     def but(self, **changes: Any) -> "Layer":  # noqa: ANN401  any field

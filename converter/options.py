@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from converter import manifest
 from converter.description import InputShapes
 from converter.errors import UsageError
 from converter.exporters import ExportOptions, get_target
@@ -29,6 +30,7 @@ class Options:
         atol: Absolute tolerance; None is the dtype's default.
         rtol: Relative tolerance; None is the dtype's default.
         seed: Of the probes.
+        custom_objects: A Python file with the user's own classes, run as the reference.
         samples: The user's own inputs.
         expected: Recorded answers to ``samples``.
         keep_failed: Folder for artefacts that missed parity, for study.
@@ -50,6 +52,7 @@ class Options:
     atol: float | None = None
     rtol: float | None = None
     seed: int = 0
+    custom_objects: Path | None = None
     samples: Path | None = None
     expected: Path | None = None
     keep_failed: Path | None = None
@@ -58,6 +61,8 @@ class Options:
     def __post_init__(self) -> None:
         for target in self.targets:
             get_target(target)
+        if self.custom_objects and not self.custom_objects.is_file():
+            raise UsageError("is not a file", where=f"--custom-objects {self.custom_objects}")
         if self.expected and not self.samples:
             raise UsageError("--expected needs --samples: the inputs that it answers")
         if self.repository and self.output:
@@ -73,6 +78,7 @@ class Options:
         return {
             "opset": self.export.opset,
             "fold": self.fold,
+            "custom_objects": manifest.sha256(self.custom_objects) if self.custom_objects else None,
             "batch": self.shapes.batch,
             "input_shapes": {name: list(shape) for name, shape in sorted(self.shapes.by_name.items())},
             "stated": dict(sorted(self.stated.items())),

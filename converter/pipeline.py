@@ -15,6 +15,7 @@ from converter import manifest
 from converter.archive import Archive, open_archive
 from converter.artefacts import open_artefact
 from converter.build import build, signature
+from converter.custom_objects import as_written, load
 from converter.description import Description, describe
 from converter.destination import Destination, Staged, open_destination
 from converter.errors import ConversionError, ParityError, UnsupportedError
@@ -64,12 +65,14 @@ class Conversion:
         description: What it holds.
         rewrites: What was lowered and folded, and what was left with its reason.
         outcomes: One per target, in order.
+        code: Name of the user's file that was run as the reference; empty if none was.
     """
 
     source: Path
     description: Description
     rewrites: tuple[Rewrite, ...]
     outcomes: tuple[Outcome, ...]
+    code: str
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,8 @@ def convert(source: Path, options: Options, progress: Progress) -> Conversion:
         progress("building")
         job = _prepare(archive, description, options, progress)
         outcomes = tuple(_target(name, job, destination, progress) for name in options.targets)
-        return Conversion(source, description, job.rewrites, outcomes)
+        code = options.custom_objects.name if options.custom_objects else ""
+        return Conversion(source, description, job.rewrites, outcomes, code)
 
 
 def _prepare(archive: Archive, description: Description, options: Options, progress: Progress) -> _Job:
@@ -136,6 +140,8 @@ def _answers(graph: Graph, names: Signature, options: Options) -> list[Answer]:
     chosen = list(probes(names.inputs, input_hints(graph), options.seed))
     if options.samples:
         chosen = sample_probes(options.samples, options.expected, names) + chosen
+    if options.custom_objects:
+        graph = as_written(graph, load(options.custom_objects))
     return Reference(graph).answers(chosen)
 
 

@@ -110,7 +110,8 @@ class Report:
         formulas = (
             ", ".join(dict.fromkeys(f.activation.formula for f in conversion.description.findings)) or "none"
         )
-        self._out.print(f"[bold]{conversion.source.name}[/]  {formulas}")
+        against = f"   (compared with your own code, {conversion.code})" if conversion.code else ""
+        self._out.print(f"[bold]{conversion.source.name}[/]  {formulas}{against}")
         table = _plain_table("format", "operators", "max error", "mean error", "top-1", "KiB", "written to")
         for outcome in done:
             table.add_row(*row(outcome.entry, outcome.proof), str(outcome.path))

@@ -90,6 +90,7 @@ def _options(arguments: argparse.Namespace) -> Options:
         atol=arguments.atol,
         rtol=arguments.rtol,
         seed=arguments.seed,
+        custom_objects=arguments.custom_objects,
         samples=arguments.samples,
         expected=arguments.expected,
         keep_failed=arguments.keep_failed,

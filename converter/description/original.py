@@ -1,0 +1,47 @@
+"""What the file calls a user's own class or function, so that the user's code can be run in its place if they ask."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from converter.archive import Weight
+from converter.graph import Original
+from converter.lambdas import LambdaUnreadableError, as_named_call, read_lambda
+
+
+def original(value: object, weights: Mapping[str, Weight]) -> Original | None:  # noqa: PLR0911  one form a line
+    """The name under which a file knows a layer or an ``activation=`` argument of the user's.
+
+    Args:
+        value: A layer's entry, a function's name, or what Keras writes for a function or an object.
+        weights: What is stored for it, by path.
+
+    Returns:
+        None where there is no single name, as for a lambda that spells its arithmetic.
+    """
+    if isinstance(value, str):
+        return Original(_bare(value))
+    if not isinstance(value, Mapping):
+        return None
+    config = value.get("config")
+    if value.get("class_name") == "Lambda" and isinstance(config, Mapping):
+        return original(config.get("function"), weights)
+    if value.get("class_name") == "function":
+        return original(config, weights) if isinstance(config, str) else None
+    if value.get("class_name") == "__lambda__" or "value" in value:
+        return _named_by_lambda(config if isinstance(config, Mapping) else value)
+    if isinstance(value.get("class_name"), str) and isinstance(config, Mapping):
+        return Original(_bare(value["class_name"]), config, weights)
+    return None
+
+
+def _named_by_lambda(parts: Mapping[str, Any]) -> Original | None:
+    listed = parts.get("value") or [parts.get(key) for key in ("code", "defaults", "closure")]
+    try:
+        name = as_named_call(read_lambda(*listed))
+    except (LambdaUnreadableError, TypeError):
+        return None
+    return Original(_bare(name)) if name else None
+
+
+def _bare(name: str) -> str:
+    return name.rsplit(">", 1)[-1]
