@@ -3,7 +3,6 @@
 Usage: ``python call_server.py HOST:PORT REPOSITORY MODELS``. REPOSITORY is the folder that is served; its
 models are called ``<stem>_<format>``. MODELS has ``<stem>.npz``, recorded when the original was trained.
 """
-# ruff: noqa: INP001  a script, in no package
 
 import sys
 from pathlib import Path

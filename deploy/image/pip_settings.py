@@ -6,7 +6,6 @@ nothing where pip has no settings.
 
 Usage: ``python pip_settings.py FILE``
 """
-# ruff: noqa: INP001  a script, in no package
 
 import ast
 import subprocess

@@ -49,7 +49,7 @@ def test_artefact_answers_as_the_author_recorded(converted, recorded, model, tar
 @pytest.mark.parametrize("model", MODELS)
 def test_report_holds_live_recorded_softmax_and_activation_figures(converted, model, target):
     proof = outcome_of(converted, model, target).proof
-    name, outputs = MODELS[model]
+    _, outputs = MODELS[model]
     assert proof.passed
     assert sorted(proof.outputs) == sorted(proof.recorded) == sorted(outputs)
     assert sorted(proof.before_softmax) == [each for each in sorted(outputs) if each != "parity"]
