@@ -1,6 +1,9 @@
-"""What every test shares: a quiet TensorFlow, and hypothesis that gives the same examples every time."""
+"""What every test shares: a quiet TensorFlow, hypothesis that gives the same examples every time, other clients."""
 
+import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,3 +26,31 @@ def root() -> Path:
 def models(root) -> Path:
     """The example models."""
     return root / "models"
+
+
+@pytest.fixture(scope="session")
+def clients_python(root) -> Path:
+    """The Python that has the clients which cannot share our environment."""
+    python = root / ".venv-clients" / "bin" / "python"
+    if not python.exists():
+        pytest.fail(".venv-clients is missing: run 'make clients', which installs requirements/clients.txt")
+    return python
+
+
+@pytest.fixture(scope="session")
+def ask(root):
+    """Run a program of tests/clients in a process of its own: a job in, what came of it out."""
+
+    def run(program: str, job: dict, python: Path | str = sys.executable) -> dict:
+        done = subprocess.run(
+            [python, root / "tests" / "clients" / program],
+            input=json.dumps(job),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return run

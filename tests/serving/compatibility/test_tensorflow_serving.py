@@ -1,0 +1,101 @@
+"""tensorflow-serving-api's stubs with TensorFlow's own tensors, unmodified, in a process of their own."""
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+X = {"x": ["FP32", [[1, 2, 3], [4, 5, 6]]]}
+TWICE, ONCE = [[3, 5, 7], [9, 11, 13]], [[2, 3, 4], [5, 6, 7]]
+A, B = ["INT32", [list(range(16))]], ["INT32", [[5] * 16]]
+
+REQUESTS = {
+    "newest": {"model": "affine", "inputs": X},
+    "unnamed signature": {"model": "affine", "inputs": X, "signature": ""},
+    "number": {"model": "affine", "inputs": X, "version": 1},
+    "label": {"model": "affine", "inputs": X, "label": "stable"},
+    "tflite": {"model": "affine_lite", "inputs": X},
+    "filter": {"model": "simple", "inputs": {"INPUT0": A, "INPUT1": B}, "outputs": ["OUTPUT1"]},
+    "text": {"model": "text", "inputs": {"x": ["BYTES", [["é", ""]]]}},
+    "half": {"model": "half", "inputs": {"x": ["FP16", [[0.5, 65504]]]}},
+    "one for all": {"model": "affine", "inputs": {"x": ["FP32", [[7, 7, 7]] * 4]}},
+    "unknown": {"model": "none", "inputs": X},
+    "unknown label": {"model": "affine", "inputs": X, "label": "gone"},
+    "unknown signature": {"model": "affine", "inputs": X, "signature": "train"},
+    "wrong type": {"model": "affine", "inputs": {"x": ["INT64", [[1, 2, 3]]]}},
+    "Classify": {"method": "Classify"},
+    "Regress": {"method": "Regress"},
+    "MultiInference": {"method": "MultiInference"},
+}
+
+
+@pytest.fixture(scope="module")
+def done(ask, full_server):
+    job = {
+        "address": full_server.address,
+        "labels": {"affine": {"stable": 1}},
+        "requests": list(REQUESTS.values()),
+        "metadata": ["affine", "labels_lite"],
+        "status": ["affine", "bad"],
+    }
+    return ask("tensorflow_calls.py", job)
+
+
+@pytest.fixture
+def answers(done):
+    return dict(zip(REQUESTS, done["answers"], strict=True))
+
+
+@pytest.mark.parametrize(
+    ("request_name", "version", "outputs"),
+    [
+        ("newest", 2, {"y": TWICE}),
+        ("unnamed signature", 2, {"y": TWICE}),
+        ("number", 1, {"y": ONCE}),
+        ("label", 1, {"y": ONCE}),
+        ("tflite", 1, {"y": TWICE}),
+        ("filter", 1, {"OUTPUT1": [[a - 5 for a in range(16)]]}),
+        ("text", 1, {"y": ["é", ""]}),
+        ("half", 1, {"y": [[0.5, 65504]]}),
+        ("one for all", 2, {"y": [[15, 15, 15]] * 4}),
+    ],
+)
+def test_requests_are_answered(answers, request_name, version, outputs):
+    assert answers[request_name] == {"version": version, "outputs": outputs}
+
+
+@pytest.mark.parametrize(
+    ("request_name", "code", "text"),
+    [
+        ("unknown", "NOT_FOUND", "the names are: affine"),
+        ("unknown label", "NOT_FOUND", "it has 'stable'"),
+        ("unknown signature", "INVALID_ARGUMENT", "use 'serving_default'"),
+        ("wrong type", "INVALID_ARGUMENT", "is of datatype FP32; got INT64"),
+        ("Classify", "UNIMPLEMENTED", "send the tensors with Predict"),
+        ("Regress", "UNIMPLEMENTED", "send the tensors with Predict"),
+        ("MultiInference", "UNIMPLEMENTED", "send the tensors with Predict"),
+    ],
+)
+def test_refusals_name_what_to_do(answers, request_name, code, text):
+    assert answers[request_name]["code"] == code
+    assert text in answers[request_name]["text"]
+
+
+def test_labels_were_taken(done):
+    assert done["labels"] == 0
+
+
+def test_tensorflow_reads_the_signatures(done):
+    assert done["metadata"]["affine"] == {
+        "serving_default": {"inputs": {"x": ["float32", [None, 3]]}, "outputs": {"y": ["float32", [None, 3]]}}
+    }
+    assert done["metadata"]["labels_lite"]["serving_default"] == {
+        "inputs": {"ids": ["int32", [None]], "text": ["string", [None]]},
+        "outputs": {"label": ["string", [None]], "same": ["bool", [None]]},
+    }
+
+
+def test_the_states_of_versions(done):
+    assert done["status"]["affine"] == {"1": ["AVAILABLE", ""], "2": ["AVAILABLE", ""]}
+    ((state, reason),) = done["status"]["bad"].values()
+    assert state == "END"
+    assert "onnxruntime" in reason
