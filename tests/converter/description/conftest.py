@@ -60,6 +60,19 @@ def answers() -> Callable[[Graph, list[np.ndarray]], list[np.ndarray]]:
     return run
 
 
+@pytest.fixture(scope="session")
+def write() -> Callable[[keras.Model, Path], Path]:
+    """Save a model without what Keras says about its own habits."""
+
+    def save(model: keras.Model, path: Path) -> Path:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model.save(path)
+        return path
+
+    return save
+
+
 def randomise(model: keras.Model, seed: int) -> None:
     rng = np.random.default_rng(seed)
     statistics = [layer.weights for layer in model.layers if isinstance(layer, keras.layers.Normalization)]
