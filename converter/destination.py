@@ -15,7 +15,6 @@ from converter.errors import UsageError
 from converter.exporters import get_target
 from converter.options import Options
 from converter.parity.reference import Answer
-from converter.parity.tolerances import Tolerances
 from converter.publish import publish, publish_version, staging
 
 _SERVED_NAMES = {"onnx": "model.onnx", "tflite": "model.tflite", "saved_model": "model.savedmodel"}
@@ -68,8 +67,7 @@ def open_destination(source: Path, options: Options) -> Iterator[Destination]:
                 hint="Use letters, digits, '_', '-' and '.'; choose another with --name.",
             )
         with staging(options.repository) as stage:
-            several = len(options.targets) > 1
-            yield Repository(options.repository, stage, name, several, Tolerances(options.atol, options.rtol))
+            yield Repository(options.repository, stage, name, several=len(options.targets) > 1)
         return
     folder = options.output or source.parent
     for target in options.targets:
@@ -117,7 +115,6 @@ class Repository:
     staging: Path
     name: str
     several: bool
-    tolerances: Tolerances
 
     def stage(self, target: str) -> Staged:
         """A path inside a folder that will be the version."""
@@ -139,7 +136,7 @@ class Repository:
         text = manifest.merged(version / "manifest.json", source, entries)
         (version / "manifest.json").write_text(text, encoding="utf-8")
         if answers:
-            _write_golden(version / "golden.npz", answers[0], entry["names"], self.tolerances)
+            _write_golden(version / "golden.npz", answers[0], entry)
         new = not staged.place.exists()
         staged.place.mkdir(exist_ok=True)
         try:
@@ -150,16 +147,14 @@ class Repository:
             raise
 
 
-def _write_golden(
-    path: Path, answer: Answer, names: Mapping[str, Mapping[str, str]], tolerances: Tolerances
-) -> None:
+def _write_golden(path: Path, answer: Answer, entry: Mapping[str, Any]) -> None:
     """A request and its answer, by which a server checks a version before it serves it."""
-    allowed = [tolerances.of(array.dtype.name) for array in answer.outputs.values()]
+    names, allowed = entry["names"], entry["parity"]["outputs"].values()
     arrays = {f"input:{names['inputs'][name]}": array for name, array in answer.probe.inputs.items()}
     arrays |= {f"output:{names['outputs'][name]}": array for name, array in answer.outputs.items()}
     arrays |= {
-        "atol": np.asarray(max(tolerance.atol for tolerance in allowed)),
-        "rtol": np.asarray(max(tolerance.rtol for tolerance in allowed)),
+        "atol": np.asarray(max(figures["atol"] for figures in allowed)),
+        "rtol": np.asarray(max(figures["rtol"] for figures in allowed)),
     }
     with path.open("wb") as stream:
         np.savez(stream, allow_pickle=False, **arrays)

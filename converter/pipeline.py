@@ -28,7 +28,7 @@ from converter.parity.probes import probes
 from converter.parity.proof import Proof, prove, prove_activations
 from converter.parity.reference import Answer, Reference, input_hints
 from converter.parity.samples import sample_probes
-from converter.parity.tolerances import Tolerances
+from converter.parity.tolerances import Tolerances, coarsest
 from converter.parity.verdict import require_parity
 from converter.provenance import provenance
 from converter.publish import publish, reported
@@ -168,7 +168,8 @@ def _export(name: str, job: _Job, staged: Staged, progress: Progress, outcome: O
     progress(f"checking {name}")
     artefact = open_artefact(name, staged.path)
     artefact.check()
-    tolerances = Tolerances(job.options.atol, job.options.rtol)
+    precision = coarsest(job.description.graph)
+    tolerances = Tolerances(job.options.atol, job.options.rtol, precision)
     if job.options.parity:
         progress(f"proving {name}")
         alone = prove_activations(job.description.graph, name, job.options.export, tolerances)
