@@ -2,10 +2,11 @@
 
 import argparse
 import asyncio
-import logging
 import os
 import sys
 from pathlib import Path
+
+from serving.commands import log_output
 
 MEGABYTE = 1 << 20
 
@@ -27,6 +28,20 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="port to listen on; 0 picks a free one (default: %(default)s)",
     )
     parser.add_argument(
+        "--metrics-port",
+        metavar="PORT",
+        type=_metrics_port,
+        default=8002,
+        help="port for Prometheus, http://HOST:PORT/metrics; 0 picks a free one, off has none "
+        "(default: %(default)s)",
+    )
+    _add_repository_options(parser)
+    parser.add_argument(
+        "--allow-shared-memory",
+        action="store_true",
+        help="let clients on this host pass tensors in /dev/shm",
+    )
+    parser.add_argument(
         "--max-message-size",
         metavar="MIB",
         type=_positive,
@@ -40,7 +55,38 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         default=30,
         help="at the end, most time for answering what was accepted (default: %(default)s)",
     )
+    parser.add_argument("--log-format", choices=("text", "json"), default="text", help="default: %(default)s")
+    parser.add_argument(
+        "--log-level",
+        choices=("error", "warning", "info", "debug"),
+        default="warning",
+        help="info and debug have a line for each request (default: %(default)s)",
+    )
     parser.set_defaults(run=run)
+
+
+def _add_repository_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--model-control-mode",
+        choices=("none", "poll", "explicit"),
+        default="none",
+        help="what is loaded: the repository as it is at the start; as it is, looked at again and again; "
+        "or what requests ask for (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--repository-poll-secs",
+        metavar="S",
+        type=_seconds,
+        default=15.0,
+        help="with poll: how often (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--load-model",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="with explicit: load it at the start; may be repeated; * for all",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -49,14 +95,23 @@ def run(options: argparse.Namespace) -> int:
     Returns:
         The exit code.
     """
+    if options.load_model and options.model_control_mode != "explicit":
+        print("plainserve serve: --load-model needs --model-control-mode explicit", file=sys.stderr)  # noqa: T201  an error for the person who typed it
+        return 2
     from serving.errors import StartupError  # noqa: PLC0415  --help needs none of this
+    from serving.rpc.options import ControlMode  # noqa: PLC0415  likewise
     from serving.rpc.server import ServerOptions, serve  # noqa: PLC0415  likewise
 
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s: %(message)s")
+    log_output.set_up(options.log_format, options.log_level)
     decided = ServerOptions(
         repository=options.repository,
         host=options.host,
         port=options.port,
+        metrics_port=options.metrics_port,
+        control=ControlMode(options.model_control_mode),
+        poll_seconds=options.repository_poll_secs,
+        load_models=tuple(options.load_model),
+        allow_shared_memory=options.allow_shared_memory,
         max_message_size=options.max_message_size * MEGABYTE,
         drain_seconds=options.drain_seconds,
     )
@@ -77,6 +132,17 @@ def _port(text: str) -> int:
     number = int(text)
     if not 0 <= number <= 65535:
         raise argparse.ArgumentTypeError(f"{number} is not between 0 and 65535")
+    return number
+
+
+def _metrics_port(text: str) -> int | None:
+    return None if text == "off" else _port(text)
+
+
+def _seconds(text: str) -> float:
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a time above 0")
     return number
 
 

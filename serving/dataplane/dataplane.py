@@ -1,17 +1,46 @@
 """What the server does, whatever the transport."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from time import perf_counter_ns
 
 from serving import __version__
+from serving.dataplane import classification
 from serving.dataplane.decoder import Decoder
 from serving.dataplane.messages import InferRequest, InferResult, ModelMetadata, ServerMetadata
-from serving.errors import ModelNotReadyError
+from serving.errors import (
+    DeadlineExceededError,
+    InternalError,
+    ModelNotReadyError,
+    QueueFullError,
+    RequestCancelledError,
+)
 from serving.repository.model import LoadedModel
 from serving.repository.repository import Repository, VersionStatus
+from serving.repository.status import UNLOADED
 from serving.repository.version_labels import VersionLabels
 from serving.scheduler.job import Job
 from serving.scheduler.scheduler import Lane, Scheduler
+
+EXTENSIONS = (
+    "classification",
+    "schedule_policy",
+    "model_configuration",
+    "model_repository",
+    "statistics",
+    "system_shared_memory",
+    "logging",
+)
+"""What the server does beyond the protocol's core, by the names that Triton gave it."""
+
+REASONS: dict[type[BaseException], str] = {
+    QueueFullError: "REJECTED",
+    DeadlineExceededError: "REJECTED",
+    RequestCancelledError: "CANCELED",
+    asyncio.CancelledError: "CANCELED",
+    InternalError: "BACKEND",
+}
+"""Why a request was not answered, as metrics call it; any other error is ``OTHER``."""
 
 
 class DataPlane:
@@ -32,6 +61,7 @@ class DataPlane:
         self._scheduler = Scheduler(self._deliver)
         self._ways: dict[LoadedModel, tuple[Decoder, Lane]] = {}
         self._stopping = False
+        repository.retired = self._retired
 
     async def infer(self, request: InferRequest) -> InferResult:
         """Answer a request. A model faster than a thread hop runs at once, without one.
@@ -46,11 +76,26 @@ class DataPlane:
             StoppingError: The server is draining.
         """
         model = self._repository.get(request.model, request.version)
-        decoder, lane = self._ways.get(model) or self._way(model)
-        job = decoder.decode(request)
-        if not lane.submit(job):
-            await self._wait(job, lane)
-        return InferResult(model.name, model.version, decoder.specs(job.outputs), job.answer())
+        # Nothing is awaited before the job is submitted: a version that is replaced meanwhile still answers it.
+        start = perf_counter_ns()
+        try:
+            decoder, lane = self._ways.get(model) or self._way(model)
+            job = decoder.decode(request)
+            decoded = perf_counter_ns()
+            if not lane.submit(job):
+                await self._wait(job, lane)
+            result = InferResult(model.name, model.version, decoder.specs(job.outputs), job.answer())
+            if request.classes:
+                classification.apply(result, request.classes, model.labels, batched=model.max_batch_size > 0)
+        except BaseException as error:
+            reason = REASONS.get(type(error), "OTHER")
+            model.statistics.failed(reason, perf_counter_ns() - start)
+            raise
+        assert job.run is not None  # noqa: S101  a job with results ran
+        result.queue_ns, result.infer_ns = int(job.waited * 1e9), job.run.infer
+        total = perf_counter_ns() - start
+        model.statistics.answered(job.rows, total, result.queue_ns, decoded - start, job.run)
+        return result
 
     def model_metadata(self, name: str, version: str) -> ModelMetadata:
         """What a model takes and returns.
@@ -61,9 +106,8 @@ class DataPlane:
             ModelNotReadyError: The model cannot answer.
         """
         model = self._repository.get(name, version)
-        runtime = model.runtime
         versions = (version,) if version else self._repository.versions(name)
-        return ModelMetadata(name, versions, runtime.platform, runtime.inputs, runtime.outputs)
+        return ModelMetadata(name, versions, model.runtime.platform, model.inputs, model.outputs)
 
     def version_statuses(self, name: str) -> list[VersionStatus]:
         """How each version of a model stands, ascending.
@@ -90,12 +134,32 @@ class DataPlane:
         return not self._stopping
 
     def server_ready(self) -> bool:
-        """Whether any model can answer and new requests are taken."""
-        return not self._stopping and any(status.ready for status in self._repository.statuses())
+        """Whether new requests are taken and any model can answer, or none was asked for yet."""
+        statuses = self._repository.statuses()
+        broken = any(not status.ready and status.reason != UNLOADED for status in statuses)
+        return not self._stopping and (not broken or any(status.ready for status in statuses))
 
     def server_metadata(self) -> ServerMetadata:
         """What the server is."""
-        return ServerMetadata("plainserve", __version__)
+        return ServerMetadata("plainserve", __version__, EXTENSIONS)
+
+    def model(self, name: str, version: str) -> LoadedModel:
+        """A version that can answer, with its config and its statistics.
+
+        Raises:
+            InvalidInputError: The version is not a number.
+            ModelNotFoundError: There is no such model or version.
+            ModelNotReadyError: The model cannot answer.
+        """
+        return self._repository.get(name, version)
+
+    def loaded_models(self) -> list[LoadedModel]:
+        """Every version that can answer, by name and version."""
+        return self._repository.loaded()
+
+    def pending(self, model: LoadedModel) -> int:
+        """How many requests wait for a model."""
+        return self._scheduler.pending(model)
 
     def stop_accepting(self) -> None:
         """Say from now on that nothing is ready; requests that still arrive are answered."""
@@ -108,6 +172,15 @@ class DataPlane:
     def _deliver(self, jobs: Sequence[Job]) -> None:
         """Called on the models' threads."""
         self._loop.call_soon_threadsafe(_settle, jobs)
+
+    def _retired(self, models: Iterable[LoadedModel]) -> None:
+        """Called by whoever loads; requests are only ever submitted on the event loop."""
+        self._loop.call_soon_threadsafe(self._forget, models)
+
+    def _forget(self, models: Iterable[LoadedModel]) -> None:
+        for model in models:
+            self._ways.pop(model, None)
+            self._scheduler.retire(model)
 
     def _way(self, model: LoadedModel) -> tuple[Decoder, Lane]:
         way = self._ways[model] = Decoder(model), self._scheduler.lane(model)

@@ -33,10 +33,10 @@ class Decoder:
     def __init__(self, model: LoadedModel) -> None:
         self._label = f"model '{model.name}'"
         self._batched = model.max_batch_size > 0
-        self._inputs = {spec.name: InputDecoder(spec, model.max_batch_size) for spec in model.runtime.inputs}
-        self._outputs = {spec.name: spec for spec in model.runtime.outputs}
+        self._inputs = {spec.name: InputDecoder(spec, model.max_batch_size) for spec in model.inputs}
+        self._outputs = {spec.name: spec for spec in model.outputs}
         self._all_outputs = tuple(self._outputs)
-        self._mixed_sizes = any(FREE in spec.shape[1:] for spec in model.runtime.inputs)
+        self._mixed_sizes = any(FREE in spec.shape[1:] for spec in model.inputs)
 
     def decode(self, request: InferRequest) -> Job:
         """The job a request asks for. Raw tensors are viewed, not copied.
@@ -47,7 +47,8 @@ class Decoder:
         arrays = self._arrays(request)
         rows = self._rows(arrays) if self._batched else 1
         key = tuple(arrays[name].shape[1:] for name in self._inputs) if self._mixed_sizes else ()
-        return Job(arrays, self._wanted(request.outputs), rows, key, request.deadline)
+        wanted = self._wanted(request.outputs)
+        return Job(arrays, wanted, rows, key, request.deadline, request.priority, request.timeout)
 
     def specs(self, outputs: Sequence[str]) -> list[TensorSpec]:
         """The specs of outputs that a job wants."""

@@ -1,6 +1,6 @@
 """What goes into the dataplane and what comes out, whatever the transport."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,17 +32,24 @@ class InferRequest:
         model: The model's name.
         version: The version; empty for the latest.
         inputs: The inputs, in any order.
-        raw: The wire form of each input, in the order of ``inputs``; empty if they came typed.
+        raw: The wire form of each input, in the order of ``inputs``; None for one that came typed; empty if all
+            did.
         outputs: The outputs that are wanted; empty for all.
         deadline: When the client stops waiting, on the clock of :func:`time.monotonic`; None for never.
+        priority: How urgent it is, 1 being the most; 0 for the model's default.
+        timeout: Seconds it may wait for its turn; 0 for the model's default.
+        classes: Outputs of which only the highest values are wanted, and how many of them.
     """
 
     model: str
     version: str
     inputs: Sequence[InputTensor]
-    raw: Sequence[bytes | memoryview] = ()
+    raw: Sequence[bytes | memoryview | None] = ()
     outputs: tuple[str, ...] = ()
     deadline: float | None = None
+    priority: int = 0
+    timeout: float = 0.0
+    classes: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -54,12 +61,16 @@ class InferResult:
         version: Its version.
         specs: Which outputs these are.
         arrays: Their values.
+        queue_ns: Nanoseconds that the request waited.
+        infer_ns: Nanoseconds that the model ran for it.
     """
 
     model: str
     version: str
     specs: Sequence[TensorSpec]
     arrays: Sequence[Array]
+    queue_ns: int = 0
+    infer_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,119 @@
-"""What a model's owner may decide about how it is served."""
+"""What a model's owner may decide about how it is served.
 
-from dataclasses import dataclass, replace
+The text form, ``config.pbtxt``, is read elsewhere; here are the decisions themselves, and what follows from the
+model where its owner was silent.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from serving.runtimes.runtime import FREE, Runtime
 
 DERIVED_BATCH = 64
 """The largest batch of a model that takes any, when its owner did not say."""
+
+QUEUE_SIZE = 1024
+"""Most requests that may wait for a model, when its owner did not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class VersionPolicy:
+    """Which of the versions on disk are served. Without numbers, the highest that can be loaded.
+
+    Attributes:
+        latest: How many of the highest; None for all.
+        specific: These and no others; empty if ``latest`` decides.
+    """
+
+    latest: int | None = 1
+    specific: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class QueuePolicy:
+    """What happens to a request that waits.
+
+    Attributes:
+        size: Most requests that may wait; 0 for any number.
+        timeout: Seconds a request may wait; 0 for any time.
+        delay: Whether one that waited longer runs after all others, and is not refused.
+        override: Whether a request may choose a shorter time for itself.
+    """
+
+    size: int = QUEUE_SIZE
+    timeout: float = 0.0
+    delay: bool = False
+    override: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Batching:
+    """How requests are put together.
+
+    Attributes:
+        preferred: Batch sizes worth waiting for, ascending; empty if only the largest is.
+        delay: Seconds the first request of a batch may wait for company; 0 to run whatever is there.
+        levels: How many priorities there are, 1 being the most urgent; 0 for no priorities.
+        default_level: The priority of a request that states none.
+        level_policies: Queue policies of single priorities.
+        preserve_ordering: Kept for who asks: answers of a stream are always in order.
+    """
+
+    preferred: tuple[int, ...] = ()
+    delay: float = 0.0
+    levels: int = 0
+    default_level: int = 0
+    level_policies: Mapping[int, QueuePolicy] = field(default_factory=dict)
+    preserve_ordering: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TensorConfig:
+    """What the owner declares of one input or output.
+
+    Attributes:
+        name: Its name.
+        datatype: An Open Inference name, such as ``FP32``.
+        dims: Its sizes, without the batch if ``max_batch_size`` is above 0.
+        labels: For an output: the file in the model's folder that names its classes, one a line; or empty.
+    """
+
+    name: str
+    datatype: str
+    dims: tuple[int, ...]
+    labels: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WarmupInput:
+    """One input of a warm-up request.
+
+    Attributes:
+        datatype: An Open Inference name.
+        dims: Its sizes without the batch.
+        random: Whether it is random and not zero.
+    """
+
+    datatype: str
+    dims: tuple[int, ...]
+    random: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WarmupRequest:
+    """A request that a model answers before it counts as ready.
+
+    Attributes:
+        name: What the owner calls it.
+        rows: Its rows.
+        inputs: Its inputs by name.
+        count: How often it is put.
+    """
+
+    name: str
+    rows: int
+    inputs: Mapping[str, WarmupInput]
+    count: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,13 +122,31 @@ class ModelConfig:
 
     Attributes:
         max_batch_size: Most rows a run may have; 0 for a model without a batch dimension; None to derive it.
-        queue_size: Most requests that may wait for the model.
-        latest_versions: How many of the highest versions are loaded; None for all.
+        versions: Which versions are served.
+        queue: What happens to requests that wait.
+        batching: How requests are put together.
+        instances: How many runs of the model may go on at once.
+        inputs: The inputs as declared; empty if the model decides.
+        outputs: The outputs, likewise.
+        warmup: Requests that the model answers before it is ready.
+        name: The model's name, if stated.
+        platform: What runs it, if stated, such as ``onnxruntime_onnx``.
+        backend: Likewise, such as ``onnxruntime``.
+        parameters: Free-form settings, kept for who asks.
     """
 
     max_batch_size: int | None = None
-    queue_size: int = 1024
-    latest_versions: int | None = None
+    versions: VersionPolicy = field(default_factory=VersionPolicy)
+    queue: QueuePolicy = field(default_factory=QueuePolicy)
+    batching: Batching | None = None
+    instances: int = 1
+    inputs: tuple[TensorConfig, ...] = ()
+    outputs: tuple[TensorConfig, ...] = ()
+    warmup: tuple[WarmupRequest, ...] = ()
+    name: str = ""
+    platform: str = ""
+    backend: str = ""
+    parameters: Mapping[str, str] = field(default_factory=dict)
 
     def completed(self, runtime: Runtime) -> "ModelConfig":
         """This config with everything decided that the model itself can tell."""

@@ -6,11 +6,17 @@ within the root.
 """
 
 import re
+import stat
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from serving.errors import ModelLoadError, RepositoryError
 from serving.runtimes import ARTEFACTS
+
+CONFIG = "config.pbtxt"
+
+Fingerprint: TypeAlias = tuple[tuple[str, int, int, int], ...]
 
 _VERSION = re.compile(r"[0-9]{1,18}", re.ASCII)
 
@@ -21,26 +27,32 @@ class ModelFolder:
 
     Attributes:
         name: The folder's name, which is the model's.
+        path: The folder.
         versions: The folder of each version.
     """
 
     name: str
+    path: Path
     versions: dict[int, Path]
 
 
-def scan(root: Path) -> dict[str, ModelFolder]:
+def scan(root: Path, *, may_be_empty: bool = False) -> dict[str, ModelFolder]:
     """Every model in the repository, by name, in order.
+
+    Args:
+        root: The repository.
+        may_be_empty: Whether models may come later.
 
     Raises:
         RepositoryError: The folder is missing, cannot be read, or holds no model.
     """
     try:
         folders = sorted(each for each in root.iterdir() if each.is_dir() and not each.name.startswith("."))
-        models = {each.name: ModelFolder(each.name, _versions(each)) for each in folders}
+        models = {each.name: ModelFolder(each.name, each, _versions(each)) for each in folders}
     except OSError as error:
         raise RepositoryError(f"cannot read the repository '{root}': {error.strerror}") from error
     models = {name: folder for name, folder in models.items() if folder.versions}
-    if not models:
+    if not models and not may_be_empty:
         raise RepositoryError(
             f"the repository '{root}' holds no model; "
             f"expected MODEL/VERSION/FILE in it, with a numeric version and one of {', '.join(ARTEFACTS)}"
@@ -62,6 +74,39 @@ def artefact(version: Path, root: Path) -> Path:
     if not found[0].resolve().is_relative_to(root.resolve()):
         raise ModelLoadError(f"{found[0].name} is a link that leads out of the repository")
     return found[0]
+
+
+def config_text(model: Path, root: Path) -> str | None:
+    """What the owner of a model decided, as text; None without a ``config.pbtxt``.
+
+    Raises:
+        ModelLoadError: It is not text, cannot be read, or lies outside the repository.
+    """
+    path = model / CONFIG
+    try:
+        if not path.is_file():
+            return None
+        if not path.resolve().is_relative_to(root.resolve()):
+            raise ModelLoadError(f"{CONFIG} is a link that leads out of the repository")
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelLoadError(f"{CONFIG} cannot be read as UTF-8 text") from error
+
+
+def fingerprint(*paths: Path) -> Fingerprint:
+    """What changes when a file below any of the paths does: names, sizes, times and identities."""
+    files = (each for path in paths for each in (sorted(path.rglob("*")) if path.is_dir() else [path]))
+    marks = []
+    for file in files:
+        try:
+            found = file.stat()
+        except OSError:
+            # It vanished meanwhile, or was never there; either shows when it changes.
+            marks.append((str(file), 0, 0, 0))
+        else:
+            if not stat.S_ISDIR(found.st_mode):
+                marks.append((str(file), found.st_size, found.st_mtime_ns, found.st_ino))
+    return tuple(marks)
 
 
 def _versions(folder: Path) -> dict[int, Path]:

@@ -1,16 +1,13 @@
-"""From a version's folder to a model that may answer: open, check the golden request, warm up."""
+"""From a version's folder to a model that may answer: open, hold the config against it, check, warm up."""
 
-import logging
 from pathlib import Path
 
 from serving.errors import ModelLoadError
-from serving.repository import golden, layout
+from serving.repository import agreement, golden, labels, layout
 from serving.repository.config import ModelConfig
 from serving.repository.model import LoadedModel
-from serving.repository.warmup import warm_up
+from serving.repository.warmup import answer_requests, warm_up
 from serving.runtimes import ARTEFACTS
-
-log = logging.getLogger(__name__)
 
 
 def load(name: str, version: int, folder: Path, root: Path, config: ModelConfig) -> LoadedModel:
@@ -29,19 +26,21 @@ def load(name: str, version: int, folder: Path, root: Path, config: ModelConfig)
     try:
         artefact = layout.artefact(folder, root)
         runtime = ARTEFACTS[artefact.name](artefact)
+        completed = config.completed(runtime)
+        agreement.check(completed, name, runtime)
+        names = labels.read(folder.parent, root, completed)
         golden.check(runtime, folder)
+        answer_requests(runtime, completed)
     except Exception as error:
         # A corrupt file makes a library raise anything; none of it may stop the other models.
         reason = str(error) if isinstance(error, ModelLoadError) else f"{type(error).__name__}: {error}"
-        raise ModelLoadError(_without_paths(reason, folder, root)) from error
-    completed = config.completed(runtime)
-    return LoadedModel(
-        name, str(version), runtime, completed, warm_up(runtime, completed.max_batch_size or 0)
-    )
+        raise ModelLoadError(without_paths(reason, folder, root)) from error
+    pace = warm_up(runtime, completed.max_batch_size or 0)
+    return LoadedModel(name, str(version), runtime, completed, pace, names)
 
 
-def _without_paths(reason: str, folder: Path, root: Path) -> str:
-    """Reasons reach clients, and libraries write whole paths into them."""
+def without_paths(reason: str, folder: Path, root: Path) -> str:
+    """One line without the server's paths: reasons reach clients, and libraries write whole paths into them."""
     for path in (folder, folder.resolve(), root, root.resolve()):
         reason = reason.replace(f"{path}/", "").replace(str(path), path.name)
     return " ".join(reason.split())

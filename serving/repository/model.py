@@ -1,13 +1,16 @@
 """A version of a model that is loaded and may answer."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from serving.repository.agreement import narrowed
 from serving.repository.config import ModelConfig
+from serving.repository.statistics import Statistics
 from serving.repository.warmup import Pace
-from serving.runtimes.runtime import Runtime
+from serving.runtimes.runtime import Runtime, TensorSpec
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class LoadedModel:
     """A loaded version. It compares by identity: the same version loaded again is another.
 
@@ -17,6 +20,8 @@ class LoadedModel:
         runtime: What runs it.
         config: How it is served; nothing in it is undecided.
         pace: How fast it ran when it was warmed up; None if that could not be found out.
+        labels: The names of an output's classes, by output.
+        statistics: What it has done so far.
     """
 
     name: str
@@ -24,8 +29,20 @@ class LoadedModel:
     runtime: Runtime
     config: ModelConfig
     pace: Pace | None
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    statistics: Statistics = field(default_factory=Statistics)
 
     @property
     def max_batch_size(self) -> int:
         """Most rows a run may have; 0 if the model has no batch dimension."""
         return self.config.max_batch_size or 0
+
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        """What requests must bring: the runtime's inputs, with the sizes that the owner declared."""
+        return narrowed(self.runtime.inputs, self.config.inputs, self.max_batch_size)
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        """What answers hold, likewise."""
+        return narrowed(self.runtime.outputs, self.config.outputs, self.max_batch_size)

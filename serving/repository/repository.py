@@ -1,62 +1,96 @@
 """Which models there are, and which version of each answers."""
 
-import logging
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from threading import Lock
 
 from serving.errors import InvalidInputError, ModelLoadError, ModelNotFoundError, ModelNotReadyError
 from serving.repository import layout
 from serving.repository.config import ModelConfig
-from serving.repository.loading import load
 from serving.repository.model import LoadedModel
+from serving.repository.refresh import Refresh
+from serving.repository.status import LATEST, UNLOADED, ModelState, VersionStatus
 
-log = logging.getLogger(__name__)
-
-LATEST = ""
-"""What a request writes for the highest version that can answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class VersionStatus:
-    """How one version of one model stands.
-
-    Attributes:
-        name: The model's name.
-        version: The version.
-        ready: Whether it can answer.
-        reason: Why it cannot; empty if it can.
-    """
-
-    name: str
-    version: str
-    ready: bool
-    reason: str
+__all__ = ["LATEST", "Repository", "VersionStatus"]
 
 
 class Repository:
     """The models in a folder. Looking one up never touches the disk, so a name cannot lead anywhere.
 
+    Loading and unloading may be called from any thread, one at a time runs, and the rest may be called meanwhile.
+    What replaces a version answers before it does so, and the version it replaces is told to ``retired``.
+
     Args:
         root: The folder.
-        config: How models are served.
+        config: How models without a config of their own are served.
+        parse: Reads the text of a ``config.pbtxt``.
     """
 
-    def __init__(self, root: Path, config: ModelConfig | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        config: ModelConfig | None = None,
+        parse: Callable[[str], ModelConfig] | None = None,
+    ) -> None:
         self._root = root
-        self._config = config or ModelConfig()
-        # Replaced, never changed: requests look things up while versions come and go.
-        self._serving: Mapping[str, Mapping[str, LoadedModel]] = {}
-        self._failed: Mapping[str, Mapping[str, str]] = {}
+        self._default = config or ModelConfig()
+        self._parse = parse or _refuse
+        self._models: Mapping[str, ModelState] = {}
+        self._served: Mapping[str, Mapping[str, LoadedModel]] = {}
+        self._loading: frozenset[tuple[str, str]] = frozenset()
+        self._changing = Lock()
+        self.retired: Callable[[Iterable[LoadedModel]], None] = lambda _models: None
+        self.changed: Callable[[], None] = lambda: None
 
-    def load_all(self) -> None:
+    def load_all(self, *, may_be_empty: bool = False) -> None:
         """Load what lies in the folder; a version that cannot be loaded is kept, with the reason.
 
+        Called again, it loads what is new or has changed and unloads what is gone.
+
         Raises:
-            RepositoryError: The folder is missing or holds no model.
+            RepositoryError: The folder is missing, or holds no model although it must.
         """
-        for folder in layout.scan(self._root).values():
-            self._load_model(folder)
+        with self._changing:
+            folders = layout.scan(self._root, may_be_empty=may_be_empty)
+            for folder in folders.values():
+                self._refresh(folder)
+            for name in self._models.keys() - folders.keys():
+                self._put(name, None)
+
+    def load(self, name: str, config: ModelConfig | None = None) -> None:
+        """Load a model, or load again what has changed of it or failed.
+
+        Args:
+            name: Its name.
+            config: What takes the place of its ``config.pbtxt``; None to read that.
+
+        Raises:
+            ModelNotFoundError: The folder holds no such model.
+            ModelLoadError: No version, or not the one that was to answer now, could be loaded.
+            RepositoryError: The folder is gone.
+        """
+        with self._changing:
+            folder = layout.scan(self._root, may_be_empty=True).get(name)
+            if folder is None:
+                raise ModelNotFoundError(f"the repository holds no model '{name}'")
+            self._refresh(folder, config, retry=True)
+            state = self._models[name]
+        if state.failed:
+            version, reason = max(state.failed.items(), key=lambda item: int(item[0]))
+            raise ModelLoadError(f"model '{name}' version {version} cannot be loaded: {reason}")
+
+    def unload(self, name: str) -> None:
+        """Take a model back. Requests that it has begun are answered.
+
+        Raises:
+            ModelNotFoundError: There is no such model.
+        """
+        with self._changing:
+            state = self._models.get(name)
+            if state is None:
+                raise ModelNotFoundError(f"there is no model '{name}' to unload; {_has(self._models)}")
+            versions = frozenset({*state.served, *state.failed, *state.unloaded} - {LATEST})
+            self._put(name, ModelState(unloaded=versions))
 
     def get(self, name: str, version: str = LATEST) -> LoadedModel:
         """The model that answers a request.
@@ -67,52 +101,90 @@ class Repository:
             ModelNotReadyError: It cannot answer.
         """
         try:
-            return self._serving[name][version]
+            return self._served[name][version]
         except KeyError:
             raise self._absence(name, version) from None
 
     def names(self) -> tuple[str, ...]:
         """Every model, ready or not."""
-        return tuple(self._serving)
+        return tuple(self._models)
+
+    def loaded(self) -> list[LoadedModel]:
+        """Every version that can answer, by name and version."""
+        return [
+            served[version]
+            for _, served in sorted(self._served.items())
+            for version in sorted(served.keys() - {LATEST}, key=int)
+        ]
 
     def statuses(self) -> list[VersionStatus]:
         """How every version of every model stands, by name and version."""
+        loading, models = self._loading, self._models
+        names = sorted({*models, *(name for name, _ in loading)})
         return [
-            VersionStatus(name, version, version in served, self._failed[name].get(version, ""))
-            for name, served in self._serving.items()
-            for version in sorted({*served, *self._failed[name]} - {LATEST}, key=int)
+            status
+            for name in names
+            for status in models.get(name, ModelState()).statuses(
+                name, frozenset(version for each, version in loading if each == name)
+            )
         ]
+
+    def absent(self) -> list[str]:
+        """The models that lie in the folder and were never loaded. Reads the disk.
+
+        Raises:
+            RepositoryError: The folder is gone.
+        """
+        return sorted(layout.scan(self._root, may_be_empty=True).keys() - self._models.keys())
 
     def versions(self, name: str) -> tuple[str, ...]:
         """The versions of a model that can answer, ascending."""
-        return tuple(sorted(set(self._serving.get(name, ())) - {LATEST}, key=int))
+        return tuple(sorted(set(self._served.get(name, ())) - {LATEST}, key=int))
 
-    def _load_model(self, folder: layout.ModelFolder) -> None:
-        served: dict[str, LoadedModel] = {}
-        failed: dict[str, str] = {}
-        wanted = sorted(folder.versions)[-(self._config.latest_versions or 0) :]
-        for version in wanted:
-            try:
-                model = load(folder.name, version, folder.versions[version], self._root, self._config)
-            except ModelLoadError as error:
-                failed[str(version)] = str(error)
-                log.error("model '%s' version %s is not ready: %s", folder.name, version, error)  # noqa: TRY400  the text is the reason
-            else:
-                served[str(version)] = served[LATEST] = model
-        self._failed = {**self._failed, folder.name: failed}
-        self._serving = {**self._serving, folder.name: served}
+    def _refresh(
+        self, folder: layout.ModelFolder, config: ModelConfig | None = None, *, retry: bool = False
+    ) -> None:
+        before = self._models.get(folder.name, ModelState())
+        refresh = Refresh(folder, self._root, before, announce=self._announce)
+        self._put(folder.name, refresh.run(lambda: config or self._read_config(folder), retry=retry))
+
+    def _read_config(self, folder: layout.ModelFolder) -> ModelConfig:
+        text = layout.config_text(folder.path, self._root)
+        return self._default if text is None else self._parse(text)
+
+    def _announce(self, name: str, version: str | None) -> None:
+        self._loading = frozenset() if version is None else frozenset({(name, version)})
+
+    def _put(self, name: str, state: ModelState | None) -> None:
+        """Let a model answer as it now stands; None for one that is gone."""
+        before = self._models.get(name)
+        if state is before:
+            return
+        models = {each: known for each, known in self._models.items() if each != name}
+        if state is not None:
+            models[name] = state
+        self._models = dict(sorted(models.items()))
+        self._served = {each: known.served for each, known in self._models.items()}
+        kept = set(state.served.values()) if state else set()
+        gone = set(before.served.values()) - kept if before else set()
+        if gone:
+            self.retired(gone)
+        self.changed()
 
     def _absence(self, name: str, version: str) -> Exception:
-        if name not in self._serving:
-            return ModelNotFoundError(
-                f"there is no model '{name}' here; the names are: {_list(self._serving)}"
-            )
-        failed = self._failed[name]
+        state = self._models.get(name)
+        if state is None:
+            return ModelNotFoundError(f"there is no model '{name}' here; {_has(self._models)}")
         if version == LATEST:
-            newest = max(failed, key=int)
-            return ModelNotReadyError(f"model '{name}' is not ready: version {newest}: {failed[newest]}")
-        if version in failed:
-            return ModelNotReadyError(f"model '{name}' version {version} is not ready: {failed[version]}")
+            if not state.failed:
+                return ModelNotReadyError(f"model '{name}' is not ready: {UNLOADED}")
+            newest = max(state.failed, key=int)
+            return ModelNotReadyError(
+                f"model '{name}' is not ready: version {newest}: {state.failed[newest]}"
+            )
+        if version in state.failed or version in state.unloaded:
+            reason = state.failed.get(version, UNLOADED)
+            return ModelNotReadyError(f"model '{name}' version {version} is not ready: {reason}")
         if not (version.isascii() and version.isdigit()):
             return InvalidInputError(
                 f"the version of model '{name}' must be a number, or empty for the latest; got '{version}'"
@@ -120,6 +192,14 @@ class Repository:
         return ModelNotFoundError(
             f"model '{name}' has no version {version}; it has: {_list(self.versions(name))}"
         )
+
+
+def _refuse(_text: str) -> ModelConfig:
+    raise ModelLoadError(f"{layout.CONFIG} is not read here")
+
+
+def _has(names: Mapping[str, object]) -> str:
+    return f"the names are: {_list(names)}"
 
 
 def _list(names: Mapping[str, object] | tuple[str, ...], most: int = 5) -> str:

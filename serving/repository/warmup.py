@@ -6,7 +6,9 @@ from time import perf_counter
 
 import numpy as np
 
-from serving.datatypes import BYTES, NUMPY
+from serving.datatypes import BF16, BYTES, NUMPY
+from serving.errors import ModelLoadError
+from serving.repository.config import ModelConfig, WarmupInput
 from serving.runtimes.runtime import FREE, Array, Runtime, TensorSpec
 
 log = logging.getLogger(__name__)
@@ -54,6 +56,48 @@ def warm_up(runtime: Runtime, max_batch_size: int) -> Pace | None:
     if any(FREE in shape for shape in sizes) or any(spec.datatype == BYTES for spec in runtime.inputs):
         return None
     return Pace(first, max(0.0, full - first) / max(1, rows - 1))
+
+
+def answer_requests(runtime: Runtime, config: ModelConfig) -> None:
+    """Put the warm-up requests of the owner to a model.
+
+    Raises:
+        ModelLoadError: It fails on one, or one does not fit it.
+    """
+    outputs = [spec.name for spec in runtime.outputs]
+    specs = {spec.name: spec for spec in runtime.inputs}
+    for request in config.warmup:
+        if set(request.inputs) != set(specs):
+            raise ModelLoadError(
+                f"its warm-up request '{request.name}' must have the inputs {', '.join(specs)}"
+            )
+        for name, each in request.inputs.items():
+            if each.datatype != specs[name].datatype:
+                raise ModelLoadError(
+                    f"its warm-up request '{request.name}' has '{name}' as {each.datatype}, "
+                    f"and the model takes {specs[name].datatype}"
+                )
+        rows = (request.rows,) if config.max_batch_size else ()
+        inputs = {name: _filled(each, rows) for name, each in request.inputs.items()}
+        try:
+            for _ in range(request.count):
+                runtime.infer(inputs, outputs)
+        except Exception as error:
+            raise ModelLoadError(f"it fails on its warm-up request '{request.name}': {error}") from error
+
+
+def _filled(described: WarmupInput, rows: tuple[int, ...]) -> Array:
+    shape = (*rows, *described.dims)
+    dtype = NUMPY[described.datatype]
+    if described.datatype == BYTES:
+        return np.full(shape, b"", dtype)
+    if not described.random:
+        return np.zeros(shape, dtype)
+    random = np.random.default_rng(0)
+    if described.datatype == BF16:
+        return (random.random(shape, np.float32).view(np.uint32) >> 16).astype(np.uint16)
+    # Small and not negative: random numbers are often taken for indices or for pixels.
+    return (random.random(shape) * (1 if dtype.kind == "f" else 2)).astype(dtype)
 
 
 def _time(runtime: Runtime, rows: int) -> float:

@@ -1,22 +1,36 @@
 # ruff: noqa: N802  the protocol names the methods
-"""``inference.GRPCInferenceService``: each method translates, calls the dataplane, and translates back."""
+"""The core of ``inference.GRPCInferenceService``: what the server is, and what its models answer.
+
+Each method translates, calls the dataplane, and translates back.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
 
 from protos import open_inference_pb2 as pb
 from serving.dataplane.dataplane import DataPlane
+from serving.dataplane.shared_memory import SharedMemory
 from serving.rpc import translate
+from serving.rpc.request_log import logged
+from serving.rpc.status import described
 
 SERVICE = pb.DESCRIPTOR.services_by_name["GRPCInferenceService"]
 
+AHEAD = 128
+"""Most requests of one stream that are answered at the same time; the next wait in the client."""
+
 
 class InferenceService:
-    """The Open Inference Protocol. A method that is not here is answered UNIMPLEMENTED.
+    """Health, metadata and inference.
 
     Args:
         plane: What the server does.
+        memory: Tensors that clients share with it.
     """
 
-    def __init__(self, plane: DataPlane) -> None:
+    def __init__(self, plane: DataPlane, memory: SharedMemory) -> None:
         self._plane = plane
+        self._memory = memory
 
     async def ServerLive(
         self, _request: pb.ServerLiveRequest, _deadline: float | None
@@ -52,5 +66,52 @@ class InferenceService:
         self, request: pb.ModelInferRequest, deadline: float | None
     ) -> pb.ModelInferResponse:
         """Run a model."""
-        result = await self._plane.infer(translate.to_infer_request(request, deadline))
-        return translate.from_infer_result(result, request.id)
+        asked = translate.to_infer_request(request, deadline, self._memory)
+        result = await logged(self._plane.infer, asked, request.id)
+        return translate.from_infer_result(result, request, self._memory)
+
+    async def ModelStreamInfer(
+        self, requests: AsyncIterator[pb.ModelInferRequest], deadline: float | None
+    ) -> AsyncIterator[pb.ModelStreamInferResponse]:
+        """Run a model for each message. Answers come in the order of the requests; an error is one of them.
+
+        Requests that follow each other closely are answered at the same time, so that they can share a run.
+        """
+        answers: asyncio.Queue[asyncio.Task[pb.ModelStreamInferResponse] | None] = asyncio.Queue()
+        room = asyncio.Semaphore(AHEAD)
+
+        async def read() -> None:
+            try:
+                async for request in requests:
+                    await room.acquire()
+                    answers.put_nowait(asyncio.create_task(self._stream_answer(request, deadline)))
+            finally:
+                answers.put_nowait(None)
+
+        reader = asyncio.create_task(read())
+        try:
+            while (answer := await answers.get()) is not None:
+                yield await answer
+                room.release()
+            await reader
+        finally:
+            reader.cancel()
+            while not answers.empty():
+                left = answers.get_nowait()
+                if left is not None:
+                    left.cancel()
+
+    async def _stream_answer(
+        self, request: pb.ModelInferRequest, deadline: float | None
+    ) -> pb.ModelStreamInferResponse:
+        try:
+            response = await self.ModelInfer(request, deadline)
+        except Exception as error:  # noqa: BLE001  the table of status codes tells what a client may read of it
+            _, text, _ = described(error)
+            failed = pb.ModelInferResponse(
+                model_name=request.model_name, model_version=request.model_version, id=request.id
+            )
+            return pb.ModelStreamInferResponse(error_message=text, infer_response=failed)
+        # Every request has one answer here; clients that wait for an end of answers are told that this is it.
+        response.parameters["triton_final_response"].bool_param = True
+        return pb.ModelStreamInferResponse(infer_response=response)

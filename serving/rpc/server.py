@@ -1,11 +1,10 @@
 """The server: a repository behind a port, from the first load to the last answer."""
 
 import asyncio
+import logging
 import signal
 import socket
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 import grpc
@@ -15,9 +14,15 @@ from google.protobuf.message_factory import GetMessageClass
 from grpc_health.v1 import health_pb2_grpc
 
 from serving.dataplane.dataplane import DataPlane
+from serving.dataplane.model_control import ModelControl
+from serving.dataplane.shared_memory import SharedMemory
 from serving.errors import AddressError, UnsupportedError
+from serving.metrics.http import MetricsServer
+from serving.metrics.text import exposition
 from serving.repository.repository import Repository
 from serving.rpc import (
+    config_message,
+    contents,
     health,
     inference,
     reflection,
@@ -25,28 +30,15 @@ from serving.rpc import (
     tensorflow_prediction,
     tensorflow_session,
 )
-from serving.rpc.calls import Method, Traffic, unary
+from serving.rpc.calls import Method, Traffic, stream, unary
+from serving.rpc.memory_service import SharedMemoryService
+from serving.rpc.model_repository import ModelRepositoryService
+from serving.rpc.options import ControlMode, ServerOptions
+from serving.rpc.settings_service import SettingsService
 
-MEGABYTE = 1 << 20
+__all__ = ["Server", "ServerOptions", "serve"]
 
-
-@dataclass(frozen=True, slots=True)
-class ServerOptions:
-    """What the person who starts the server decides.
-
-    Attributes:
-        repository: The folder of models.
-        host: The address to listen on.
-        port: The port; 0 for any free one.
-        max_message_size: Most bytes of a request.
-        drain_seconds: Most time for answering, at the end, what was accepted.
-    """
-
-    repository: Path
-    host: str = "127.0.0.1"
-    port: int = 8001
-    max_message_size: int = 64 * MEGABYTE
-    drain_seconds: float = 30.0
+log = logging.getLogger(__name__)
 
 
 class Server:
@@ -61,28 +53,48 @@ class Server:
 
     def __init__(self, options: ServerOptions) -> None:
         self._options = options
-        self._repository = Repository(options.repository)
-        self._repository.load_all()
-        self._plane = DataPlane(self._repository, asyncio.get_running_loop())
+        self._loop = asyncio.get_running_loop()
+        self._repository = Repository(options.repository, parse=config_message.parse)
+        self._plane = DataPlane(self._repository, self._loop)
+        contents.load(self._repository, options)
         self._traffic = Traffic()
+        self._memory = SharedMemory(allowed=options.allow_shared_memory)
+        self._metrics = MetricsServer(lambda: exposition(self._plane, self._traffic.counts))
         self._server = grpc.aio.server(options=_channel_options(options))
-        servicers = {
-            inference.SERVICE: inference.InferenceService(self._plane),
-            tensorflow_prediction.SERVICE: tensorflow_prediction.PredictionService(
-                self._plane, options.max_message_size
-            ),
-            tensorflow_models.SERVICE: tensorflow_models.ModelService(self._plane),
-        }
+        servicers = self._servicers()
         self._server.add_generic_rpc_handlers(
             [
-                *(_handlers(service, servicer, self._traffic) for service, servicer in servicers.items()),
+                *(_handlers(service, parts, self._traffic) for service, parts in servicers.items()),
                 tensorflow_session.handler(self._traffic),
             ]
         )
-        services = [each.full_name for each in (*servicers, health.SERVICE, reflection.SERVICE)]
+        services = [*(each.full_name for each in (*servicers, health.SERVICE)), *reflection.SERVICES]
         self._health = health.HealthService(self._plane, services)
+        self._repository.changed = self._changed
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.add(self._server, services)
+        self._polling: asyncio.Task[None] | None = None
+
+    def _servicers(self) -> dict[ServiceDescriptor, Sequence[object]]:
+        """The parts that answer the methods of each service."""
+        options, plane = self._options, self._plane
+        control = ModelControl(self._repository, explicit=options.control is ControlMode.EXPLICIT)
+        return {
+            inference.SERVICE: (
+                inference.InferenceService(plane, self._memory),
+                ModelRepositoryService(plane, control),
+                SharedMemoryService(self._memory),
+                SettingsService(logging.getLogger("serving")),
+            ),
+            tensorflow_prediction.SERVICE: (
+                tensorflow_prediction.PredictionService(plane, options.max_message_size),
+            ),
+            tensorflow_models.SERVICE: (tensorflow_models.ModelService(plane),),
+        }
+
+    def _changed(self) -> None:
+        """Called by whoever loads, from any thread."""
+        self._loop.call_soon_threadsafe(self._health.changed)
 
     @property
     def ready_models(self) -> int:
@@ -106,7 +118,25 @@ class Server:
         except RuntimeError as error:
             raise AddressError(f"cannot listen on {bracketed}:{port}") from error
         await self._server.start()
+        if self._options.control is ControlMode.POLL:
+            self._polling = asyncio.create_task(contents.poll(self._repository, self._options.poll_seconds))
         return f"{bracketed}:{chosen}"
+
+    async def start_metrics(self) -> str:
+        """Listen for whoever collects metrics, if that is wanted.
+
+        Returns:
+            The address; empty if it is not.
+
+        Raises:
+            AddressError: It cannot be listened on.
+        """
+        host, port = self._options.host, self._options.metrics_port
+        return "" if port is None else f"{host}:{await self._metrics.start(host, port)}"
+
+    def close_metrics(self) -> None:
+        """Stop listening for whoever collects metrics."""
+        self._metrics.close()
 
     async def stop(self) -> bool:
         """Say that nothing is ready, answer what was accepted, end.
@@ -115,6 +145,8 @@ class Server:
             Whether all was answered and no model runs any more.
         """
         self._plane.stop_accepting()
+        if self._polling is not None:
+            self._polling.cancel()
         self._health.changed(stopping=True)
         # New calls are refused from here on. Only calls that ask for work are waited for, not idle watchers.
         draining = asyncio.create_task(self._server.stop(self._options.drain_seconds))
@@ -123,6 +155,8 @@ class Server:
         idle.cancel()
         await self._server.stop(None)
         await draining
+        self._metrics.close()
+        self._memory.close()
         return self._plane.close(timeout=1.0)
 
 
@@ -144,27 +178,33 @@ async def serve(options: ServerOptions, announce: Callable[[str], None]) -> bool
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    address = await server.start()
+    metrics = await server.start_metrics()
+    try:
+        address = await server.start()
+    except AddressError:
+        server.close_metrics()
+        raise
     models = server.ready_models
+    if metrics:
+        log.info("metrics at http://%s/metrics", metrics)
     announce(f"Serving {models} model{'' if models == 1 else 's'} on {address}")
     await stop.wait()
     return await server.stop()
 
 
-def _handlers(service: ServiceDescriptor, servicer: object, traffic: Traffic) -> grpc.GenericRpcHandler:
-    """Handlers for the methods of a service; those that its servicer lacks are UNIMPLEMENTED."""
-    return grpc.method_handlers_generic_handler(
-        service.full_name,
-        {
-            method.name: unary(
-                getattr(servicer, method.name, None) or _unsupported(method.name),
-                GetMessageClass(method.input_type),
-                traffic,
-            )
-            for method in service.methods
-            if not method.client_streaming
-        },
-    )
+def _handlers(
+    service: ServiceDescriptor, parts: Sequence[object], traffic: Traffic
+) -> grpc.GenericRpcHandler:
+    """Handlers for the methods of a service; those that none of its parts has are UNIMPLEMENTED."""
+    handlers = {}
+    for method in service.methods:
+        name, request = f"/{service.full_name}/{method.name}", GetMessageClass(method.input_type)
+        found = next((getattr(part, method.name) for part in parts if hasattr(part, method.name)), None)
+        if method.client_streaming and found is not None:
+            handlers[method.name] = stream(found, request, traffic, name)
+        elif not method.client_streaming:
+            handlers[method.name] = unary(found or _unsupported(method.name), request, traffic, name)
+    return grpc.method_handlers_generic_handler(service.full_name, handlers)
 
 
 def _unsupported(name: str) -> Method:

@@ -36,16 +36,23 @@ PUSHBACK = "grpc-retry-pushback-ms"
 """The trailer by which gRPC clients that retry learn how long to wait."""
 
 
-def described(error: Exception) -> tuple[grpc.StatusCode, str, tuple[tuple[str, str], ...]]:
+def described(
+    error: Exception, *, log_fault: bool = True
+) -> tuple[grpc.StatusCode, str, tuple[tuple[str, str], ...]]:
     """The status code, the text and the trailers by which a client learns of an error.
 
     One that is not of :mod:`serving.errors` was not foreseen: it is logged with its traceback, and INTERNAL.
+
+    Args:
+        error: The error.
+        log_fault: Whether a fault of ours is logged; it is to be once.
     """
     if isinstance(error, DecodeError):
         return grpc.StatusCode.INVALID_ARGUMENT, "the request is not a valid protobuf message of its type", ()
     code = STATUS[type(error)] if isinstance(error, errors.ServingError) else grpc.StatusCode.INTERNAL
     if code is grpc.StatusCode.INTERNAL:
-        log.error("a request failed", exc_info=error)
+        if log_fault:
+            log.error("a request failed", exc_info=error)
         return grpc.StatusCode.INTERNAL, INTERNAL_TEXT, ()
     if isinstance(error, errors.QueueFullError):
         return code, str(error), ((PUSHBACK, str(math.ceil(error.retry_after * 1000))),)

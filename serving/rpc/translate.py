@@ -5,8 +5,10 @@ from typing import Any
 
 from protos import open_inference_pb2 as pb
 from serving.dataplane.messages import InferRequest, InferResult, InputTensor, ModelMetadata, ServerMetadata
+from serving.dataplane.shared_memory import SharedMemory
 from serving.datatypes import BYTES, pack_bytes
 from serving.errors import InvalidInputError
+from serving.rpc import parameters
 from serving.runtimes.runtime import Array, TensorSpec
 
 FIELDS = {
@@ -26,13 +28,21 @@ FIELDS = {
 """The field of InferTensorContents that holds a datatype's elements; FP16 and BF16 have none."""
 
 
-def to_infer_request(message: pb.ModelInferRequest, deadline: float | None) -> InferRequest:
+def to_infer_request(
+    message: pb.ModelInferRequest, deadline: float | None, memory: SharedMemory
+) -> InferRequest:
     """What a client asks for.
 
+    Args:
+        message: The request.
+        deadline: When its sender stops waiting.
+        memory: Where tensors may lie that did not come with it.
+
     Raises:
-        InvalidInputError: Typed elements came in a field of another datatype.
+        ServingError: Typed elements came in a field of another datatype, a parameter is not understood, or a
+            tensor in shared memory cannot be read.
     """
-    return InferRequest(
+    request = InferRequest(
         message.model_name,
         message.model_version,
         [InputTensor(each.name, each.datatype, tuple(each.shape), _values(each)) for each in message.inputs],
@@ -40,14 +50,42 @@ def to_infer_request(message: pb.ModelInferRequest, deadline: float | None) -> I
         tuple(each.name for each in message.outputs),
         deadline,
     )
+    if message.parameters:
+        request.priority = parameters.priority(message.parameters)
+        request.timeout = parameters.timeout(message.parameters)
+        parameters.refuse_sequences(message.parameters)
+    if any(each.parameters for each in message.inputs):
+        request.raw = _placed(message, memory)
+    if any(each.parameters for each in message.outputs):
+        request.classes = parameters.classes(message.outputs)
+    return request
 
 
-def from_infer_result(result: InferResult, request_id: str) -> pb.ModelInferResponse:
-    """The answer, always raw: tritonclient reads nothing else."""
-    response = pb.ModelInferResponse(model_name=result.model, model_version=result.version, id=request_id)
+def from_infer_result(
+    result: InferResult, request: pb.ModelInferRequest, memory: SharedMemory
+) -> pb.ModelInferResponse:
+    """The answer, always raw: tritonclient reads nothing else.
+
+    Args:
+        result: What the model answered.
+        request: What was asked: outputs that are to lie in shared memory are put there.
+        memory: Where that is.
+
+    Raises:
+        ServingError: An output cannot be put where the client wants it.
+    """
+    response = pb.ModelInferResponse(model_name=result.model, model_version=result.version, id=request.id)
+    places = {each.name: each.parameters for each in request.outputs if each.parameters}
     for spec, array in zip(result.specs, result.arrays, strict=True):
-        response.outputs.add(name=spec.name, datatype=spec.datatype, shape=array.shape)
-        response.raw_output_contents.append(wire_form(array, spec.datatype))
+        output = response.outputs.add(name=spec.name, datatype=spec.datatype, shape=array.shape)
+        data = wire_form(array, spec.datatype)
+        place = parameters.place(places[spec.name]) if spec.name in places else None
+        if place is not None:
+            memory.write(place.region, place.offset, place.size, data)
+            parameters.write_place(output.parameters, place, len(data))
+            # Clients find an output's raw content by the output's position, so none may be left out.
+            data = b""
+        response.raw_output_contents.append(data)
     return response
 
 
@@ -79,6 +117,23 @@ def wire_form(array: Array, datatype: str) -> bytes:
 def _tensors(specs: Sequence[TensorSpec]) -> list[pb.ModelMetadataResponse.TensorMetadata]:
     made = pb.ModelMetadataResponse.TensorMetadata
     return [made(name=spec.name, datatype=spec.datatype, shape=spec.shape) for spec in specs]
+
+
+def _placed(message: pb.ModelInferRequest, memory: SharedMemory) -> list[bytes | None]:
+    """The wire form of each input, from where it is; inputs in shared memory have no raw content."""
+    sent = list(message.raw_input_contents)
+    raw: list[bytes | None] = []
+    for tensor in message.inputs:
+        place = parameters.place(tensor.parameters)
+        if place is not None:
+            raw.append(memory.read(place.region, place.offset, place.size))
+        elif tensor.HasField("contents"):
+            raw.append(None)
+        else:
+            raw.append(sent.pop(0) if sent else None)
+    if sent:
+        raise InvalidInputError(f"{len(sent)} raw contents came for no input")
+    return raw
 
 
 def _values(tensor: pb.ModelInferRequest.InferInputTensor) -> Sequence[Any] | None:

@@ -7,53 +7,66 @@ A run that fails is repeated job by job, so that one request's fault stays its o
 
 import logging
 from collections.abc import Sequence
+from time import perf_counter_ns
 
 import numpy as np
 
 from serving.errors import InternalError, ServingError
-from serving.runtimes.runtime import Array, Runtime
+from serving.repository.model import LoadedModel
+from serving.repository.statistics import Run
+from serving.runtimes.runtime import Array
 from serving.scheduler.job import Job
 
 log = logging.getLogger(__name__)
 
 
-def run(runtime: Runtime, jobs: Sequence[Job]) -> None:
+def run(model: LoadedModel, jobs: Sequence[Job]) -> None:
     """Give every job its results or its error.
 
     Args:
-        runtime: The model.
+        model: The model.
         jobs: Jobs that may share a run; at least one.
     """
-    if len(jobs) > 1 and _run_together(runtime, jobs):
+    if len(jobs) > 1 and _run_together(model, jobs):
         return
     for job in jobs:
-        run_alone(runtime, job)
+        run_alone(model, job)
 
 
-def run_alone(runtime: Runtime, job: Job) -> None:
+def run_alone(model: LoadedModel, job: Job) -> None:
     """Give one job its results or its error."""
+    start = perf_counter_ns()
     try:
-        job.results = runtime.infer(job.inputs, job.outputs)
+        job.results = model.runtime.infer(job.inputs, job.outputs)
     except ServingError as error:
         job.error = error
     except Exception as error:
         log.exception("a model failed on a request")
         job.error = InternalError(f"{type(error).__name__}: {error}")
+    job.run = Run(job.rows, 0, perf_counter_ns() - start, 0)
+    model.statistics.ran(job.run)
 
 
-def _run_together(runtime: Runtime, jobs: Sequence[Job]) -> bool:
+def _run_together(model: LoadedModel, jobs: Sequence[Job]) -> bool:
     outputs = tuple(dict.fromkeys(name for job in jobs for name in job.outputs))
+    start = perf_counter_ns()
     try:
         inputs = {name: np.concatenate([job.inputs[name] for job in jobs]) for name in jobs[0].inputs}
-        results = dict(zip(outputs, runtime.infer(inputs, outputs), strict=True))
+        joined = perf_counter_ns()
+        results = dict(zip(outputs, model.runtime.infer(inputs, outputs), strict=True))
     except Exception:
         log.info("a batch of %d failed; its requests run one by one", len(jobs), exc_info=True)
         return False
+    ran = perf_counter_ns()
     rows = sum(job.rows for job in jobs)
     if any(array.shape[:1] != (rows,) for array in results.values()):
         log.info("a model answers %d rows with another number; its requests run one by one", rows)
         return False
     _share(results, jobs)
+    done = Run(rows, joined - start, ran - joined, perf_counter_ns() - ran)
+    for job in jobs:
+        job.run = done
+    model.statistics.ran(done)
     return True
 
 

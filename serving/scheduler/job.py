@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from asyncio import Future
     from collections.abc import Mapping
 
+    from serving.repository.statistics import Run
     from serving.runtimes.runtime import Array
 
 
@@ -21,12 +22,31 @@ class Job:
         rows: How many rows of the batch it takes.
         key: Jobs with equal keys may share a run: their sizes beside the batch are equal.
         deadline: When the client stops waiting, on the clock of :func:`time.monotonic`; None for never.
+        priority: How urgent it is, 1 being the most; 0 if its sender did not say.
+        timeout: Seconds that its sender lets it wait; 0 if its sender did not say.
+        arrived: When it began to wait, on the same clock; 0.0 if it never did.
+        waited: Seconds that it waited.
         results: An array for each wanted output, once it ran.
+        run: The run that it was part of, once it ran.
         error: Why there are no results.
         done: Set by whoever waits; told once there are results or an error.
     """
 
-    __slots__ = ("deadline", "done", "error", "inputs", "key", "outputs", "results", "rows")
+    __slots__ = (
+        "arrived",
+        "deadline",
+        "done",
+        "error",
+        "inputs",
+        "key",
+        "outputs",
+        "priority",
+        "results",
+        "rows",
+        "run",
+        "timeout",
+        "waited",
+    )
 
     def __init__(
         self,
@@ -35,13 +55,20 @@ class Job:
         rows: int = 1,
         key: tuple[tuple[int, ...], ...] = (),
         deadline: float | None = None,
+        priority: int = 0,
+        timeout: float = 0.0,
     ) -> None:
         self.inputs = inputs
         self.outputs = outputs
         self.rows = rows
         self.key = key
         self.deadline = deadline
+        self.priority = priority
+        self.timeout = timeout
+        self.arrived = 0.0
+        self.waited = 0.0
         self.results: list[Array] | None = None
+        self.run: Run | None = None
         self.error: ServingError | None = None
         self.done: Future[None] | None = None
 

@@ -50,10 +50,15 @@ class Lane:
 
     def _run(self, job: Job) -> None:
         start = perf_counter()
-        batch.run_alone(self.model.runtime, job)
+        batch.run_alone(self.model, job)
         if perf_counter() - start > BETRAYAL:
             # The pace was no promise: this model's time depends on what it is asked.
             self._inline_rows = 0
+
+    @property
+    def pending(self) -> int:
+        """How many jobs wait."""
+        return self._worker.pending
 
     def discard(self, job: Job) -> None:
         """Free the place of a job whose client went away."""
@@ -78,6 +83,7 @@ class Scheduler:
     def __init__(self, deliver: Callable[[Sequence[Job]], None]) -> None:
         self._deliver = deliver
         self._lanes: dict[LoadedModel, Lane] = {}
+        self._leaving: list[Lane] = []
 
     def lane(self, model: LoadedModel) -> Lane:
         """The lane of a model, opened with its first request."""
@@ -85,6 +91,20 @@ class Scheduler:
         if lane is None:
             lane = self._lanes[model] = Lane(model, self._deliver)
         return lane
+
+    def pending(self, model: LoadedModel) -> int:
+        """How many jobs wait for a model."""
+        lane = self._lanes.get(model)
+        return lane.pending if lane else 0
+
+    def retire(self, model: LoadedModel) -> None:
+        """Let what waits for a model be done, end its threads, and forget it."""
+        self._leaving = [lane for lane in self._leaving if not lane.join(0)]
+        lane = self._lanes.pop(model, None)
+        if lane is not None:
+            lane.close()
+            if not lane.join(0):
+                self._leaving.append(lane)
 
     def close(self, timeout: float) -> bool:
         """Let everything that waits be done and end the threads.
@@ -96,16 +116,20 @@ class Scheduler:
             Whether all is done.
         """
         until = monotonic() + timeout
-        for lane in self._lanes.values():
+        lanes = [*self._lanes.values(), *self._leaving]
+        for lane in lanes:
             lane.close()
-        ended = [lane.join(max(0.0, until - monotonic())) for lane in self._lanes.values()]
+        ended = [lane.join(max(0.0, until - monotonic())) for lane in lanes]
         return all(ended)
 
 
 def inline_rows(model: LoadedModel) -> int:
     """Most rows that the model answers faster than a thread hop costs; 0 if none, or if nobody knows."""
-    pace = model.pace
+    pace, batching = model.pace, model.config.batching
     if pace is None or pace.first > HOP:
+        return 0
+    if batching is not None and (batching.delay or batching.preferred):
+        # The owner wants requests to wait for each other.
         return 0
     most = max(1, model.max_batch_size)
     return most if pace.further * most <= HOP else 1 + int((HOP - pace.first) / pace.further)

@@ -1,112 +1,135 @@
-"""A model's own thread, and the requests that wait for it.
+"""A model's own threads, and when they run what waits.
 
-While the model runs, requests gather; when it is free, those at the front that can share a run do. Nobody
-waits for company that has not arrived.
+While the model runs, requests gather; when it is free, those at the front that can share a run do. Nobody waits for
+company that has not arrived, unless the model's owner wants that.
 """
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from threading import Condition, Thread
+from time import monotonic
 
-from serving.errors import QueueFullError, StoppingError
+from serving.errors import StoppingError
+from serving.repository.config import Batching
 from serving.repository.model import LoadedModel
 from serving.scheduler import batch
 from serving.scheduler.job import Job
+from serving.scheduler.queue import Queue
 
 
 class Worker:
-    """Runs one model's jobs on a thread of its own.
+    """Runs one model's jobs on threads of its own, one for each instance.
 
     Args:
         model: The model.
-        deliver: Told, on that thread, of jobs that are done.
+        deliver: Told, on such a thread, of jobs that are done.
     """
 
     def __init__(self, model: LoadedModel, deliver: Callable[[Sequence[Job]], None]) -> None:
         self._model = model
         self._deliver = deliver
-        self._waiting: deque[Job] = deque()
+        self._batching = model.config.batching or Batching()
+        self._most = max(1, model.max_batch_size)
+        self._preferred = tuple(size for size in self._batching.preferred if size <= self._most)
+        self._queue = Queue(model)
         self._changed = Condition()
-        self._running = False
+        self._running = 0
         self._closed = False
-        # A daemon: a model that hangs must not keep the process from ending.
-        self._thread = Thread(target=self._work, name=f"model-{model.name}-{model.version}", daemon=True)
-        self._thread.start()
+        name = f"model-{model.name}-{model.version}"
+        # Daemons: a model that hangs must not keep the process from ending.
+        self._threads = [
+            Thread(target=self._work, name=name, daemon=True) for _ in range(model.config.instances)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     @property
     def idle(self) -> bool:
         """Whether nothing runs and nothing waits."""
-        return not self._running and not self._waiting
+        return not self._running and not self._queue
+
+    @property
+    def pending(self) -> int:
+        """How many jobs wait."""
+        return len(self._queue)
 
     def add(self, job: Job) -> None:
         """Let a job wait for its turn.
 
         Raises:
             QueueFullError: Too many wait already.
+            InvalidInputError: It has a priority that the model does not have.
             StoppingError: The worker is closed.
         """
         with self._changed:
             if self._closed:
                 raise StoppingError(f"model '{self._model.name}' is being unloaded; try again")
-            if len(self._waiting) >= self._model.config.queue_size:
-                raise QueueFullError(
-                    f"{len(self._waiting)} requests wait for model '{self._model.name}'; try again later",
-                    retry_after=self._drain_time(),
-                )
-            self._waiting.append(job)
+            job.arrived = monotonic()
+            self._queue.add(job)
             self._changed.notify()
 
     def discard(self, job: Job) -> None:
         """Free the place of a job whose client went away. One that already runs is let run."""
         with self._changed:
-            if job in self._waiting:
-                self._waiting.remove(job)
+            self._queue.remove(job)
 
     def close(self) -> None:
-        """Take no more jobs; the thread ends when those that wait are done."""
+        """Take no more jobs; the threads end when those that wait are done."""
         with self._changed:
             self._closed = True
-            self._changed.notify()
+            self._changed.notify_all()
 
     def join(self, timeout: float) -> bool:
-        """Wait for the thread of a closed worker; False if it still runs."""
-        self._thread.join(timeout)
-        return not self._thread.is_alive()
+        """Wait for the threads of a closed worker; False if one still runs."""
+        until = monotonic() + timeout
+        for thread in self._threads:
+            thread.join(max(0.0, until - monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
 
     def _work(self) -> None:
         while jobs := self._next():
-            ready = [job for job in jobs if not job.expired()]
+            ready = [job for job in jobs if job.error is None and not job.expired()]
             if ready:
-                batch.run(self._model.runtime, ready)
-            self._running = False
+                batch.run(self._model, ready)
+            with self._changed:
+                self._running -= 1
             self._deliver(jobs)
+            # While this thread waits, what it did last must not be kept alive.
+            del jobs, ready
 
     def _next(self) -> list[Job]:
-        """Wait for jobs and take the next batch; empty when the worker is closed and nothing waits."""
+        """Wait for jobs and take the next batch, or those that waited too long; empty when all is over."""
         with self._changed:
-            while not self._waiting and not self._closed:
-                self._changed.wait()
-            self._running = bool(self._waiting)
-            return self._take() if self._waiting else []
+            while not self._closed or self._queue:
+                now = monotonic()
+                jobs = self._queue.expire(now)
+                if not jobs and self._queue and (most := self._due(now)):
+                    jobs = self._queue.take(most)
+                if jobs:
+                    for job in jobs:
+                        job.waited = now - job.arrived
+                    self._running += 1
+                    return jobs
+                self._changed.wait(self._pause(now))
+            return []
 
-    def _take(self) -> list[Job]:
-        """The job at the front, and those behind it that fit into its run; the others keep their order."""
-        first = self._waiting.popleft()
-        room = self._model.max_batch_size - first.rows
-        taken, left = [first], deque[Job]()
-        while room > 0 and self._waiting:
-            job = self._waiting.popleft()
-            if job.key == first.key and job.rows <= room:
-                taken.append(job)
-                room -= job.rows
-            else:
-                left.append(job)
-        self._waiting.extendleft(reversed(left))
-        return taken
+    def _due(self, now: float) -> int:
+        """Most rows of the run that is due now; 0 if none is."""
+        delay = self._batching.delay
+        if not delay and not self._preferred:
+            return self._most
+        rows = self._queue.rows()
+        reached = [size for size in self._preferred if size <= rows]
+        if rows >= self._most or (self._preferred and rows >= self._preferred[-1]):
+            return reached[-1] if reached else self._most
+        if self._closed or now - self._queue.oldest() >= delay:
+            return reached[-1] if reached else self._most
+        return 0
 
-    def _drain_time(self) -> float:
-        """Seconds until the queue is half empty, as far as that can be told."""
-        pace = self._model.pace
-        per_run = pace.seconds(max(1, self._model.max_batch_size)) if pace else 0.1
-        runs = len(self._waiting) / max(1, self._model.max_batch_size)
-        return min(10.0, max(0.01, per_run * runs / 2))
+    def _pause(self, now: float) -> float | None:
+        """Seconds until something is due that no new job announces; None for never."""
+        if not self._queue:
+            return None
+        until = self._queue.soonest()
+        if self._batching.delay:
+            until = min(until, self._queue.oldest() + self._batching.delay)
+        return None if until == float("inf") else max(0.0, until - now)

@@ -97,7 +97,17 @@ def _print_rows(console: Console, model: Path, result: dict) -> None:
 @contextmanager
 def _server(repository: Path) -> Iterator[str]:
     """``plainserve serve`` on a free port; yields its address."""
-    command = [sys.executable, "-m", "serving", "serve", str(repository), "--port", "0"]
+    command = [
+        sys.executable,
+        "-m",
+        "serving",
+        "serve",
+        str(repository),
+        "--port",
+        "0",
+        "--metrics-port",
+        "0",
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
         try:
             line = server.stdout.readline() if server.stdout else ""

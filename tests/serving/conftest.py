@@ -13,7 +13,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from serving.repository.config import ModelConfig
+from serving.repository.config import ModelConfig, QueuePolicy
 from serving.repository.model import LoadedModel
 from serving.runtimes.runtime import TensorSpec
 
@@ -116,6 +116,9 @@ class RepositoryFolder:
     def onnx(self, model, content, version=1):
         (self.version(model, version) / "model.onnx").write_bytes(content)
 
+    def config(self, model, text):
+        (self.root / model / "config.pbtxt").write_text(text)
+
     def tflite(self, model, name, version=1):
         shutil.copy(DATA / name, self.version(model, version) / "model.tflite")
 
@@ -133,6 +136,7 @@ def full_repository(tmp_path_factory):
     folder = RepositoryFolder(tmp_path_factory.mktemp("repository"))
     for version in (1, 2):
         folder.onnx("affine", OnnxModels.affine(version), version)
+    folder.config("affine", "version_policy { all {} }")
     folder.onnx("simple", OnnxModels.add_sub())
     folder.onnx("lookup", OnnxModels.lookup())
     folder.onnx("text", OnnxModels.identity(TensorProto.STRING, ["batch", 2]))
@@ -163,9 +167,9 @@ class FunctionRuntime:
 def function_model():
     """Make a loaded model out of a function of ``x``, FP32 [-1,...], to a dict with ``y``."""
 
-    def make(function, *, shape=(-1, 2), max_batch_size=8, queue_size=64, pace=None):
+    def make(function, *, shape=(-1, 2), max_batch_size=8, queue=None, pace=None, **config):
         specs = (TensorSpec("x", "FP32", shape),), (TensorSpec("y", "FP32", shape),)
-        config = ModelConfig(max_batch_size=max_batch_size, queue_size=queue_size)
+        config = ModelConfig(max_batch_size=max_batch_size, queue=queue or QueuePolicy(size=64), **config)
         return LoadedModel("function", "1", FunctionRuntime(function, *specs), config, pace)
 
     return make
@@ -191,7 +195,7 @@ def starter(folder, processes):
     def start(root, *options, code=None):
         program = ["-c", code] if code else ["-m", "serving"]
         process = subprocess.Popen(
-            [sys.executable, *program, "serve", str(root), "--port", "0", *options],
+            [sys.executable, *program, "serve", str(root), "--port", "0", "--metrics-port", "off", *options],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -7,7 +7,7 @@ import pytest
 
 SERVING = Path(__file__).parents[2] / "serving"
 
-LAYERS = ("rpc", "dataplane", "scheduler", "repository", "runtimes")
+LAYERS = ("rpc", "metrics", "dataplane", "scheduler", "repository", "runtimes")
 """From the top; each may import those below it, and what belongs to no layer."""
 
 SHARED = ("errors", "datatypes")

@@ -8,6 +8,7 @@ import pytest
 from serving.dataplane.dataplane import DataPlane
 from serving.dataplane.messages import InferRequest, InputTensor
 from serving.errors import DeadlineExceededError, InvalidInputError, ModelNotFoundError, ModelNotReadyError
+from serving.repository.config import ModelConfig, QueuePolicy, VersionPolicy
 from serving.repository.repository import Repository
 from serving.repository.warmup import Pace
 
@@ -90,7 +91,7 @@ def test_a_cancelled_request_frees_its_place(function_model):
         assert leave.wait(10)
         return {"y": x}
 
-    model = function_model(slow, queue_size=1)
+    model = function_model(slow, queue=QueuePolicy(size=1))
 
     async def cancel(plane):
         running = asyncio.create_task(plane.infer(request(1)))
@@ -122,7 +123,7 @@ def models(repository, onnx_models):
     for version in (1, 2):
         repository.onnx("affine", onnx_models.affine(), version)
     repository.onnx("bad", b"junk")
-    loaded = Repository(repository.root)
+    loaded = Repository(repository.root, ModelConfig(versions=VersionPolicy(latest=None)))
     loaded.load_all()
     return loaded
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from serving.errors import InvalidInputError, ModelNotFoundError, ModelNotReadyError, RepositoryError
-from serving.repository.config import ModelConfig
+from serving.repository.config import ModelConfig, VersionPolicy
 from serving.repository.repository import Repository
 
 
@@ -19,7 +19,7 @@ def load(repository):
 def test_the_latest_version_is_served_and_others_on_request(repository, onnx_models, load):
     for version in (1, 2, 10):
         repository.onnx("affine", onnx_models.affine(version), version)
-    models = load()
+    models = load(ModelConfig(versions=VersionPolicy(latest=None)))
     assert models.get("affine").version == "10"
     assert models.get("affine", "2").version == "2"
     assert models.versions("affine") == ("1", "2", "10")
@@ -30,7 +30,10 @@ def test_the_latest_version_is_served_and_others_on_request(repository, onnx_mod
 def test_only_the_highest_versions_are_loaded_if_the_owner_says_so(repository, onnx_models, load):
     for version in (1, 2, 10):
         repository.onnx("affine", onnx_models.affine(), version)
-    assert load(ModelConfig(latest_versions=2)).versions("affine") == ("2", "10")
+    assert load().versions("affine") == ("10",)
+    assert load(ModelConfig(versions=VersionPolicy(latest=2))).versions("affine") == ("2", "10")
+    specific = VersionPolicy(latest=None, specific=(1, 2))
+    assert load(ModelConfig(versions=specific)).versions("affine") == ("1", "2")
 
 
 def test_a_bad_model_is_not_ready_with_the_reason_and_others_serve(repository, onnx_models, load):

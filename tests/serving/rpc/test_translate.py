@@ -3,10 +3,13 @@ import pytest
 
 from protos import open_inference_pb2 as pb
 from serving.dataplane.messages import InferResult
+from serving.dataplane.shared_memory import SharedMemory
 from serving.datatypes import NUMPY, unpack_bytes
 from serving.errors import InvalidInputError
 from serving.rpc import translate
 from serving.runtimes.runtime import TensorSpec
+
+OFF = SharedMemory(allowed=False)
 
 
 def test_a_raw_request_is_carried_over():
@@ -15,7 +18,7 @@ def test_a_raw_request_is_carried_over():
     )
     message.inputs.add(name="x", datatype="FP32", shape=[1, 2])
     message.outputs.add(name="y")
-    request = translate.to_infer_request(message, 5.0)
+    request = translate.to_infer_request(message, 5.0, OFF)
     assert (request.model, request.version, request.outputs, request.deadline) == ("m", "2", ("y",), 5.0)
     (tensor,) = request.inputs
     assert (tensor.name, tensor.datatype, tensor.shape, tensor.values) == ("x", "FP32", (1, 2), None)
@@ -36,14 +39,14 @@ def test_typed_elements_are_carried_over(datatype, values):
     message = pb.ModelInferRequest()
     tensor = message.inputs.add(name="x", datatype=datatype, shape=[1])
     getattr(tensor.contents, translate.FIELDS[datatype]).extend(values)
-    assert list(translate.to_infer_request(message, None).inputs[0].values) == values
+    assert list(translate.to_infer_request(message, None, OFF).inputs[0].values) == values
 
 
 def test_elements_in_a_field_of_another_datatype_are_refused():
     message = pb.ModelInferRequest()
     message.inputs.add(name="x", datatype="FP32", shape=[1]).contents.int_contents.append(1)
     with pytest.raises(InvalidInputError, match="'x' is of datatype FP32 and takes fp32_contents; got int_c"):
-        translate.to_infer_request(message, None)
+        translate.to_infer_request(message, None, OFF)
 
 
 def test_elements_in_two_fields_are_refused():
@@ -52,19 +55,21 @@ def test_elements_in_two_fields_are_refused():
     tensor.contents.fp32_contents.append(1)
     tensor.contents.fp64_contents.append(1)
     with pytest.raises(InvalidInputError, match="got fp32_contents, fp64_contents"):
-        translate.to_infer_request(message, None)
+        translate.to_infer_request(message, None, OFF)
 
 
 def test_empty_contents_count_as_none():
     message = pb.ModelInferRequest()
     message.inputs.add(name="x", datatype="FP32", shape=[1]).contents.SetInParent()
-    assert translate.to_infer_request(message, None).inputs[0].values is None
+    assert translate.to_infer_request(message, None, OFF).inputs[0].values is None
 
 
 def test_answers_are_raw_and_echo_the_request_id():
     arrays = [np.arange(6, dtype=np.float32).reshape(2, 3).T, np.array([b"a", b""], np.object_)]
     specs = [TensorSpec("y", "FP32", (-1, 2)), TensorSpec("label", "BYTES", (-1,))]
-    response = translate.from_infer_result(InferResult("m", "3", specs, arrays), "id-9")
+    response = translate.from_infer_result(
+        InferResult("m", "3", specs, arrays), pb.ModelInferRequest(id="id-9"), OFF
+    )
     assert (response.model_name, response.model_version, response.id) == ("m", "3", "id-9")
     assert [(out.name, out.datatype, list(out.shape)) for out in response.outputs] == [
         ("y", "FP32", [3, 2]),

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from serving.errors import DeadlineExceededError, QueueFullError, StoppingError
+from serving.repository.config import QueuePolicy
 from serving.scheduler.job import Job
 from serving.scheduler.worker import Worker
 
@@ -112,7 +113,7 @@ def test_a_job_whose_deadline_passed_is_never_computed(working):
 
 
 def test_a_full_queue_refuses_with_a_hint_and_recovers(working):
-    worker, gate, _, done = working(queue_size=2)
+    worker, gate, _, done = working(queue=QueuePolicy(size=2))
     worker.add(job(1))
     worker.add(job(2))
     with pytest.raises(QueueFullError, match="2 requests wait for model 'function'") as refused:
@@ -127,7 +128,7 @@ def test_a_full_queue_refuses_with_a_hint_and_recovers(working):
 
 
 def test_a_discarded_job_frees_its_place_and_does_not_run(working):
-    worker, gate, runtime, done = working(queue_size=1)
+    worker, gate, runtime, done = working(queue=QueuePolicy(size=1))
     given_up = job(1)
     worker.add(given_up)
     worker.discard(given_up)

@@ -1,0 +1,56 @@
+"""How the server's log looks: lines for people, or one JSON object a line for machines."""
+
+import json
+import logging
+import sys
+import traceback
+from datetime import UTC, datetime
+
+
+class TextFormatter(logging.Formatter):
+    """``INFO: request request_id=7 model=digits ...``."""
+
+    def __init__(self) -> None:
+        super().__init__("%(levelname)s: %(message)s")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  logging names it
+        """The line, with the fields of the record behind it."""
+        fields: dict[str, object] = getattr(record, "fields", {})
+        told = "".join(f" {name}={_plain(value)}" for name, value in fields.items())
+        return super().formatMessage(record) + told
+
+
+class JsonFormatter(logging.Formatter):
+    """``{"time": ..., "level": "INFO", "logger": "serving.requests", "event": "request", "model": ...}``."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One JSON object in one line."""
+        entry: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "event": record.getMessage(),
+            **getattr(record, "fields", {}),
+        }
+        if record.exc_info:
+            entry["traceback"] = "".join(traceback.format_exception(*record.exc_info))
+        return json.dumps(entry, default=str)
+
+
+def set_up(style: str, level: str) -> None:
+    """Write the log to stderr.
+
+    Args:
+        style: ``text`` or ``json``.
+        level: The least important level of our own entries, in lower case; libraries have from ``warning`` on.
+    """
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    logging.getLogger("serving").setLevel(level.upper())
+
+
+def _plain(value: object) -> str:
+    """A value that cannot be mistaken for the next field, nor begin a line of its own."""
+    text = str(value)
+    return text if text and text.isprintable() and not set(text) & set(" ='\"") else repr(text)

@@ -1,0 +1,67 @@
+"""The classification extension: of an output, the highest values with their places and names.
+
+    [0.1, 0.7, 0.2], 2 classes, labels a b c  ->  "0.700000:1:b", "0.200000:2:c"
+
+Values have six decimals, integers none, as Triton writes them.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from serving.dataplane.messages import InferResult
+from serving.datatypes import BF16, BYTES, bf16_to_float32
+from serving.errors import InvalidInputError
+from serving.runtimes.runtime import FREE, Array, TensorSpec
+
+
+def apply(
+    result: InferResult,
+    classes: Mapping[str, int],
+    labels: Mapping[str, Sequence[str]],
+    *,
+    batched: bool,
+) -> None:
+    """Put the highest values in the place of outputs.
+
+    Args:
+        result: The answer; it is changed.
+        classes: How many values are wanted of which outputs.
+        labels: The names of an output's classes.
+        batched: Whether the first dimension counts rows, each of which is classified by itself.
+
+    Raises:
+        InvalidInputError: An output holds text.
+    """
+    specs, arrays = [*result.specs], [*result.arrays]
+    for at, spec in enumerate(specs):
+        wanted = classes.get(spec.name, 0)
+        if wanted:
+            arrays[at] = classified(arrays[at], spec, wanted, labels.get(spec.name, ()), batched=batched)
+            specs[at] = TensorSpec(spec.name, BYTES, (FREE,) * arrays[at].ndim)
+    result.specs, result.arrays = specs, arrays
+
+
+def classified(array: Array, spec: TensorSpec, wanted: int, labels: Sequence[str], *, batched: bool) -> Array:
+    """The highest values of each row, highest first, equal ones in the order of their places.
+
+    Returns:
+        BYTES of shape [rows, n], or [n] without a batch; n is ``wanted``, or all values if there are fewer.
+    """
+    if spec.datatype == BYTES:
+        raise InvalidInputError(f"output '{spec.name}' holds text, which cannot be classified")
+    if spec.datatype == BF16:
+        array = bf16_to_float32(array)
+    rows = array.reshape(array.shape[0] if batched else 1, -1)
+    top = np.argsort(-rows.astype(np.float64), axis=1, kind="stable")[:, :wanted]
+    text = np.empty(top.shape, np.object_)
+    for row, places in enumerate(top.tolist()):
+        for at, place in enumerate(places):
+            text[row, at] = _text(rows[row, place], place, labels)
+    return text if batched else text[0]
+
+
+def _text(value: np.generic, place: int, labels: Sequence[str]) -> bytes:
+    number = f"{float(value):f}" if value.dtype.kind == "f" else str(int(value))
+    label = f":{labels[place]}" if place < len(labels) else ""
+    return f"{number}:{place}{label}".encode()

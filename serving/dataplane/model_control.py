@@ -1,0 +1,76 @@
+"""Which models are loaded, as clients see and change it. Loading happens on a thread of its own."""
+
+import asyncio
+from dataclasses import dataclass
+
+from serving.errors import UnsupportedError
+from serving.repository.config import ModelConfig
+from serving.repository.repository import Repository
+from serving.repository.status import VersionStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """What the repository holds.
+
+    Attributes:
+        versions: How every version that was ever looked at stands.
+        absent: Models that were never loaded.
+    """
+
+    versions: list[VersionStatus]
+    absent: list[str]
+
+
+class ModelControl:
+    """Lists the models, and loads and unloads them if the server was started so.
+
+    Args:
+        repository: The models.
+        explicit: Whether clients decide what is loaded.
+    """
+
+    def __init__(self, repository: Repository, *, explicit: bool) -> None:
+        self._repository = repository
+        self._explicit = explicit
+
+    async def index(self) -> Index:
+        """What the repository holds.
+
+        Raises:
+            RepositoryError: The folder is gone.
+        """
+        absent = await asyncio.to_thread(self._repository.absent)
+        return Index(self._repository.statuses(), absent)
+
+    async def load(self, name: str, config: ModelConfig | None) -> None:
+        """Load a model, or load again what has changed of it.
+
+        Args:
+            name: Its name.
+            config: What takes the place of its ``config.pbtxt``; None to read that.
+
+        Raises:
+            UnsupportedError: Clients do not decide that here.
+            ModelNotFoundError: The folder holds no such model.
+            ModelLoadError: It cannot be loaded; what was loaded before still answers.
+        """
+        self._check()
+        await asyncio.to_thread(self._repository.load, name, config)
+
+    async def unload(self, name: str) -> None:
+        """Take a model back.
+
+        Raises:
+            UnsupportedError: Clients do not decide that here.
+            ModelNotFoundError: There is no such model.
+        """
+        self._check()
+        await asyncio.to_thread(self._repository.unload, name)
+
+    def _check(self) -> None:
+        if not self._explicit:
+            raise UnsupportedError(
+                "this server decides itself which models are loaded; "
+                "start it with --model-control-mode explicit to decide it by requests"
+            )

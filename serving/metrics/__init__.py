@@ -1,0 +1,1 @@
+"""What the server has done, for whoever watches it."""

@@ -1,0 +1,123 @@
+"""Metrics in the text format of Prometheus (version 0.0.4), under the names that Triton gave them.
+
+# HELP nv_inference_count Number of inferences performed
+# TYPE nv_inference_count counter
+nv_inference_count{model="digits",version="1"} 42
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from serving.dataplane.dataplane import DataPlane
+from serving.metrics.calls import CallCounts
+from serving.repository.model import LoadedModel
+from serving.repository.statistics import Statistics
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+MICROSECOND = 1000
+
+COUNTERS: tuple[tuple[str, str, Callable[[Statistics], int]], ...] = (
+    ("nv_inference_request_success", "requests that were answered", lambda each: each.success.count),
+    ("nv_inference_count", "rows that were answered", lambda each: each.rows),
+    ("nv_inference_exec_count", "runs of the model", lambda each: each.runs),
+    (
+        "nv_inference_request_duration_us",
+        "microseconds from arrival to answer, summed over requests",
+        lambda each: each.success.ns // MICROSECOND,
+    ),
+    (
+        "nv_inference_queue_duration_us",
+        "microseconds that requests waited, summed",
+        lambda each: each.queue.ns // MICROSECOND,
+    ),
+    (
+        "nv_inference_compute_input_duration_us",
+        "microseconds of decoding and joining requests, summed over requests",
+        lambda each: each.input.ns // MICROSECOND,
+    ),
+    (
+        "nv_inference_compute_infer_duration_us",
+        "microseconds of the model itself, summed over requests",
+        lambda each: each.infer.ns // MICROSECOND,
+    ),
+    (
+        "nv_inference_compute_output_duration_us",
+        "microseconds of cutting answers apart, summed over requests",
+        lambda each: each.output.ns // MICROSECOND,
+    ),
+)
+"""What is told of each model that is loaded: the name, what it counts, and where that stands."""
+
+
+def exposition(plane: DataPlane, calls: CallCounts) -> str:
+    """Everything that is measured, now."""
+    models = plane.loaded_models()
+    families = [
+        *(
+            _family(name, "counter", about, ((_of(model), read(model.statistics)) for model in models))
+            for name, about, read in COUNTERS
+        ),
+        _family(
+            "nv_inference_request_failure",
+            "counter",
+            "requests that were not answered, by reason",
+            (
+                ({**_of(model), "reason": reason}, count)
+                for model in models
+                for reason, count in ({"OTHER": 0} | model.statistics.failures).items()
+            ),
+        ),
+        _family(
+            "nv_inference_pending_request_count",
+            "gauge",
+            "requests that wait",
+            ((_of(model), plane.pending(model)) for model in models),
+        ),
+        *_calls(calls),
+    ]
+    return "".join(families)
+
+
+def _calls(calls: CallCounts) -> Iterable[str]:
+    yield _family(
+        "grpc_server_started_total",
+        "counter",
+        "calls that arrived",
+        ((_method(method), count) for method, count in sorted(calls.started.items())),
+    )
+    yield _family(
+        "grpc_server_handled_total",
+        "counter",
+        "calls that ended, by status code",
+        (
+            ({**_method(method), "grpc_code": code}, count)
+            for (method, code), count in sorted(calls.handled.items())
+        ),
+    )
+    yield _family(
+        "grpc_server_handling_seconds_sum",
+        "counter",
+        "seconds of the calls that ended, summed",
+        ((_method(method), seconds) for method, seconds in sorted(calls.seconds.items())),
+    )
+
+
+def _of(model: LoadedModel) -> dict[str, str]:
+    return {"model": model.name, "version": model.version}
+
+
+def _method(full: str) -> dict[str, str]:
+    service, _, method = full.strip("/").rpartition("/")
+    return {"grpc_service": service, "grpc_method": method}
+
+
+def _family(name: str, kind: str, about: str, samples: Iterable[tuple[Mapping[str, str], float]]) -> str:
+    lines = [f"# HELP {name} {about}", f"# TYPE {name} {kind}"]
+    for labels, value in samples:
+        written = ",".join(f'{label}="{_escaped(text)}"' for label, text in labels.items())
+        lines.append(f"{name}{{{written}}} {value}")
+    return "\n".join(lines) + "\n"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

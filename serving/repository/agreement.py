@@ -1,0 +1,89 @@
+"""Whether what the owner declared agrees with what the model is.
+
+A declared size may be stricter than the model's (5 where the model takes any); it may not be another, nor freer.
+"""
+
+from collections.abc import Sequence
+
+from serving.errors import ModelLoadError
+from serving.repository.config import ModelConfig, TensorConfig, takes_any_batch
+from serving.runtimes.runtime import FREE, Runtime, TensorSpec
+
+BACKENDS = {
+    "onnxruntime_onnx": ("onnxruntime",),
+    "tensorflowlite": ("tflite", "tensorflowlite", "tensorflow_lite"),
+    "tensorflow_savedmodel": ("tensorflow",),
+}
+"""The backends that a config may name for each platform."""
+
+
+def check(config: ModelConfig, name: str, runtime: Runtime) -> None:
+    """Hold a config against the model in its folder.
+
+    Raises:
+        ModelLoadError: They contradict each other; the text says where.
+    """
+    if config.name not in ("", name):
+        raise ModelLoadError(f"its config is named '{config.name}' and lies in the folder '{name}'")
+    _check_platform(config, runtime.platform)
+    batch = config.max_batch_size or 0
+    if batch and not takes_any_batch(runtime):
+        raise ModelLoadError(
+            f"its config says max_batch_size {batch}, and the model's first dimension is not free; say 0"
+        )
+    for kind, declared, actual in (
+        ("input", config.inputs, runtime.inputs),
+        ("output", config.outputs, runtime.outputs),
+    ):
+        _check_tensors(kind, declared, actual, batched=batch > 0)
+
+
+def narrowed(
+    specs: Sequence[TensorSpec], declared: Sequence[TensorConfig], max_batch_size: int
+) -> tuple[TensorSpec, ...]:
+    """The specs with the sizes that the owner declared, where the model leaves them free."""
+    dims = {each.name: each.dims for each in declared}
+    batch = (FREE,) if max_batch_size else ()
+    return tuple(
+        TensorSpec(spec.name, spec.datatype, (*batch, *dims[spec.name])) if spec.name in dims else spec
+        for spec in specs
+    )
+
+
+def _check_platform(config: ModelConfig, platform: str) -> None:
+    if config.platform not in ("", platform):
+        raise ModelLoadError(f"its config says platform '{config.platform}', and the model is '{platform}'")
+    backends = BACKENDS.get(platform, ())
+    if config.backend and config.backend not in backends:
+        raise ModelLoadError(
+            f"its config says backend '{config.backend}', and the model needs '{' or '.join(backends)}'"
+        )
+
+
+def _check_tensors(
+    kind: str, declared: Sequence[TensorConfig], actual: Sequence[TensorSpec], *, batched: bool
+) -> None:
+    specs = {spec.name: spec for spec in actual}
+    for each in declared:
+        spec = specs.get(each.name)
+        if spec is None:
+            raise ModelLoadError(
+                f"its config declares the {kind} '{each.name}', and the model has {', '.join(specs)}"
+            )
+        if each.datatype != spec.datatype:
+            raise ModelLoadError(
+                f"its config declares the {kind} '{each.name}' as {each.datatype}, "
+                f"and the model has {spec.datatype}"
+            )
+        shape = spec.shape[1:] if batched else spec.shape
+        if len(each.dims) != len(shape) or any(
+            size not in (FREE, want) for want, size in zip(each.dims, shape, strict=True)
+        ):
+            without = " without the batch" if batched else ""
+            raise ModelLoadError(
+                f"its config declares the {kind} '{each.name}' with dims {list(each.dims)}, "
+                f"and the model has {list(shape)}{without}"
+            )
+    missing = sorted(set(specs) - {each.name for each in declared}) if declared and kind == "input" else []
+    if missing:
+        raise ModelLoadError(f"its config lacks the {kind} {', '.join(missing)} of the model")

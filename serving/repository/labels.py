@@ -1,0 +1,30 @@
+"""The names of an output's classes, from a text file in the model's folder: one a line, the first for class 0."""
+
+from pathlib import Path
+
+from serving.errors import ModelLoadError
+from serving.repository.config import ModelConfig
+
+
+def read(folder: Path, root: Path, config: ModelConfig) -> dict[str, tuple[str, ...]]:
+    """The labels of every output that has some.
+
+    Args:
+        folder: The model's folder.
+        root: The repository; nothing outside it is opened.
+        config: What the owner decided.
+
+    Raises:
+        ModelLoadError: A file is missing, unreadable, or outside the repository.
+    """
+    return {each.name: _lines(folder, root, each.labels) for each in config.outputs if each.labels}
+
+
+def _lines(folder: Path, root: Path, name: str) -> tuple[str, ...]:
+    path = folder / name
+    try:
+        if not path.resolve().is_relative_to(root.resolve()):
+            raise ModelLoadError(f"its label file '{name}' lies outside the repository")
+        return tuple(path.read_text(encoding="utf-8").splitlines())
+    except (OSError, ValueError) as error:
+        raise ModelLoadError(f"its label file '{name}' cannot be read as UTF-8 text") from error

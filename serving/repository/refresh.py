@@ -1,0 +1,123 @@
+"""From what is known of a model, and what lies on disk now, to what is known next.
+
+files unchanged            -> as before
+new or changed, loads      -> takes the place of what was there
+new or changed, fails      -> what was there stays, beside the reason
+the owner wants others     -> those that are not wanted go
+"""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from serving.errors import ModelLoadError
+from serving.repository import layout
+from serving.repository.config import ModelConfig
+from serving.repository.loading import load
+from serving.repository.model import LoadedModel
+from serving.repository.status import LATEST, ModelState
+
+log = logging.getLogger(__name__)
+
+MISSING = "the config asks for this version, and the repository does not hold it"
+
+
+class Refresh:
+    """One look at the folder of one model.
+
+    Args:
+        folder: What lies there.
+        root: The repository.
+        before: What is known.
+        announce: Told which version is about to be loaded, and None when that is over.
+    """
+
+    def __init__(
+        self,
+        folder: layout.ModelFolder,
+        root: Path,
+        before: ModelState,
+        announce: Callable[[str, str | None], None],
+    ) -> None:
+        self._folder = folder
+        self._root = root
+        self._before = before
+        self._announce = announce
+        self._served: dict[str, LoadedModel] = {}
+        self._failed: dict[str, str] = {}
+        self._marks: dict[str, layout.Fingerprint] = {}
+
+    def run(self, read_config: Callable[[], ModelConfig], *, retry: bool) -> ModelState:
+        """Load what is to be loaded.
+
+        Args:
+            read_config: What the owner decided; may raise ModelLoadError.
+            retry: Whether what failed is tried again although nothing changed.
+        """
+        beside = [each for each in sorted(self._folder.path.iterdir()) if each.is_file()]
+        config_mark = layout.fingerprint(*beside)
+        try:
+            config = read_config()
+        except ModelLoadError as error:
+            return self._refused(str(error), config_mark)
+        for version in _candidates(config, self._folder):
+            if config.versions.latest is not None and len(self._served) >= config.versions.latest:
+                break
+            self._take(version, config, config_mark, retry=retry)
+        return self._state(config)
+
+    def _take(
+        self, version: int, config: ModelConfig, config_mark: layout.Fingerprint, *, retry: bool
+    ) -> None:
+        """Keep a version as it is, or load it."""
+        text, before = str(version), self._before
+        if version not in self._folder.versions:
+            self._failed[text] = MISSING
+            return
+        mark = (*config_mark, *layout.fingerprint(self._folder.versions[version]))
+        self._marks[text] = mark
+        served, failed = before.served.get(text), before.failed.get(text)
+        unchanged = before.marks.get(text) == mark and before.config == config
+        if unchanged and failed is not None and not retry:
+            self._failed[text] = failed
+        elif not unchanged or served is None or failed is not None:
+            served = self._load(version, config) or served
+        if served is not None:
+            self._served[text] = served
+
+    def _load(self, version: int, config: ModelConfig) -> LoadedModel | None:
+        name = self._folder.name
+        self._announce(name, str(version))
+        try:
+            return load(name, version, self._folder.versions[version], self._root, config)
+        except ModelLoadError as error:
+            self._failed[str(version)] = str(error)
+            log.error("model '%s' version %s is not ready: %s", name, version, error)  # noqa: TRY400  the text is the reason
+            return None
+        finally:
+            self._announce(name, None)
+
+    def _state(self, config: ModelConfig) -> ModelState:
+        served = dict(self._served)
+        if served:
+            served[LATEST] = served[max(served, key=int)]
+        once = {*self._before.served, *self._before.unloaded} - {LATEST}
+        on_disk = {str(version) for version in self._folder.versions}
+        unloaded = frozenset((once & on_disk) - served.keys() - self._failed.keys())
+        state = ModelState(served, self._failed, unloaded, self._marks, config)
+        return self._before if state == self._before else state
+
+    def _refused(self, reason: str, mark: layout.Fingerprint) -> ModelState:
+        """What was there stays; the reason stands beside the newest version."""
+        newest = str(max(self._folder.versions))
+        before = self._before
+        if before.failed.get(newest) == reason:
+            return before
+        log.error("model '%s' is not ready: %s", self._folder.name, reason)
+        failed = {**before.failed, newest: reason}
+        return ModelState(before.served, failed, before.unloaded - {newest}, {newest: mark}, None)
+
+
+def _candidates(config: ModelConfig, folder: layout.ModelFolder) -> list[int]:
+    """The versions to look at, in the order in which they count."""
+    return sorted(config.versions.specific or folder.versions, reverse=True)

@@ -1,0 +1,112 @@
+"""What a loaded model has done so far. Metrics and ModelStatistics tell the same numbers."""
+
+import time
+from dataclasses import dataclass, field
+from threading import Lock
+
+
+@dataclass(slots=True)
+class Total:
+    """How often something happened, and how long it took in all.
+
+    Attributes:
+        count: How often.
+        ns: Nanoseconds in all.
+    """
+
+    count: int = 0
+    ns: int = 0
+
+    def add(self, ns: int, count: int = 1) -> None:
+        """Count ``count`` more that took ``ns`` together."""
+        self.count += count
+        self.ns += ns
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of a model, in nanoseconds.
+
+    Attributes:
+        rows: The rows it had.
+        input: Putting the requests together.
+        infer: The model itself.
+        output: Cutting the answers apart.
+    """
+
+    rows: int
+    input: int
+    infer: int
+    output: int
+
+
+@dataclass(slots=True)
+class BatchTotals:
+    """Totals over all runs with one number of rows."""
+
+    input: Total = field(default_factory=Total)
+    infer: Total = field(default_factory=Total)
+    output: Total = field(default_factory=Total)
+
+
+@dataclass(slots=True)
+class Statistics:
+    """Totals since the model was loaded. Requests are counted on the event loop, runs wherever they happen.
+
+    Attributes:
+        success: Requests that were answered, from their arrival to their answer.
+        fail: Requests that were not.
+        failures: The requests that were not, by reason.
+        queue: How long requests waited.
+        input: Decoding requests and putting them together; per request.
+        infer: The model itself; per request.
+        output: Cutting answers apart; per request.
+        rows: Rows that were answered.
+        runs: Runs of the model.
+        batches: Runs by their number of rows.
+        last: When the last request was answered, in nanoseconds since 1970; 0 for never.
+    """
+
+    success: Total = field(default_factory=Total)
+    fail: Total = field(default_factory=Total)
+    failures: dict[str, int] = field(default_factory=dict)
+    queue: Total = field(default_factory=Total)
+    input: Total = field(default_factory=Total)
+    infer: Total = field(default_factory=Total)
+    output: Total = field(default_factory=Total)
+    rows: int = 0
+    runs: int = 0
+    batches: dict[int, BatchTotals] = field(default_factory=dict)
+    last: int = 0
+    _lock: Lock = field(default_factory=Lock, repr=False)
+
+    def ran(self, run: Run) -> None:
+        """Count a run; from any thread."""
+        with self._lock:
+            self.runs += 1
+            totals = self.batches.get(run.rows)
+            if totals is None:
+                totals = self.batches[run.rows] = BatchTotals()
+            totals.input.add(run.input)
+            totals.infer.add(run.infer)
+            totals.output.add(run.output)
+
+    def answered(self, rows: int, total_ns: int, queue_ns: int, decode_ns: int, run: Run) -> None:
+        """Count a request that was answered."""
+        self.rows += rows
+        self.last = time.time_ns()
+        self.success.add(total_ns)
+        self.queue.add(queue_ns)
+        self.input.add(decode_ns + run.input)
+        self.infer.add(run.infer)
+        self.output.add(run.output)
+
+    def failed(self, reason: str, total_ns: int) -> None:
+        """Count a request that was not answered."""
+        self.fail.add(total_ns)
+        self.failures[reason] = self.failures.get(reason, 0) + 1
+
+    def by_rows(self) -> list[tuple[int, BatchTotals]]:
+        """The runs by their number of rows, ascending."""
+        with self._lock:
+            return sorted(self.batches.items())

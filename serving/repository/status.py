@@ -1,0 +1,79 @@
+"""How the versions of the models stand, as those who ask are told."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from serving.repository.config import ModelConfig
+from serving.repository.layout import Fingerprint
+from serving.repository.model import LoadedModel
+
+LATEST = ""
+"""What a request writes for the highest version that can answer."""
+
+UNLOADED = "unloaded"
+"""The reason of a version that could answer once and was taken back."""
+
+
+class State(Enum):
+    """How a version stands."""
+
+    READY = "READY"
+    UNAVAILABLE = "UNAVAILABLE"
+    LOADING = "LOADING"
+
+
+@dataclass(frozen=True, slots=True)
+class VersionStatus:
+    """How one version of one model stands.
+
+    Attributes:
+        name: The model's name.
+        version: The version.
+        ready: Whether it can answer.
+        reason: Why it cannot; of one that can: why its newer files were refused; else empty.
+        state: The same in one word.
+    """
+
+    name: str
+    version: str
+    ready: bool
+    reason: str
+    state: State = State.READY
+
+
+@dataclass(frozen=True, slots=True)
+class ModelState:
+    """What is known of one model. Replaced, never changed: requests look at it while versions come and go.
+
+    Attributes:
+        served: The versions that can answer, and under ``LATEST`` the highest of them.
+        failed: Why others cannot, or why their newer files were refused.
+        unloaded: Versions that were taken back.
+        marks: The files that each version was loaded from, or that were refused.
+        config: What the owner decided, of a model that was loaded.
+    """
+
+    served: Mapping[str, LoadedModel] = field(default_factory=dict)
+    failed: Mapping[str, str] = field(default_factory=dict)
+    unloaded: frozenset[str] = frozenset()
+    marks: Mapping[str, Fingerprint] = field(default_factory=dict)
+    config: ModelConfig | None = None
+
+    def statuses(self, name: str, loading: frozenset[str]) -> list[VersionStatus]:
+        """How every version stands, ascending.
+
+        Args:
+            name: The model's name.
+            loading: The versions that are being loaded right now.
+        """
+        versions = {*self.served, *self.failed, *self.unloaded, *loading} - {LATEST}
+        return [self._status(name, version, version in loading) for version in sorted(versions, key=int)]
+
+    def _status(self, name: str, version: str, loading: bool) -> VersionStatus:  # noqa: FBT001  one caller, above
+        if version in self.served:
+            return VersionStatus(name, version, ready=True, reason=self.failed.get(version, ""))
+        if loading:
+            return VersionStatus(name, version, ready=False, reason="being loaded", state=State.LOADING)
+        reason = self.failed.get(version, UNLOADED)
+        return VersionStatus(name, version, ready=False, reason=reason, state=State.UNAVAILABLE)

@@ -1,0 +1,295 @@
+"""Between ``inference.ModelConfig``, in a message or as the text of a ``config.pbtxt``, and our own, in pairs.
+
+A field that this server does not honour is refused by its name: a model that is served otherwise than its config
+says would answer wrongly without anyone knowing.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+from google.protobuf import json_format, text_format
+from google.protobuf.message import Message
+
+from protos import model_config_pb2 as pb
+from serving.datatypes import BYTES
+from serving.errors import ModelLoadError
+from serving.repository.config import (
+    Batching,
+    ModelConfig,
+    QueuePolicy,
+    TensorConfig,
+    VersionPolicy,
+    WarmupInput,
+    WarmupRequest,
+)
+from serving.repository.model import LoadedModel
+from serving.runtimes import ARTEFACTS
+from serving.runtimes.runtime import TensorSpec
+
+MICROSECOND = 1e-6
+
+HONOURED = """
+    name platform backend version_policy max_batch_size default_model_filename parameters
+    input.name input.data_type input.dims input.format
+    output.name output.data_type output.dims output.label_filename
+    dynamic_batching
+    instance_group.name instance_group.kind instance_group.count
+    model_warmup.name model_warmup.batch_size model_warmup.count
+    model_warmup.inputs.value.data_type model_warmup.inputs.value.dims
+    model_warmup.inputs.value.zero_data model_warmup.inputs.value.random_data
+    optimization.priority optimization.input_pinned_memory optimization.output_pinned_memory
+    model_transaction_policy response_cache
+""".split()
+"""Fields that may be set; one that holds others may be set with all of them. Pinned memory is a GPU's affair."""
+
+_STATES_BATCH = re.compile(r"^\s*max_batch_size\s*:", re.MULTILINE)
+
+
+def parse(text: str) -> ModelConfig:
+    """What a ``config.pbtxt`` says.
+
+    Raises:
+        ModelLoadError: It is not valid, or asks for something that this server does not do.
+    """
+    message = pb.ModelConfig()
+    try:
+        text_format.Parse(text, message)
+    except text_format.ParseError as error:
+        raise ModelLoadError(f"config.pbtxt is not valid, at line:column {error}") from error
+    return to_model_config(message, states_batch=bool(_STATES_BATCH.search(text)))
+
+
+def parse_json(text: str) -> ModelConfig:
+    """What a config says that a client sends, as JSON, when it asks for a model to be loaded.
+
+    Raises:
+        ModelLoadError: It is not valid, or asks for something that this server does not do.
+    """
+    message = pb.ModelConfig()
+    try:
+        json_format.Parse(text, message)
+    except json_format.ParseError as error:
+        raise ModelLoadError(f"the config that came is not valid: {error}") from error
+    states = json.loads(text)
+    return to_model_config(message, states_batch="max_batch_size" in states or "maxBatchSize" in states)
+
+
+def to_model_config(message: pb.ModelConfig, *, states_batch: bool) -> ModelConfig:
+    """What a message says.
+
+    Args:
+        message: The message.
+        states_batch: Whether a ``max_batch_size`` of 0 is meant, and is not silence.
+
+    Raises:
+        ModelLoadError: It asks for something that this server does not do.
+    """
+    _check(message)
+    batching = message.dynamic_batching if message.HasField("dynamic_batching") else None
+    policy = batching.default_queue_policy if batching and batching.HasField("default_queue_policy") else None
+    return ModelConfig(
+        max_batch_size=message.max_batch_size if message.max_batch_size or states_batch else None,
+        versions=_to_versions(message.version_policy),
+        queue=QueuePolicy() if policy is None else _to_queue_policy(policy),
+        batching=None if batching is None else _to_batching(batching),
+        instances=sum(max(1, group.count) for group in message.instance_group) or 1,
+        inputs=tuple(TensorConfig(each.name, _datatype(each), tuple(each.dims)) for each in message.input),
+        outputs=tuple(
+            TensorConfig(each.name, _datatype(each), tuple(each.dims), each.label_filename)
+            for each in message.output
+        ),
+        warmup=tuple(_to_warmup(each) for each in message.model_warmup),
+        name=message.name,
+        platform=message.platform,
+        backend=message.backend,
+        parameters={name: each.string_value for name, each in message.parameters.items()},
+    )
+
+
+def from_loaded_model(model: LoadedModel) -> pb.ModelConfig:
+    """How a model is served, with everything that was derived."""
+    config = model.config
+    declared = {each.name: each for each in config.outputs}
+    message = pb.ModelConfig(
+        name=model.name,
+        platform=model.runtime.platform,
+        backend=config.backend,
+        max_batch_size=model.max_batch_size,
+        version_policy=_from_versions(config.versions),
+        input=[pb.ModelInput(**_described(spec, model)) for spec in model.inputs],
+        output=[
+            pb.ModelOutput(
+                **_described(spec, model),
+                label_filename=declared[spec.name].labels if spec.name in declared else "",
+            )
+            for spec in model.outputs
+        ],
+        instance_group=[
+            pb.ModelInstanceGroup(
+                name=model.name, kind=pb.ModelInstanceGroup.KIND_CPU, count=config.instances
+            )
+        ],
+        model_warmup=[_from_warmup(each) for each in config.warmup],
+        parameters={name: pb.ModelParameter(string_value=value) for name, value in config.parameters.items()},
+    )
+    if config.batching is not None:
+        message.dynamic_batching.CopyFrom(_from_batching(config.batching, config.queue))
+    elif model.max_batch_size:
+        # What gathers while the model runs shares the next run, whether or not its owner said so.
+        message.dynamic_batching.SetInParent()
+    return message
+
+
+def _check(message: pb.ModelConfig) -> None:
+    refused = next((path for path in _set_fields(message) if not _honoured(path)), None)
+    if refused is not None:
+        raise ModelLoadError(f"its config sets '{refused}', which this server does not do; remove it")
+    if message.model_transaction_policy.decoupled:
+        raise ModelLoadError("its config asks for decoupled answers, which this server does not give")
+    if message.response_cache.enable:
+        raise ModelLoadError("its config asks for a response cache, which this server does not have")
+    if any(group.kind == pb.ModelInstanceGroup.KIND_GPU for group in message.instance_group):
+        raise ModelLoadError("its config asks for a GPU; this server runs models on the CPU, say KIND_CPU")
+    if message.default_model_filename and message.default_model_filename not in ARTEFACTS:
+        raise ModelLoadError(
+            f"its config calls the model's file '{message.default_model_filename}'; "
+            f"here it is one of {', '.join(ARTEFACTS)}"
+        )
+    if message.max_batch_size < 0:
+        raise ModelLoadError(f"its config says max_batch_size {message.max_batch_size}; say 0 or more")
+
+
+def _set_fields(message: Message, above: str = "") -> Iterator[str]:
+    """The dotted paths of all fields that are set, those that hold others left out if those are looked at."""
+    for field, value in message.ListFields():
+        path = f"{above}{field.name}"
+        if _honoured(path) or field.message_type is None:
+            yield path
+            continue
+        entries = field.message_type.GetOptions().map_entry
+        if entries:
+            held = [each for each in value.values() if isinstance(each, Message)]
+            path = f"{path}.value"
+        else:
+            held = list(value) if field.is_repeated else [value]
+        if not any(name.startswith(f"{path}.") for name in HONOURED):
+            yield path.removesuffix(".value")
+            continue
+        for each in held:
+            yield from _set_fields(each, f"{path}.")
+
+
+def _honoured(path: str) -> bool:
+    return path in HONOURED
+
+
+def _to_versions(message: pb.ModelVersionPolicy) -> VersionPolicy:
+    choice = message.WhichOneof("policy_choice")
+    if choice == "all":
+        return VersionPolicy(latest=None)
+    if choice == "specific":
+        if not message.specific.versions or min(message.specific.versions) < 0:
+            raise ModelLoadError("its config's version_policy names no version, or one below 0")
+        return VersionPolicy(latest=None, specific=tuple(message.specific.versions))
+    return VersionPolicy(latest=max(1, message.latest.num_versions))
+
+
+def _from_versions(policy: VersionPolicy) -> pb.ModelVersionPolicy:
+    kind = pb.ModelVersionPolicy
+    if policy.specific:
+        return kind(specific=kind.Specific(versions=policy.specific))
+    if policy.latest is None:
+        return kind(all=kind.All())
+    return kind(latest=kind.Latest(num_versions=policy.latest))
+
+
+def _to_queue_policy(message: pb.ModelQueuePolicy) -> QueuePolicy:
+    return QueuePolicy(
+        size=message.max_queue_size,
+        timeout=message.default_timeout_microseconds * MICROSECOND,
+        delay=message.timeout_action == pb.ModelQueuePolicy.DELAY,
+        override=message.allow_timeout_override,
+    )
+
+
+def _from_queue_policy(policy: QueuePolicy) -> pb.ModelQueuePolicy:
+    kind = pb.ModelQueuePolicy
+    return kind(
+        max_queue_size=policy.size,
+        default_timeout_microseconds=round(policy.timeout / MICROSECOND),
+        timeout_action=kind.DELAY if policy.delay else kind.REJECT,
+        allow_timeout_override=policy.override,
+    )
+
+
+def _to_batching(message: pb.ModelDynamicBatching) -> Batching:
+    levels, default = message.priority_levels, message.default_priority_level
+    if levels and not 1 <= default <= levels:
+        raise ModelLoadError(
+            f"its config has {levels} priority_levels; its default_priority_level must be from 1 to {levels}"
+        )
+    if any(not 1 <= level <= levels for level in message.priority_queue_policy):
+        raise ModelLoadError("its config has a priority_queue_policy for a level that does not exist")
+    if any(size < 1 for size in message.preferred_batch_size):
+        raise ModelLoadError("its config has a preferred_batch_size below 1")
+    return Batching(
+        preferred=tuple(sorted(set(message.preferred_batch_size))),
+        delay=message.max_queue_delay_microseconds * MICROSECOND,
+        levels=levels,
+        default_level=default,
+        level_policies={
+            level: _to_queue_policy(each) for level, each in message.priority_queue_policy.items()
+        },
+        preserve_ordering=message.preserve_ordering,
+    )
+
+
+def _from_batching(batching: Batching, queue: QueuePolicy) -> pb.ModelDynamicBatching:
+    return pb.ModelDynamicBatching(
+        preferred_batch_size=batching.preferred,
+        max_queue_delay_microseconds=round(batching.delay / MICROSECOND),
+        preserve_ordering=batching.preserve_ordering,
+        priority_levels=batching.levels,
+        default_priority_level=batching.default_level,
+        default_queue_policy=_from_queue_policy(queue),
+        priority_queue_policy={
+            level: _from_queue_policy(each) for level, each in batching.level_policies.items()
+        },
+    )
+
+
+def _to_warmup(message: pb.ModelWarmup) -> WarmupRequest:
+    inputs = {
+        name: WarmupInput(_datatype(each), tuple(each.dims), each.random_data)
+        for name, each in message.inputs.items()
+    }
+    if any(size < 1 for each in inputs.values() for size in each.dims):
+        raise ModelLoadError(f"its warm-up request '{message.name}' must state every size, from 1")
+    return WarmupRequest(message.name, max(1, message.batch_size), inputs, max(1, message.count))
+
+
+def _from_warmup(request: WarmupRequest) -> pb.ModelWarmup:
+    made = pb.ModelWarmup(name=request.name, batch_size=request.rows, count=request.count)
+    for name, each in request.inputs.items():
+        chosen: Mapping[str, Any] = {"random_data" if each.random else "zero_data": True}
+        made.inputs[name].CopyFrom(
+            pb.ModelWarmup.Input(data_type=_type(each.datatype), dims=each.dims, **chosen)
+        )
+    return made
+
+
+def _described(spec: TensorSpec, model: LoadedModel) -> dict[str, Any]:
+    dims = spec.shape[1:] if model.max_batch_size else spec.shape
+    return {"name": spec.name, "data_type": _type(spec.datatype), "dims": dims}
+
+
+def _datatype(described: pb.ModelInput | pb.ModelOutput | pb.ModelWarmup.Input) -> str:
+    name = pb.DataType.Name(described.data_type).removeprefix("TYPE_")
+    return BYTES if name == "STRING" else name
+
+
+def _type(datatype: str) -> pb.DataType:
+    name = "STRING" if datatype == BYTES else datatype
+    return cast("pb.DataType", pb.DataType.Value(f"TYPE_{name}"))

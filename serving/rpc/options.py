@@ -1,0 +1,49 @@
+"""What the person who starts the server decides."""
+
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+MEGABYTE = 1 << 20
+
+
+class ControlMode(Enum):
+    """Who decides which models are loaded, and when."""
+
+    NONE = "none"
+    """What lies in the repository at the start, once."""
+
+    POLL = "poll"
+    """What lies in the repository, looked at again and again."""
+
+    EXPLICIT = "explicit"
+    """Requests."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerOptions:
+    """What the person who starts the server decides.
+
+    Attributes:
+        repository: The folder of models.
+        host: The address to listen on.
+        port: The port; 0 for any free one.
+        metrics_port: The port for metrics; 0 for any free one, None for none.
+        max_message_size: Most bytes of a request.
+        drain_seconds: Most time for answering, at the end, what was accepted.
+        control: Who decides which models are loaded.
+        poll_seconds: How often the repository is looked at, if it is.
+        load_models: What is loaded at the start if requests decide the rest; ``*`` for all.
+        allow_shared_memory: Whether clients on this host may pass tensors in /dev/shm.
+    """
+
+    repository: Path
+    host: str = "127.0.0.1"
+    port: int = 8001
+    metrics_port: int | None = None
+    max_message_size: int = 64 * MEGABYTE
+    drain_seconds: float = 30.0
+    control: ControlMode = ControlMode.NONE
+    poll_seconds: float = 15.0
+    load_models: tuple[str, ...] = ()
+    allow_shared_memory: bool = False

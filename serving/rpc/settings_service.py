@@ -1,0 +1,81 @@
+# ruff: noqa: N802  the protocol names the methods
+"""The part of ``inference.GRPCInferenceService`` about what the server writes down.
+
+There is a log, whose level can be changed, and there are no traces.
+"""
+
+import logging
+
+from protos import open_inference_pb2 as pb
+from serving.errors import InvalidInputError, UnsupportedError
+
+LEVELS = {"log_error": logging.ERROR, "log_warning": logging.WARNING, "log_info": logging.INFO}
+"""The switches of the log, from the most to the least important."""
+
+UNTRACED = {"trace_level": ["OFF"], "trace_rate": ["1000"], "trace_count": ["-1"], "log_frequency": ["0"]}
+"""What a server without traces answers."""
+
+
+class SettingsService:
+    """What the server writes down.
+
+    Args:
+        log: The logger above all of the server's.
+    """
+
+    def __init__(self, log: logging.Logger) -> None:
+        self._log = log
+
+    async def TraceSetting(
+        self, request: pb.TraceSettingRequest, _deadline: float | None
+    ) -> pb.TraceSettingResponse:
+        """Say that nothing is traced; asking for anything else is refused."""
+        for name, setting in request.settings.items():
+            wanted = list(setting.value)
+            # Without values a setting goes back to what it was.
+            if wanted and (name, wanted) != ("trace_level", ["OFF"]):
+                raise UnsupportedError(f"this server writes no traces and cannot set '{name}'; read /metrics")
+        response = pb.TraceSettingResponse()
+        for name, values in UNTRACED.items():
+            response.settings[name].value.extend(values)
+        return response
+
+    async def LogSettings(
+        self, request: pb.LogSettingsRequest, _deadline: float | None
+    ) -> pb.LogSettingsResponse:
+        """How much is logged, after changing it if that is asked for."""
+        level = self._log.getEffectiveLevel()
+        for name, setting in request.settings.items():
+            if setting.WhichOneof("parameter_choice") is not None:
+                level = _changed(level, name, setting)
+        if request.settings:
+            self._log.setLevel(level)
+        return _settings(self._log.getEffectiveLevel())
+
+
+def _changed(level: int, name: str, setting: pb.LogSettingsRequest.SettingValue) -> int:
+    """The level once a setting is as wanted. Levels are a ladder: less important ones bring the others."""
+    kind = setting.WhichOneof("parameter_choice")
+    if name in LEVELS:
+        if kind != "bool_param":
+            raise InvalidInputError(f"the log setting '{name}' is true or false")
+        return min(level, LEVELS[name]) if setting.bool_param else max(level, LEVELS[name] + 10)
+    if name == "log_verbose_level":
+        if kind != "uint32_param":
+            raise InvalidInputError(f"the log setting '{name}' is a whole number from 0")
+        return logging.DEBUG if setting.uint32_param else max(level, logging.INFO)
+    if name in {"log_file", "log_format"}:
+        raise UnsupportedError(f"the log setting '{name}' is decided when the server starts")
+    raise InvalidInputError(
+        f"there is no log setting '{name}'; there are {', '.join(LEVELS)}, log_verbose_level"
+    )
+
+
+def _settings(level: int) -> pb.LogSettingsResponse:
+    response = pb.LogSettingsResponse()
+    for name, least in LEVELS.items():
+        response.settings[name].bool_param = level <= least
+    response.settings["log_verbose_level"].uint32_param = int(level <= logging.DEBUG)
+    response.settings["log_file"].string_param = ""
+    response.settings["log_format"].string_param = "default"
+    return response
