@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from converter.archive import budget as budgets
 from converter.archive.attributes import text_attribute, text_list_attribute
 from converter.archive.budget import Budget
-from converter.archive.hdf5 import DAMAGED, HDF5Reader, open_hdf5
+from converter.archive.hdf5 import DAMAGED, HDF5Reader, open_hdf5, trust_structure
 from converter.archive.json_text import parse_json
 from converter.archive.scope import ListScope, TreeScope, WeightScope
 from converter.archive.weight import Weight
@@ -146,7 +146,7 @@ def _open_keras(source: _Source) -> Archive:
     file = source.stack.enter_context(contextlib.closing(open_hdf5(stream, inside, budget)))
     reader = HDF5Reader(file, stream, inside, budget)
     weights = dict(_guarded(reader.weights(file), inside))
-    stream.largest_read = None
+    trust_structure(stream)
     return Archive(
         path=source.path,
         format="keras",
@@ -190,7 +190,7 @@ def _open_h5(source: _Source) -> Archive:
     file = source.stack.enter_context(contextlib.closing(open_hdf5(window, name, budget)))
     reader = HDF5Reader(file, window, name, budget)
     layers = dict(_guarded(_h5_layers(reader), name))
-    window.largest_read = None
+    trust_structure(window)
     return Archive(
         path=source.path,
         format="h5",

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converter.archive.budget import Budget
+from converter.archive.global_heap import inspect_heaps
 from converter.archive.weight import Weight
 from converter.archive.window import Window
 from converter.errors import UnsafeFileError
@@ -153,6 +154,11 @@ class HDF5Reader:
         return UnsafeFileError(what, where=f"{self.name}: {path}", hint=hint)
 
 
+def trust_structure(window: Window) -> None:
+    """From here on only arrays are read, each as large as it was checked to be."""
+    window.largest_read = window.inspect = None
+
+
 def _says_bfloat16(dataset: h5py.Dataset) -> bool:
     if "dtype" not in dataset.attrs or dataset.shape is None:
         return False
@@ -168,7 +174,7 @@ def open_hdf5(window: Window, name: str, budget: Budget) -> h5py.File:
     """
     while h5py.h5pl.size():  # no byte of a file makes the library look for a plugin on disk
         h5py.h5pl.remove(0)
-    window.largest_read = budget.heap_bytes
+    window.largest_read, window.inspect = budget.heap_bytes, inspect_heaps
     try:
         return h5py.File(window, "r")
     except DAMAGED as error:

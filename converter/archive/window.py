@@ -6,6 +6,7 @@ and while their task is a small one, a single read cannot be large.
 
 import io
 import os
+from collections.abc import Callable
 from typing import BinaryIO
 
 
@@ -15,6 +16,8 @@ class Window(io.RawIOBase):
     Attributes:
         largest_read: The most bytes that one read may ask for; None for any number. HDF5 reads each of its
             structures in one piece, so this bounds what a structure can hold.
+        inspect: Called with the position and size of each read, before its bytes are handed over; raises
+            OSError to refuse them.
         size: How many bytes there are.
 
     Args:
@@ -28,6 +31,7 @@ class Window(io.RawIOBase):
         self, descriptor: int, start: int = 0, size: int | None = None, owned: BinaryIO | None = None
     ) -> None:
         self.largest_read: int | None = None
+        self.inspect: Callable[[Window, int, int], None] | None = None
         self._descriptor = descriptor
         self._start = start
         self.size = os.fstat(descriptor).st_size - start if size is None else size
@@ -83,12 +87,23 @@ class Window(io.RawIOBase):
         view = memoryview(buffer).cast("B")
         if self.largest_read is not None and len(view) > self.largest_read:
             raise OSError(f"a structure of {len(view):,} bytes, where at most {self.largest_read:,} belong")
-        wanted = min(len(view), max(0, self.size - self._position))
+        done = self._fill(view, self._position)
+        if self.inspect is not None:
+            self.inspect(self, self._position, done)
+        self._position += done
+        return done
+
+    def peek(self, position: int, size: int) -> bytes:
+        """The bytes at a position, as many of them as there are; not inspected, and nothing moves."""
+        data = bytearray(min(size, max(0, self.size - position)))
+        return bytes(data[: self._fill(memoryview(data), position)])
+
+    def _fill(self, view: memoryview, position: int) -> int:
+        wanted = min(len(view), max(0, self.size - position))
         done = 0
         while done < wanted:  # one call reads 2 GiB at most
-            count = os.preadv(self._descriptor, [view[done:wanted]], self._start + self._position + done)
+            count = os.preadv(self._descriptor, [view[done:wanted]], self._start + position + done)
             if not count:
                 break
             done += count
-        self._position += done
         return done
