@@ -36,7 +36,7 @@ class KerasArtefact:
         try:
             self._model = keras.saving.load_model(path, compile=False, safe_mode=True)
         except (OSError, TypeError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            raise UnsupportedError("Keras cannot load this file in safe mode", where=str(path)) from error
+            raise UnsupportedError("Keras cannot load this file in safe mode", where=path.name) from error
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:

@@ -35,7 +35,7 @@ class OnnxArtefact:
         try:
             self._proto = onnx.load(path)
         except Exception as error:  # google.protobuf's DecodeError, under whichever implementation
-            raise UnsupportedError("this is no ONNX file", where=str(path)) from error
+            raise UnsupportedError("this is no ONNX file", where=path.name) from error
         self._sessions: dict[bool, onnxruntime.InferenceSession] = {}
 
     @property
@@ -74,7 +74,7 @@ class OnnxArtefact:
         except Exception as error:  # onnxruntime raises a class of its own for every status code
             raise UnsupportedError(
                 f"the ONNX file is refused: {str(error).strip().splitlines()[0]}",
-                where=str(self._path),
+                where=self._path.name,
                 hint="Choose another --opset, or another format with --to.",
             ) from error
 

@@ -34,9 +34,9 @@ class SavedModelArtefact:
         try:
             self._loaded = tf.saved_model.load(str(path))
         except (OSError, ValueError, tf.errors.OpError) as error:
-            raise UnsupportedError("TensorFlow cannot load this folder", where=str(path)) from error
+            raise UnsupportedError("TensorFlow cannot load this folder", where=path.name) from error
         if SIGNATURE_KEY not in self._loaded.signatures:
-            raise UnsupportedError(f"the SavedModel has no signature {SIGNATURE_KEY!r}", where=str(path))
+            raise UnsupportedError(f"the SavedModel has no signature {SIGNATURE_KEY!r}", where=path.name)
         self._signature = self._loaded.signatures[SIGNATURE_KEY]
 
     @property

@@ -36,11 +36,11 @@ class TfliteArtefact:
         self._path = path
         self._data = path.read_bytes()
         if self._data[4:8] != b"TFL3":
-            raise UnsupportedError("this is no TFLite file", where=str(path))
+            raise UnsupportedError("this is no TFLite file", where=path.name)
         self._model = schema.ModelT.InitFromPackedBuf(bytearray(self._data), 0)
         definitions = {_text(d.signatureKey): d for d in self._model.signatureDefs or []}
         if SIGNATURE_KEY not in definitions:
-            raise UnsupportedError(f"the file has no signature {SIGNATURE_KEY!r}", where=str(path))
+            raise UnsupportedError(f"the file has no signature {SIGNATURE_KEY!r}", where=path.name)
         self._signature = definitions[SIGNATURE_KEY]
         self._graph = self._model.subgraphs[self._signature.subgraphIndex]
         self._interpreter: Interpreter | None = None
@@ -95,13 +95,13 @@ class TfliteArtefact:
         builtin = {name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)}
         foreign = sorted(set(self.operators()) - builtin)
         if foreign:
-            raise UnsupportedError(f"needs {', '.join(foreign)}, no builtin of TFLite", where=str(self._path))
+            raise UnsupportedError(f"needs {', '.join(foreign)}, no builtin of TFLite", where=self._path.name)
         try:
             self._load(OpResolverType.BUILTIN, probing=False)
         except (RuntimeError, ValueError) as error:
             raise UnsupportedError(
                 f"the TFLite file is refused: {str(error).strip().splitlines()[0]}",
-                where=str(self._path),
+                where=self._path.name,
                 hint="Choose another format with --to.",
             ) from error
 
