@@ -3,145 +3,114 @@
     output:  s * (W x + c)  =  (s W) x + s c
     input:   W (s x) + c    =  (W s) x + c
 
-A scale is one number, or one per channel of the last axis.
+Kernels, with their axes counted from the end:
+
+    Dense                 (in, out)
+    Conv                  (..., in / groups, out)
+    ConvTranspose         (..., out, in)
+    DepthwiseConv         (..., in, multiplier)          output channel = in * multiplier + j
+    SeparableConv         (..., in, multiplier), then a pointwise (..., in * multiplier, out)
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from converter.archive import Weight
+from converter.folding.einsum import einsum_input, einsum_output
+from converter.folding.fused import require_crossed
+from converter.folding.normalization import normalization_input, normalization_output
 from converter.folding.refusal import Refusal
-from converter.folding.scaled import scaled
+from converter.folding.scale import Scale, Shape, along, laid
+from converter.folding.scaled import require_weights, scaled
 from converter.graph import Layer
 
-Scale = NDArray[np.float64]
+Absorb = Callable[[Layer, Scale, Shape | None], Layer]
 
 
 @dataclass(frozen=True)
 class Linear:
-    """How one kind of layer takes a scale; each function returns the changed layer or raises Refusal."""
+    """How one kind of layer takes a scale.
 
-    output: Callable[[Layer, Scale], Layer]
-    input: Callable[[Layer, Scale], Layer]
-
-
-def _weights(layer: Layer, factors: dict[str, Scale]) -> Layer:
-    changed: dict[str, Weight] = {
-        path: scaled(layer.weights[path], factor, layer.policy) for path, factor in factors.items()
-    }
-    return layer.but(weights={**layer.weights, **changed})
-
-
-def _along(scale: Scale, axis: int) -> Scale:
-    """A per-channel scale laid along an axis counted from the end (-1 is the last)."""
-    return scale.reshape(scale.shape + (1,) * (-1 - axis)) if scale.ndim else scale
-
-
-def _require_last_axis(layer: Layer, scale: Scale) -> None:
-    if scale.ndim and layer.config.get("data_format") == "channels_first":
-        raise Refusal(f"'{layer.name}' has its channels first, and the scale differs by the last axis")
-
-
-def _kernel(output_axis: int, input_axis: int, kernel: str = "vars/0") -> Linear:
-    """Layers with a kernel and perhaps a bias."""
-
-    def output(layer: Layer, scale: Scale) -> Layer:
-        _require_last_axis(layer, scale)
-        if layer.config.get("activation", "linear") != "linear" or layer.activations:
-            raise Refusal(f"the activation of '{layer.name}' stands between")
-        factors = {kernel: _along(scale, output_axis)}
-        bias = f"vars/{len(layer.weights) - 1}"
-        if bias != kernel:
-            factors[bias] = scale
-        return _weights(layer, factors)
-
-    def input_(layer: Layer, scale: Scale) -> Layer:
-        _require_last_axis(layer, scale)
-        if scale.ndim and layer.config.get("groups", 1) != 1:
-            raise Refusal(f"'{layer.name}' is grouped, and the scale differs by channel")
-        return _weights(layer, {"vars/0": _along(scale, input_axis)})
-
-    return Linear(output, input_)
-
-
-def _depthwise_output(layer: Layer, scale: Scale) -> Layer:
-    """Output channel i * multiplier + j comes from kernel element (i, j)."""
-    _require_last_axis(layer, scale)
-    if layer.config.get("activation", "linear") != "linear" or layer.activations:
-        raise Refusal(f"the activation of '{layer.name}' stands between")
-    factor = scale.reshape(layer.weights["vars/0"].shape[-2:]) if scale.ndim else scale
-    factors = {"vars/0": factor}
-    if "vars/1" in layer.weights:
-        factors["vars/1"] = scale
-    return _weights(layer, factors)
-
-
-def _one_number(linear: Linear) -> Linear:
-    """For layers whose axes an equation names: only a scale that is one number."""
-
-    def only(apply: Callable[[Layer, Scale], Layer]) -> Callable[[Layer, Scale], Layer]:
-        def checked(layer: Layer, scale: Scale) -> Layer:
-            if scale.ndim:
-                raise Refusal(f"the scale differs by channel, and '{layer.name}' is an EinsumDense")
-            return apply(layer, scale)
-
-        return checked
-
-    return Linear(only(linear.output), only(linear.input))
-
-
-def _normalization_output(layer: Layer, scale: Scale) -> Layer:
-    """S * (gamma * z + beta) = (s gamma) * z + s beta."""
-    _require_channel_axis(layer, scale)
-    if not layer.config.get("scale", True):
-        raise Refusal(f"'{layer.name}' has no gamma to take the scale")
-    factors = {"vars/0": scale}
-    if layer.config.get("center", True):
-        factors["vars/1"] = scale
-    return _weights(layer, factors)
-
-
-def _normalization_input(layer: Layer, scale: Scale) -> Layer:
-    """Rescales mean, variance and epsilon, so that the normalised value is the same.
-
-    (s x - mean) / sqrt(variance + eps) = sign(s) (x - mean / s) / sqrt(variance / s^2 + eps / s^2)
+    Each function gets the layer, the scale on its output or input, and the shape of that tensor if it is
+    known; it returns the changed layer or raises Refusal.
     """
-    if scale.ndim:
-        raise Refusal(f"the scale differs by channel, and the epsilon of '{layer.name}' does not")
-    if scale < 0 and not layer.config.get("scale", True):
-        raise Refusal(f"the scale is negative, and '{layer.name}' has no gamma to take its sign")
-    count = len(layer.weights)
-    factors = {f"vars/{count - 2}": 1 / scale, f"vars/{count - 1}": 1 / scale**2}
-    if scale < 0:
-        factors["vars/0"] = np.asarray(-1.0)
-    epsilon = float(layer.config.get("epsilon", 1e-3)) / float(scale) ** 2
-    return _weights(layer.but(config={**layer.config, "epsilon": epsilon}), factors)
+
+    output: Absorb
+    input: Absorb
 
 
-def _require_channel_axis(layer: Layer, scale: Scale) -> None:
-    axis = layer.config.get("axis", -1)
-    if scale.ndim and axis != -1:
-        raise Refusal(f"'{layer.name}' normalises axis {axis}, and the scale differs by the last")
+def _channels(layer: Layer, scale: Scale) -> Scale:
+    """The scale's number for each channel; the kernel has the rank of the tensors where channels come first."""
+    first = layer.config.get("data_format") == "channels_first"
+    return along(scale, 1 - len(layer.weights["vars/0"].shape) if first else -1, layer.name)
 
 
-_STANDARD = _kernel(output_axis=-1, input_axis=-2)
-_TRANSPOSED = _kernel(output_axis=-2, input_axis=-1)
+def _require_kernels(layer: Layer, count: int) -> None:
+    require_weights(layer, count + bool(layer.config.get("use_bias", True)))
 
-LINEAR: dict[str, Linear] = {
-    "Dense": _STANDARD,
-    "Conv1D": _STANDARD,
-    "Conv2D": _STANDARD,
-    "Conv3D": _STANDARD,
-    "Conv1DTranspose": _TRANSPOSED,
-    "Conv2DTranspose": _TRANSPOSED,
-    "Conv3DTranspose": _TRANSPOSED,
-    "DepthwiseConv1D": Linear(_depthwise_output, _STANDARD.input),
-    "DepthwiseConv2D": Linear(_depthwise_output, _STANDARD.input),
-    "SeparableConv1D": _kernel(output_axis=-1, input_axis=-2, kernel="vars/1"),
-    "SeparableConv2D": _kernel(output_axis=-1, input_axis=-2, kernel="vars/1"),
-    "EinsumDense": _one_number(_STANDARD),
-    "BatchNormalization": Linear(_normalization_output, _normalization_input),
+
+def _output(layer: Layer, scale: Scale, kernels: int, lay: Callable[[Layer, Scale], Scale]) -> Layer:
+    """Scale the last kernel and the bias."""
+    _require_kernels(layer, kernels)
+    require_crossed(layer, scale)
+    channels = _channels(layer, scale)
+    factors = {f"vars/{kernels - 1}": lay(layer, channels)}
+    if f"vars/{kernels}" in layer.weights:
+        factors[f"vars/{kernels}"] = channels
+    return scaled(layer, factors)
+
+
+def _input(layer: Layer, scale: Scale, kernels: int, lay: Callable[[Layer, Scale], Scale]) -> Layer:
+    """Scale the first kernel."""
+    _require_kernels(layer, kernels)
+    return scaled(layer, {"vars/0": lay(layer, _channels(layer, scale))})
+
+
+def _on_axis(axis: int) -> Callable[[Layer, Scale], Scale]:
+    return lambda _, channels: laid(channels, axis)
+
+
+def _depthwise(layer: Layer, channels: Scale) -> Scale:
+    kernel = layer.weights["vars/0"].shape
+    if channels.ndim == 0:
+        return channels
+    if len(kernel) < 2 or channels.size != kernel[-2] * kernel[-1]:
+        raise Refusal(f"the scale has another number of channels than '{layer.name}'")
+    return channels.reshape(kernel[-2:])
+
+
+def _grouped(layer: Layer, channels: Scale) -> Scale:
+    """Kernel element (i, o) takes channel i of the group that makes output channel o.
+
+    ``channels`` of shape (groups * i,) becomes a factor of shape (i, o).
+    """
+    groups = layer.config.get("groups", 1)
+    if channels.ndim == 0 or groups == 1:
+        return laid(channels, -2)
+    kernel = layer.weights["vars/0"].shape
+    if not isinstance(groups, int) or len(kernel) < 2 or channels.size != groups * kernel[-2]:
+        raise Refusal(f"the scale has another number of channels than '{layer.name}'")
+    return np.repeat(channels.reshape(groups, kernel[-2]), kernel[-1] // groups, axis=0).T
+
+
+def _kernel(
+    output: Callable[[Layer, Scale], Scale], input_: Callable[[Layer, Scale], Scale], kernels: int = 1
+) -> Linear:
+    return Linear(
+        lambda layer, scale, _: _output(layer, scale, kernels, output),
+        lambda layer, scale, _: _input(layer, scale, kernels, input_),
+    )
+
+
+_TABLE: dict[Linear, str] = {
+    _kernel(_on_axis(-1), _on_axis(-2)): "Dense",
+    _kernel(_on_axis(-1), _grouped): "Conv1D Conv2D Conv3D",
+    _kernel(_on_axis(-2), _on_axis(-1)): "Conv1DTranspose Conv2DTranspose Conv3DTranspose",
+    _kernel(_depthwise, _on_axis(-2)): "DepthwiseConv1D DepthwiseConv2D",
+    _kernel(_on_axis(-1), _on_axis(-2), kernels=2): "SeparableConv1D SeparableConv2D",
+    Linear(einsum_output, einsum_input): "EinsumDense",
+    Linear(normalization_output, normalization_input): "BatchNormalization",
 }
+
+LINEAR: dict[str, Linear] = {kind: linear for linear, kinds in _TABLE.items() for kind in kinds.split()}

@@ -1,41 +1,64 @@
-"""Multiplies stored weights by a scale, and refuses where the result would lose what it means.
+"""Multiplies a layer's stored weights by a scale, and refuses where the result would lose what it means.
 
-The product is computed in float64 and rounded once to the weight's own type.
+The product is computed in float64 and rounded once, to the type in which the layer keeps its weights.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
-from numpy.typing import NDArray
 
 from converter.archive import Weight
-from converter.dtypes import float_range
+from converter.dtypes import float_range, numpy_dtype
+from converter.folding.precision import compute_type, weight_type
 from converter.folding.refusal import Refusal
-
-_COMPUTE = {
-    "float16": "float16",
-    "mixed_float16": "float16",
-    "bfloat16": "bfloat16",
-    "mixed_bfloat16": "bfloat16",
-}
+from converter.folding.scale import Scale
+from converter.graph import Layer
 
 
-def scaled(weight: Weight, factor: NDArray[np.float64], policy: str) -> Weight:
-    """Weight * factor, broadcast from the last axis.
+def scaled(layer: Layer, factors: Mapping[str, Scale]) -> Layer:
+    """A layer with some weights multiplied.
 
     Args:
-        weight: The stored array.
-        factor: Shape broadcastable to the weight's.
-        policy: The layer's dtype policy; the result must also suit the type that it computes in.
+        layer: The layer.
+        factors: By the weight's path; each broadcasts to the weight from the last axis.
 
     Raises:
-        Refusal: An element would overflow, or would underflow to a denormal or zero.
+        Refusal: A factor does not fit its weight; or an element would overflow, or would underflow to a
+            denormal or zero, in the type that the layer computes in.
     """
-    before = weight.read()
-    product = before.astype(np.float64) * factor
-    compute = _COMPUTE.get(policy, str(before.dtype))
-    limits = float_range(compute)
-    magnitude = np.abs(product)
-    if np.any(magnitude > limits.largest):
-        raise Refusal(f"a weight would overflow {compute}")
-    if np.any((magnitude < limits.normal) & (np.abs(before.astype(np.float64)) >= limits.normal)):
-        raise Refusal(f"a weight would underflow {compute}")
-    return Weight.of(product.astype(before.dtype))
+    changed = {path: _product(layer, path, factor) for path, factor in factors.items()}
+    return layer.but(weights={**layer.weights, **changed})
+
+
+def require_weights(layer: Layer, count: int) -> None:
+    """Check that a layer stores ``vars/0`` to ``vars/<count - 1>`` and nothing else.
+
+    Raises:
+        Refusal: It stores something else, so that the meaning of each is not certain.
+    """
+    if set(layer.weights) != {f"vars/{number}" for number in range(count)}:
+        raise Refusal(f"'{layer.name}' stores other weights than its options call for")
+
+
+def _product(layer: Layer, path: str, factor: Scale) -> Weight:
+    before = layer.weights[path].read()
+    after = np.empty(before.shape, numpy_dtype(weight_type(layer)))
+    with np.errstate(all="ignore"):  # what these would warn of is looked for below
+        # Computed block by block: the float64 product of a large weight is never in memory as a whole.
+        np.multiply(before, _fitting(factor, before.shape, layer.name), out=after, casting="unsafe")
+    kind = compute_type(layer)
+    limits = float_range(kind)
+    if np.any(np.abs(after) > limits.largest):
+        raise Refusal(f"a weight of '{layer.name}' would overflow {kind}")
+    if np.any((np.abs(after) < limits.normal) & (np.abs(before) >= limits.normal)):
+        raise Refusal(f"a weight of '{layer.name}' would underflow {kind}")
+    return Weight.of(after)
+
+
+def _fitting(factor: Scale, shape: tuple[int, ...], name: str) -> Scale:
+    """The factor, if it multiplies an array of this shape without giving it another one."""
+    missing = len(shape) - factor.ndim
+    pairs = zip(factor.shape, shape[missing:], strict=True) if missing >= 0 else [(2, 1)]
+    if any(size not in {1, kept} for size, kept in pairs):
+        raise Refusal(f"the scale has another number of channels than '{name}'")
+    return factor

@@ -1,0 +1,95 @@
+"""EinsumDense: its equation names the axes.
+
+    "abc,cde->abde" with bias axes "de": input axis c is kernel axis 0, output axes d and e are kernel axes
+    1 and 2, and both are axes of the bias.
+
+A scale that differs along an axis can go where that axis is one of the kernel's (and of the bias's, on the
+output side).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from converter.folding.fused import require_crossed
+from converter.folding.refusal import Refusal
+from converter.folding.scale import Scale, Shape
+from converter.folding.scaled import require_weights, scaled
+from converter.graph import Layer
+
+
+@dataclass(frozen=True)
+class Equation:
+    """The letters of the input, kernel and output, in order; a leading ellipsis is left out."""
+
+    input: str
+    kernel: str
+    output: str
+
+
+def read_equation(layer: Layer) -> Equation:
+    """The equation of an EinsumDense.
+
+    Raises:
+        Refusal: It is not of the form ``in,kernel->out`` with letters that are each named once, or has an
+            ellipsis elsewhere than in front.
+    """
+    text = layer.config.get("equation")
+    left, arrow, output = str(text).replace(" ", "").partition("->")
+    source, comma, kernel = left.partition(",")
+    if arrow and comma and source.startswith("...") == output.startswith("..."):
+        parts = (source.removeprefix("..."), kernel, output.removeprefix("..."))
+        if all(part.isalpha() and len(set(part)) == len(part) for part in parts):
+            return Equation(*parts)
+    raise Refusal(f"the equation of '{layer.name}' does not say where the scale belongs")
+
+
+def einsum_output(layer: Layer, scale: Scale, _: Shape | None) -> Layer:
+    """Scale kernel and bias: s * (W x + c) = (s W) x + s c."""
+    require_crossed(layer, scale)
+    bias = layer.config.get("bias_axes") or ""
+    require_weights(layer, 2 if bias else 1)
+    if not scale.ndim:
+        return scaled(layer, dict.fromkeys(layer.weights, scale))
+    _require_plain_bias(layer)
+    equation = read_equation(layer)
+    factors = {"vars/0": _placed(layer, scale, equation.output, equation.kernel)}
+    if bias:
+        factors["vars/1"] = _placed(layer, scale, equation.output, _bias_axes(equation, str(bias)))
+    return scaled(layer, factors)
+
+
+def einsum_input(layer: Layer, scale: Scale, _: Shape | None) -> Layer:
+    """Scale the kernel: W (s x) + c = (W s) x + c."""
+    require_weights(layer, 2 if layer.config.get("bias_axes") else 1)
+    if not scale.ndim:
+        return scaled(layer, {"vars/0": scale})
+    equation = read_equation(layer)
+    return scaled(layer, {"vars/0": _placed(layer, scale, equation.input, equation.kernel)})
+
+
+def _require_plain_bias(layer: Layer) -> None:
+    """Keras squeezes a bias such as (n, 1), and adds it along the last axis if that has n channels too."""
+    bias = layer.weights["vars/1"].shape if "vars/1" in layer.weights else ()
+    if len(bias) > 1 and sum(size > 1 for size in bias) == 1:
+        raise Refusal(f"the bias of '{layer.name}' may lie along another axis than its equation says")
+
+
+def _bias_axes(equation: Equation, named: str) -> str:
+    """The bias has the output's axes from the first named one on; those not named have size 1."""
+    axes = "".join(axis if axis in named else "." for axis in equation.output)
+    return axes.lstrip(".")
+
+
+def _placed(layer: Layer, scale: Scale, tensor: str, weight: str) -> Scale:
+    """A scale on a tensor with these axes, laid out for a weight with those."""
+    letters = tensor[-scale.ndim :]
+    if len(letters) < scale.ndim:
+        raise Refusal(f"the scale differs along an axis that '{layer.name}' does not name")
+    kept = [axis for axis, size in zip(letters, scale.shape, strict=True) if size != 1]
+    if not set(kept) <= set(weight):
+        raise Refusal(f"the scale differs along an axis that the weights of '{layer.name}' do not have")
+    sizes = dict(zip(letters, scale.shape, strict=True))
+    order = sorted(kept, key=weight.index)
+    moved = np.transpose(scale.reshape([sizes[axis] for axis in kept]), [kept.index(axis) for axis in order])
+    return moved.reshape([sizes[axis] if axis in kept else 1 for axis in weight])
