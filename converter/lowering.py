@@ -67,7 +67,7 @@ def lower(graph: Graph) -> Lowered:
             )
             plain = " -> ".join(_text(step) for step in steps)
             rewrites.append(Rewrite(layer.name, f"{activation.formula} lowered to {plain}"))
-            scales += [step.name for step in steps if step.kind == "Rescaling" and not step.stops_mask]
+            scales += [step.name for step in steps if step.kind == "Rescaling"]
         left = graph.layers.get(layer.name)
         if left is not None:
             named, texts = _named_in_cells(left)
