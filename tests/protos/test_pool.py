@@ -1,16 +1,12 @@
-import itertools
 import subprocess
 import sys
 
-import pytest
 from google.protobuf import descriptor_pool
 
 from protos import open_inference_pb2, tensorflow_serving_pb2
 from protos.pool import POOL
 
 OURS = "from protos import open_inference_pb2_grpc, tensorflow_serving_pb2_grpc"
-TRITON = "import tritonclient.grpc, tritonclient.grpc.aio"
-TENSORFLOW = "import tensorflow"
 
 
 def run(code):
@@ -62,17 +58,3 @@ def test_well_known_types_work_inside_our_messages():
     assert answer.metadata["signature_def"].Unpack(unpacked)
     assert unpacked == signatures
     assert answer.model_spec.WhichOneof("version_choice") == "version"
-
-
-@pytest.mark.parametrize("order", list(itertools.permutations([OURS, TRITON])))
-def test_our_code_and_tritonclient_can_be_imported_in_any_order(order):
-    done = run("\n".join([*order, "print('fine')"]))
-    assert done.stdout == "fine\n", done.stderr
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("order", [(OURS, TRITON, TENSORFLOW), (TENSORFLOW, OURS, TRITON)])
-def test_our_code_tritonclient_and_tensorflow_can_be_imported_together(order):
-    use = "print(tensorflow.make_tensor_proto([1.0]).dtype, open_inference_pb2_grpc.__name__)"
-    done = run("\n".join([*order, use]))
-    assert done.stdout == "1 protos.open_inference_pb2_grpc\n", done.stderr
