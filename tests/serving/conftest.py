@@ -226,6 +226,14 @@ def start_server(tmp_path):
     end(processes)
 
 
+@pytest.fixture(scope="module")
+def module_server(tmp_path_factory):
+    """Likewise, for all tests of a module."""
+    processes = []
+    yield starter(tmp_path_factory.mktemp("server"), processes)
+    end(processes)
+
+
 @pytest.fixture(scope="session")
 def full_server(full_repository, tmp_path_factory):
     """A server for the full repository, for all tests that do not stop it."""
