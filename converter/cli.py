@@ -87,7 +87,7 @@ def _add_model(group: "argparse._ArgumentGroup") -> None:
         action="append",
         default=[],
         metavar="LAYER=FORMULA",
-        help="pss:alpha=3, ss or rational_ss:a=1.5,b=0.8",
+        help="pss:alpha=3, ss, rational_ss:a=1.5,b=0.8 or polynomial_ss:limit=3,c0=0.5,c1=0.2",
     )
     group.add_argument(
         "--input-shape",

@@ -87,7 +87,7 @@ class Report:
         for rewrite in rewrites:
             table.add_row("rewrite" if rewrite.done else "left", rewrite.layer, rewrite.what)
         if not description.findings:
-            table.add_row("activation", "-", "none of PSS, SS, RationalSS")
+            table.add_row("activation", "-", "none of PSS, SS, RationalSS, PolynomialSS")
         self._out.print(table)
 
     def converted(self, conversion: "Conversion") -> None:

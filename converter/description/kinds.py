@@ -63,9 +63,6 @@ IDENTITY_AT_INFERENCE = frozenset(
 MODELS = frozenset({"Sequential", "Functional", "Model"})
 """Class names of models that are built of layers; Keras 2 calls a functional one ``Model`` as well."""
 
-LOADERS = frozenset({"TFSMLayer", "TorchModuleWrapper", "FlaxLayer", "JaxLayer", "HubLayer", "KerasLayer"})
-"""Layers that load or run something from outside; a file that names one is refused as unsafe."""
-
 BUILT_IN_FUNCTIONS = frozenset(
     """
     celu elu exponential gelu glu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh leaky_relu

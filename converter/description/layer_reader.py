@@ -20,7 +20,6 @@ from converter.description.kinds import (
     CELLS,
     IDENTITY_AT_INFERENCE,
     KINDS,
-    LOADERS,
     MODELS,
     NEEDED_PARTS,
     PARTS,
@@ -258,10 +257,6 @@ def _custom(
     weights: Mapping[str, Weight],
     where: str,
 ) -> Found:
-    if class_name in LOADERS:
-        raise UnsafeFileError(
-            f"is a {class_name}, which loads or runs something from outside the file", where=where
-        )
     if class_name == "Lambda":
         return from_lambda(config, where)
     name = str(entry.get("registered_name") or class_name)

@@ -9,6 +9,7 @@ from converter.archive import WeightScope
 from converter.description.activation_reader import Found
 from converter.description.block import Block, in_order, numbered_as_taken
 from converter.description.calls import read_calls, renamed_arguments
+from converter.description.gadgets import refuse_gadgets
 from converter.description.input_shape import InputShapes, input_layer, missing_input
 from converter.description.kinds import MODELS
 from converter.description.layer_reader import LayerReader, entry_class, entry_config
@@ -114,6 +115,7 @@ class ModelReader:
         self, entry: Mapping[str, Any], local: str, weights: WeightScope, prefix: str
     ) -> "Layer | Block":
         name = prefix + local
+        refuse_gadgets(entry, f"layer '{name}'")
         scope = weights.enter(_class_of_weights(entry, name), local)
         if "shared_object_id" in entry and scope.is_empty():
             earlier = self._earlier(entry, name)
@@ -176,6 +178,12 @@ def _local_name(entry: object, where: str) -> str:
     name = entry.get("name") or (config.get("name") if isinstance(config, Mapping) else None)
     if not isinstance(name, str) or not name or len(name) > 1000:
         raise UnsafeFileError("has a layer without a name", where=where)
+    if not name.isprintable():
+        raise UnsafeFileError("has a layer whose name cannot be printed", where=where)
+    if name.startswith("/") or ".." in name.replace("\\", "/").split("/"):
+        raise UnsafeFileError(
+            f"has a layer named like a path that leads elsewhere: '{name:.80}'", where=where
+        )
     return name
 
 

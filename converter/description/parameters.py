@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from converter.activations import Activation, Parameter, parameter
+from converter.activations import Activation, Parameter, number, parameter
 from converter.archive import Weight
 from converter.description.layer_keys import LAYER_KEYS, TRAINING_SUFFIXES, plain_array
 from converter.errors import UnsupportedError
 
 _MAX_CHANNELS = 65_536
+_LISTS = frozenset({"coefficients"})
 
 
 def of_own_layer(
@@ -82,12 +83,16 @@ def of_users_class(
             where=where,
             hint=hint,
         )
-    values = {
-        key: parameter(plain_array(config[key]), key, where) for key in sorted(keys) if key not in learned
-    }
+    values = {key: _written(config[key], key, where) for key in sorted(keys) if key not in learned}
     values |= _read(dict(zip(learned, _in_order(weights), strict=True)), where)
     assumed = f", its weights to be {', '.join(learned)} in this order" if len(learned) > 1 else ""
     return values, assumed
+
+
+def _written(value: object, key: str, where: str) -> Parameter:
+    """A parameter in a user's config: what differs by channel is learned, so it is a weight and never stands here."""
+    read = parameter if key in _LISTS else number
+    return read(plain_array(value), key, where)
 
 
 def _in_order(weights: Mapping[str, Weight]) -> list[Weight]:

@@ -127,7 +127,6 @@ FORMS = {
     "class": lambda: sequential(PSSLayer(3.0), RationalSSLayer(1.5, 0.8)),
     "class_int": lambda: sequential(PSSLayer(3)),
     "class_numpy": lambda: sequential(PSSLayer(np.float32(1.5))),
-    "class_list": lambda: sequential(PSSLayer([1.0, 2.0, 3.0, 0.5])),
     "registered": lambda: sequential(Registered(1.25)),
     "learned_scalar": lambda: sequential(learned_pss((), stores_start=False)),
     "learned_one": lambda: sequential(learned_pss((1,), stores_start=True)),
