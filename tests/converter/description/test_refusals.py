@@ -233,8 +233,8 @@ def test_a_statement_for_a_layer_without_activation_is_refused():
     [
         (custom("Mystery", {}), UnsupportedError, "of class 'Mystery'"),
         (custom("Functional", {}), UnsupportedError, "a subclassed model"),
-        (custom("TFSMLayer", {}), UnsafeFileError, "loads or runs something"),
-        (built_in("TorchModuleWrapper"), UnsafeFileError, "loads or runs something"),
+        (custom("TFSMLayer", {}), UnsupportedError, "of class"),
+        (built_in("TorchModuleWrapper"), UnsupportedError, "of class"),
         (built_in("LSTMCell", units=2), UnsupportedError, "of class 'LSTMCell'"),
         (built_in("StringLookup"), UnsupportedError, "of class 'StringLookup'"),
         (built_in("Dense", units={"class_name": "x"}), UnsupportedError, "option 'units' holds an object"),
