@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from io import BufferedReader
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from converter.archive import budget as budgets
 from converter.archive.attributes import text_attribute, text_list_attribute
 from converter.archive.budget import Budget
-from converter.archive.hdf5 import DAMAGED, HDF5Reader, open_hdf5, trust_structure
+from converter.archive.damage import guarded
+from converter.archive.hdf5 import HDF5Reader, open_hdf5, trust_structure
 from converter.archive.json_text import parse_json
 from converter.archive.scope import ListScope, TreeScope, WeightScope
 from converter.archive.weight import Weight
@@ -34,7 +35,6 @@ from converter.errors import UnsafeFileError, UsageError
 _ZIP = b"PK\x03\x04"
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _PICKLE = b"\x80"
-T = TypeVar("T")
 _SAVE_AGAIN = "Save it from Keras with model.save('model.keras')."
 
 
@@ -145,7 +145,7 @@ def _open_keras(source: _Source) -> Archive:
     inside = f"{name}: {entry.filename}"
     file = source.stack.enter_context(contextlib.closing(open_hdf5(stream, inside, budget)))
     reader = HDF5Reader(file, stream, inside, budget)
-    weights = dict(_guarded(reader.weights(file), inside))
+    weights = dict(guarded(reader.weights(file), inside))
     trust_structure(stream)
     return Archive(
         path=source.path,
@@ -189,7 +189,7 @@ def _open_h5(source: _Source) -> Archive:
     # Opened anew: the long text must not be in the library's cache when names are read.
     file = source.stack.enter_context(contextlib.closing(open_hdf5(window, name, budget)))
     reader = HDF5Reader(file, window, name, budget)
-    layers = dict(_guarded(_h5_layers(reader), name))
+    layers = dict(guarded(_h5_layers(reader), name))
     trust_structure(window)
     return Archive(
         path=source.path,
@@ -222,11 +222,3 @@ def _h5_layers(reader: HDF5Reader) -> Iterator[tuple[str, list[tuple[str, Weight
     unlisted = next((path for path in stored if path not in met), None)
     if unlisted is not None and not unlisted.startswith("top_level_model_weights/"):
         raise UnsafeFileError("is a weight that no layer lists", where=f"{reader.name}: {unlisted}")
-
-
-def _guarded(items: Iterator[T], name: str) -> Iterator[T]:
-    """Turn whatever the HDF5 library raises on damaged bytes into one clear error."""
-    try:
-        yield from items
-    except DAMAGED as error:
-        raise UnsafeFileError(f"is damaged ({error})", where=name) from None

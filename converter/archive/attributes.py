@@ -2,7 +2,7 @@
 
 A text of variable length is a pointer into a heap, and many pointers can lead to one long text: a file of a
 few MiB could ask for as many GiB. So the heap's size is bounded (the window's ``largest_read``), and the
-number of pointers in one attribute, and the length of each text once it is there.
+number of pointers in one attribute, and the length of each text once it is there. Nothing but text is read.
 """
 
 import math
@@ -12,13 +12,13 @@ import h5py
 import numpy as np
 
 from converter.archive.budget import Budget
-from converter.archive.hdf5 import DAMAGED
+from converter.archive.damage import DAMAGED
 from converter.errors import UnsafeFileError
 
 _MOST_TEXTS = 4096  # in one attribute; a header holds no more pointers
 
 
-def text_attribute(holder: h5py.Group, key: str, name: str, budget: Budget) -> str | None:
+def text_attribute(holder: h5py.Group | h5py.Dataset, key: str, name: str, budget: Budget) -> str | None:
     """A text attribute; None if it is not there.
 
     Raises:
@@ -57,8 +57,6 @@ def text_list_attribute(holder: h5py.Group, key: str, name: str, budget: Budget)
 def _texts(holder: h5py.Group, key: str, name: str, budget: Budget) -> list[str]:
     items = np.ravel(_attribute(holder, key, name, budget, most=_MOST_TEXTS))
     texts = [item.decode("utf-8", "replace") if isinstance(item, bytes) else item for item in items]
-    if not all(isinstance(text, str) for text in texts):
-        raise UnsafeFileError(f"attribute '{key}' is not a list of texts", where=name)
     if any(len(text) > budget.name_bytes for text in texts):
         raise UnsafeFileError(
             f"attribute '{key}' holds a text of over {budget.name_bytes} characters", where=name
@@ -66,12 +64,17 @@ def _texts(holder: h5py.Group, key: str, name: str, budget: Budget) -> list[str]
     return [str(text) for text in texts]
 
 
-def _attribute(holder: h5py.Group, key: str, name: str, budget: Budget, most: int) -> Any:  # noqa: ANN401  a text or an array of them
+def _attribute(holder: h5py.Group | h5py.Dataset, key: str, name: str, budget: Budget, most: int) -> Any:  # noqa: ANN401  a text or an array of them
     try:
         identifier = holder.attrs.get_id(key)
         count = math.prod(identifier.shape or ())
         if count > most or count * identifier.dtype.itemsize > budget.config_bytes:
             raise UnsafeFileError(f"attribute '{key}' is larger than allowed", where=name)
+        if not count:
+            return []
+        # h5py would hand any type on to the library, which dies of some that no text is made of.
+        if identifier.shape is None or not isinstance(identifier.get_type(), h5py.h5t.TypeStringID):
+            raise UnsafeFileError(f"attribute '{key}' is not text", where=name)
         return holder.attrs[key]
     except DAMAGED as error:
         raise _unreadable(key, name, error) from None

@@ -15,7 +15,9 @@ import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
+from converter.archive.attributes import text_attribute
 from converter.archive.budget import Budget
+from converter.archive.damage import DAMAGED
 from converter.archive.global_heap import inspect_heaps
 from converter.archive.weight import Weight
 from converter.archive.window import Window
@@ -24,8 +26,6 @@ from converter.errors import UnsafeFileError
 _NUMBERS = "fiub"
 _LAYOUTS = {h5py.h5d.CONTIGUOUS, h5py.h5d.COMPACT}
 _REPACK = "If you trust it, store it plainly: h5repack -l CONTI -f NONE old.h5 new.h5"
-# What the library raises on damaged bytes, and h5py on what it does not know.
-DAMAGED = (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, OverflowError, MemoryError)
 
 
 @dataclass
@@ -116,7 +116,10 @@ class HDF5Reader:
         if stored.kind in _NUMBERS and dataset.shape is not None:
             return stored
         # numpy has no bfloat16 of its own: Keras stores its two bytes as they are, and says so beside them.
-        if stored == np.dtype("V2") and _says_bfloat16(dataset):
+        if (
+            stored == np.dtype("V2")
+            and text_attribute(dataset, "dtype", self.name, self.budget) == "bfloat16"
+        ):
             bfloat16: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
             return bfloat16
         raise self._unsafe(f"holds {stored!s:.60}, not numbers", path)
@@ -157,13 +160,6 @@ class HDF5Reader:
 def trust_structure(window: Window) -> None:
     """From here on only arrays are read, each as large as it was checked to be."""
     window.largest_read = window.inspect = None
-
-
-def _says_bfloat16(dataset: h5py.Dataset) -> bool:
-    if "dtype" not in dataset.attrs or dataset.shape is None:
-        return False
-    stated = dataset.attrs["dtype"]
-    return isinstance(stated, str) and stated == "bfloat16"
 
 
 def open_hdf5(window: Window, name: str, budget: Budget) -> h5py.File:

@@ -220,7 +220,7 @@ def test_a_layer_of_weights_that_the_model_does_not_have_is_refused_in_an_h5_fil
         (lambda f: f["model_weights"].attrs.__delitem__("layer_names"), "attribute 'layer_names' is missing"),
         (
             lambda f: f["model_weights"].attrs.__setitem__("layer_names", np.arange(3)),
-            "attribute 'layer_names' is not a list of texts",
+            "attribute 'layer_names' is not text",
         ),
         (
             lambda f: f["model_weights"].attrs.__setitem__("layer_names", ["x" * 1001]),
@@ -229,6 +229,10 @@ def test_a_layer_of_weights_that_the_model_does_not_have_is_refused_in_an_h5_fil
         (
             lambda f: f["model_weights"].attrs.__setitem__("layer_names", np.zeros(5000, "i1")),
             "attribute 'layer_names' is larger than allowed",
+        ),
+        (
+            lambda f: f["model_weights"].attrs.__setitem__("layer_names", h5py.Empty("S3")),
+            "attribute 'layer_names' is not text",
         ),
         (lambda f: f.attrs.__setitem__("model_config", 3), "attribute 'model_config' is not text"),
         (
@@ -245,6 +249,17 @@ def test_a_layer_of_weights_that_the_model_does_not_have_is_refused_in_an_h5_fil
 def test_attributes_that_say_something_else_are_refused(h5_file, refusal, change, message):
     error = refusal(h5_file(change))
     assert (error.exit_code, error.what) == (3, message)
+
+
+def test_a_sequence_of_variable_length_where_a_text_belongs_is_refused_and_not_read(h5_file, refusal):
+    """Reading one whose bytes were damaged ends the process in the library."""
+
+    def write(file):
+        sequences = np.empty(1, object)
+        sequences[0] = np.arange(3, dtype="i4")
+        file["model_weights"].attrs.create("layer_names", sequences, (1,), h5py.vlen_dtype("i4"))
+
+    assert refusal(h5_file(write)).what == "attribute 'layer_names' is not text"
 
 
 def test_many_names_that_point_to_one_long_text_are_refused_before_they_are_read(h5_file, refusal):
