@@ -33,7 +33,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         from converter.run import run  # noqa: PLC0415  --help and --version must not wait for numpy
 
-        return run(options)
+        code = run(options)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read our output has left, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except ConversionError as error:
         sys.stderr.write(f"convert: {error}\n")
         return error.exit_code
@@ -48,6 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "This is a defect in Plainserve; PLAINSERVE_TRACEBACK=1 shows where.\n"
         )
         return 1
+    return code
 
 
 def parser() -> argparse.ArgumentParser:

@@ -1,10 +1,12 @@
 """The ``plainserve`` command.
 
 Exit codes: 0 done; 1 failed; 2 usage, or a repository that is missing or empty; 6 the environment lacks
-something.
+something; 141 the reader of a pipe left.
 """
 
 import argparse
+import os
+import sys
 from collections.abc import Sequence
 
 from serving import __version__
@@ -21,7 +23,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code.
     """
     options = parser().parse_args(arguments)
-    code: int = options.run(options)
+    try:
+        code: int = options.run(options)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read our output has left, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     return code
 
 
