@@ -1,6 +1,7 @@
 """Which models are loaded, as clients see and change it. Loading happens on a thread of its own."""
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from serving.errors import UnsupportedError
@@ -67,6 +68,22 @@ class ModelControl:
         """
         self._check()
         await asyncio.to_thread(self._repository.unload, name)
+
+    async def replace(self, names: Collection[str]) -> None:
+        """Serve the named models and no others; nothing is taken back before all of them are loaded.
+
+        Where clients do not decide what is loaded, it is as the server has it and stays so.
+
+        Raises:
+            ModelNotFoundError: The folder holds no such model.
+            ModelLoadError: One cannot be loaded; what was loaded before still answers.
+        """
+        if not self._explicit:
+            return
+        for name in names:
+            await self.load(name, None)
+        for name in {model.name for model in self._repository.loaded()} - set(names):
+            await self.unload(name)
 
     def _check(self) -> None:
         if not self._explicit:

@@ -13,6 +13,9 @@ from serving.repository.status import LATEST, UNLOADED, ModelState, VersionStatu
 
 __all__ = ["LATEST", "Repository", "VersionStatus"]
 
+MEND = "mend its files or publish another version"
+"""What helps a model whose version cannot be loaded."""
+
 
 class Repository:
     """The models in a folder. Looking one up never touches the disk, so a name cannot lead anywhere.
@@ -177,13 +180,17 @@ class Repository:
             return ModelNotFoundError(f"there is no model '{name}' here; {_has(self._models)}")
         if version == LATEST:
             if not state.failed:
-                return ModelNotReadyError(f"model '{name}' is not ready: {UNLOADED}")
+                return ModelNotReadyError(f"model '{name}' is not ready: {UNLOADED}; load it again")
             newest = max(state.failed, key=int)
             return ModelNotReadyError(
-                f"model '{name}' is not ready: version {newest}: {state.failed[newest]}"
+                f"model '{name}' is not ready: version {newest}: {state.failed[newest]}; {MEND}"
             )
         if version in state.failed or version in state.unloaded:
-            reason = state.failed.get(version, UNLOADED)
+            reason = (
+                f"{state.failed[version]}; {MEND}"
+                if version in state.failed
+                else f"{UNLOADED}; load it again"
+            )
             return ModelNotReadyError(f"model '{name}' version {version} is not ready: {reason}")
         if not (version.isascii() and version.isdigit()):
             return InvalidInputError(

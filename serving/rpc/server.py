@@ -89,7 +89,7 @@ class Server:
             tensorflow_prediction.SERVICE: (
                 tensorflow_prediction.PredictionService(plane, options.max_message_size),
             ),
-            tensorflow_models.SERVICE: (tensorflow_models.ModelService(plane),),
+            tensorflow_models.SERVICE: (tensorflow_models.ModelService(plane, control),),
         }
 
     def _changed(self) -> None:

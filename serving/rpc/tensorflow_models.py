@@ -1,7 +1,8 @@
 # ruff: noqa: N802  the protocol names the methods
-"""``tensorflow.serving.ModelService``: how the versions of a model stand, and their labels.
+"""``tensorflow.serving.ModelService``: how the versions of a model stand, which models are served, their labels.
 
-TensorFlow Serving's reload replaces the whole list of models and their folders. Here the models are those of the
+A reload replaces the list of models that are served, as in TensorFlow Serving, if the server was started so that
+requests decide that (``--model-control-mode explicit``); else it gives labels and nothing more. Models come from the
 repository the server was started with, whoever asks: a request cannot lead the server to another folder.
 """
 
@@ -10,8 +11,9 @@ from pathlib import PurePosixPath
 from protos import tensorflow_error_pb2 as error
 from protos import tensorflow_serving_pb2 as pb
 from serving.dataplane.dataplane import DataPlane
+from serving.dataplane.model_control import ModelControl
 from serving.errors import InvalidInputError, ModelNotFoundError, UnsupportedError
-from serving.repository.repository import VersionStatus
+from serving.repository.status import UNLOADED, State, VersionStatus
 from serving.rpc import model_spec
 
 SERVICE = pb.DESCRIPTOR.services_by_name["ModelService"]
@@ -21,16 +23,25 @@ _ELSEWHERE = {
     "logging_config": "the server's own options decide what it logs",
 }
 
+_STATES = {
+    State.READY: pb.ModelVersionStatus.AVAILABLE,
+    State.LOADING: pb.ModelVersionStatus.LOADING,
+    # What TensorFlow Serving says of a version that was taken back, and of one that failed to load.
+    State.UNAVAILABLE: pb.ModelVersionStatus.END,
+}
+
 
 class ModelService:
     """The versions of the models.
 
     Args:
         plane: What the server does.
+        control: What loads models.
     """
 
-    def __init__(self, plane: DataPlane) -> None:
+    def __init__(self, plane: DataPlane, control: ModelControl) -> None:
         self._plane = plane
+        self._control = control
 
     async def GetModelStatus(
         self, request: pb.GetModelStatusRequest, _deadline: float | None
@@ -48,7 +59,10 @@ class ModelService:
     async def HandleReloadConfigRequest(
         self, request: pb.ReloadConfigRequest, _deadline: float | None
     ) -> pb.ReloadConfigResponse:
-        """Give the named models the version labels of the request; models that are not named keep theirs."""
+        """Serve the named models and no others, if requests decide that, with the labels of the request.
+
+        Models that are not named and stay keep their labels.
+        """
         if request.config.WhichOneof("config") != "model_config_list":
             raise UnsupportedError("a reload takes model_config_list and nothing else; name the models in it")
         labels: dict[str, dict[str, str]] = {}
@@ -57,6 +71,7 @@ class ModelService:
             if config.name in labels:
                 raise InvalidInputError(f"model '{config.name}' came twice; name each model once")
             labels[config.name] = {label: str(number) for label, number in config.version_labels.items()}
+        await self._control.replace(labels)
         self._plane.labels.assign(labels)
         return pb.ReloadConfigResponse(status=pb.StatusProto(error_code=error.OK))
 
@@ -82,10 +97,7 @@ def _check(config: pb.ModelConfig) -> None:
 
 def _status(status: VersionStatus) -> pb.ModelVersionStatus:
     made = pb.ModelVersionStatus(version=int(status.version), status=pb.StatusProto(error_code=error.OK))
-    if status.ready:
-        made.state = pb.ModelVersionStatus.AVAILABLE
-    else:
-        # TensorFlow Serving's word for a version that failed to load.
-        made.state = pb.ModelVersionStatus.END
+    made.state = _STATES[status.state]
+    if status.state is State.UNAVAILABLE and status.reason != UNLOADED:
         made.status.error_code, made.status.error_message = error.UNAVAILABLE, status.reason
     return made

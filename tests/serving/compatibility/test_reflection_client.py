@@ -46,6 +46,7 @@ def test_every_service_is_listed_with_its_methods(done):
         PREDICTION,
         MODELS,
         HEALTH,
+        "grpc.reflection.v1.ServerReflection",
         "grpc.reflection.v1alpha.ServerReflection",
     }
     assert {"ModelInfer", "ModelStreamInfer", "RepositoryIndex"} <= set(services[INFERENCE])

@@ -127,7 +127,13 @@ def test_strings_halves_and_truths_go_through(predict):
         ("affine", {"x": ONES[:, :2]}, {}, INVALID, r"'x' has shape \[-1,3\].*got \[2,2\]"),
         ("affine", {}, {}, INVALID, "needs 'x' too; came nothing"),
         ("simple", {"INPUT0": ONES}, {}, INVALID, "'INPUT0' is of datatype INT32; got FP32"),
-        ("bad", {"x": ONES}, {}, grpc.StatusCode.UNAVAILABLE, "'bad' is not ready: version 1: onnxruntime"),
+        (
+            "bad",
+            {"x": ONES},
+            {},
+            grpc.StatusCode.UNAVAILABLE,
+            "'bad' is not ready: version 1: onnxruntime.*; mend its files",
+        ),
     ],
 )
 def test_errors_name_what_came_and_what_was_expected(predict, name, inputs, spec, code, text):
@@ -295,3 +301,36 @@ def test_a_reload_without_a_list_of_models_is_not_understood(models):
     with pytest.raises(grpc.RpcError, match="takes model_config_list and nothing else") as raised:
         models.HandleReloadConfigRequest(pb.ReloadConfigRequest(), timeout=20)
     assert raised.value.code() is UNDONE
+
+
+@pytest.fixture
+def explicit(repository, onnx_models, start_server):
+    """A server that loads what requests name, of two good models and a bad one; nothing at first."""
+    for name, content in (("m", onnx_models.affine()), ("n", onnx_models.affine(3.0)), ("bad", b"junk")):
+        repository.onnx(name, content)
+    server = start_server(repository.root, "--model-control-mode", "explicit")
+    with grpc.insecure_channel(server.address) as channel:
+        yield PredictionServiceStub(channel), ModelServiceStub(channel)
+
+
+def test_a_reload_replaces_the_list_of_models_where_requests_decide(explicit):
+    prediction, models = explicit
+    with pytest.raises(grpc.RpcError, match="no model 'm' here"):
+        states(models, name="m")
+    reload(models, pb.ModelConfig(name="m", version_labels={"new": 1}))
+    assert labelled(prediction, "new") == 1
+    reload(models, pb.ModelConfig(name="n"))
+    assert states(models, name="n")[1].state == pb.ModelVersionStatus.AVAILABLE
+    (gone,) = states(models, name="m").values()
+    assert (gone.state, gone.status.error_code) == (pb.ModelVersionStatus.END, error.OK)
+    with pytest.raises(grpc.RpcError, match="'m' version 1 is not ready: unloaded; load it again"):
+        labelled(prediction, "new")
+
+
+def test_a_reload_that_fails_takes_nothing_back(explicit):
+    prediction, models = explicit
+    reload(models, pb.ModelConfig(name="m", version_labels={"new": 1}))
+    with pytest.raises(grpc.RpcError, match="'bad' version 1 cannot be loaded") as raised:
+        reload(models, pb.ModelConfig(name="n"), pb.ModelConfig(name="bad"))
+    assert raised.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert labelled(prediction, "new") == 1
