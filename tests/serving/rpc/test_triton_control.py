@@ -60,7 +60,7 @@ def test_explicit_loads_nothing_until_asked_and_takes_it_back(served):
     client.unload_model("affine")
     assert not client.is_model_ready("affine")
     assert index(client) == {("affine", "1"): ("UNAVAILABLE", "unloaded")}
-    with pytest.raises(InferenceServerException, match="UNAVAILABLE.*unloaded"):
+    with pytest.raises(InferenceServerException, match=r"UNAVAILABLE.*unloaded"):
         ask(client)
     assert client.is_server_ready()
     client.load_model("affine")
@@ -82,7 +82,7 @@ def test_a_load_takes_the_newest_version_and_a_bad_one_changes_nothing(served, r
     assert ask(client) == (2, "2")
     repository.onnx("affine", b"junk", 3)
     with pytest.raises(
-        InferenceServerException, match="UNAVAILABLE.*version 3 cannot be loaded: onnxruntime"
+        InferenceServerException, match=r"UNAVAILABLE.*version 3 cannot be loaded: onnxruntime"
     ):
         client.load_model("affine")
     assert ask(client) == (2, "2")
@@ -144,7 +144,7 @@ def test_what_is_not_in_the_repository_cannot_be_loaded_or_unloaded(served, name
 def test_only_explicit_lets_requests_decide(served, options):
     client = served(*options)
     for change in (client.load_model, client.unload_model):
-        with pytest.raises(InferenceServerException, match="UNIMPLEMENTED.*--model-control-mode explicit"):
+        with pytest.raises(InferenceServerException, match=r"UNIMPLEMENTED.*--model-control-mode explicit"):
             change("affine")
     assert ask(client) == (1, "1")
 

@@ -1,0 +1,65 @@
+"""What batching brings: a model of four layers of 1024 units, 32 connections with one request under way each.
+
+    python benchmarks/batching.py [--rounds 5] [--seconds 2]
+
+``alone`` runs each request by itself, ``gathered`` (the default) runs together what waits while the model is busy,
+``delayed`` lets the first request of a batch wait up to 2 ms for company. They take turns.
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+from statistics import median
+
+import grpc
+from serving_load import add_model, h2load, mlp, plainserve, request
+
+from protos import open_inference_pb2 as pb
+from protos.open_inference_pb2_grpc import GRPCInferenceServiceStub
+
+WIDTH = 1024
+CONNECTIONS = 32
+CONFIGS = {
+    "alone": "max_batch_size: 1",
+    "gathered": "",
+    "delayed": "dynamic_batching { preferred_batch_size: [16, 32] max_queue_delay_microseconds: 2000 }",
+}
+
+
+def main() -> None:
+    """Measure and print a table."""
+    parser = argparse.ArgumentParser(description="what batching brings")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        content = mlp([WIDTH] * 5)
+        for name, config in CONFIGS.items():
+            add_model(folder / "models", name, content, config)
+        with plainserve(folder / "models") as address:
+            rates: dict[str, list[float]] = {name: [] for name in CONFIGS}
+            for _ in range(options.rounds):
+                for name, found in rates.items():
+                    found.append(
+                        h2load(
+                            address,
+                            request(name, WIDTH),
+                            folder,
+                            connections=CONNECTIONS,
+                            seconds=options.seconds,
+                        )
+                    )
+            print(f"| {CONNECTIONS} connections | requests/s | of alone | mean executed batch |")
+            print("|---|---|---|---|")
+            with grpc.insecure_channel(address) as channel:
+                for name, found in rates.items():
+                    ask = pb.ModelStatisticsRequest(name=name)
+                    done = GRPCInferenceServiceStub(channel).ModelStatistics(ask).model_stats[0]
+                    ratio = median(mine / single for mine, single in zip(found, rates["alone"], strict=True))
+                    batch = done.inference_count / done.execution_count
+                    print(f"| {name} | {median(found):,.0f}/s | {ratio:.0%} | {batch:.1f} |")
+
+
+if __name__ == "__main__":
+    main()
