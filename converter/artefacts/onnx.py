@@ -1,6 +1,8 @@
 """An ONNX file in onnxruntime."""
 
 import json
+import shutil
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +15,7 @@ import onnxruntime
 from converter.artefacts.contract import Arrays, in_order
 from converter.errors import UnsupportedError
 from converter.exporters.contract import PROVENANCE_KEY
+from converter.exporters.onnx_rewrites.values import without_weights
 from converter.signature import TensorSpec
 
 THREADS = 2
@@ -33,25 +36,29 @@ class OnnxArtefact:
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
-            self._proto = onnx.load(path)
+            proto = onnx.load(path)
         except Exception as error:  # google.protobuf's DecodeError, under whichever implementation
             raise UnsupportedError("this is no ONNX file", where=path.name) from error
-        self._sessions: dict[bool, onnxruntime.InferenceSession] = {}
+        self._inputs = tuple(_spec(value) for value in proto.graph.input)
+        self._outputs = tuple(_spec(value) for value in proto.graph.output)
+        self._metadata = {entry.key: entry.value for entry in proto.metadata_props}
+        self._light = without_weights(proto)  # onnxruntime reads the weights from the file
+        self._sessions: dict[tuple[str, ...], onnxruntime.InferenceSession] = {}
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:
         """Inputs as the graph states them; the free sizes' names are left out."""
-        return tuple(_spec(value) for value in self._proto.graph.input)
+        return self._inputs
 
     @property
     def outputs(self) -> tuple[TensorSpec, ...]:
         """Outputs as the graph states them."""
-        return tuple(_spec(value) for value in self._proto.graph.output)
+        return self._outputs
 
     def run(self, inputs: Arrays) -> dict[str, npt.NDArray[Any]]:
         """Compute all outputs."""
         names = [spec.name for spec in self.outputs]
-        values = self._session(probing=False).run(names, in_order(inputs, self.inputs))
+        values = self._session().run(names, in_order(inputs, self.inputs))
         return dict(zip(names, values, strict=True))
 
     def run_before_softmax(self, inputs: Arrays) -> dict[str, npt.NDArray[Any]]:
@@ -59,18 +66,20 @@ class OnnxArtefact:
         logits = self._logits()
         if not logits:
             return {}
-        values = self._session(probing=True).run(list(logits.values()), in_order(inputs, self.inputs))
+        known = {spec.name for spec in (*self.inputs, *self.outputs)}
+        session = self._session(*sorted(set(logits.values()) - known))
+        values = session.run(list(logits.values()), in_order(inputs, self.inputs))
         return dict(zip(logits, values, strict=True))
 
     def operators(self) -> Counter[str]:
         """How often each operator occurs, subgraphs included."""
-        return Counter(node.op_type for node in _nodes(self._proto.graph))
+        return Counter(node.op_type for node in _nodes(self._light.graph))
 
     def check(self) -> None:
         """Run onnx.checker in full and load the model into onnxruntime."""
         try:
-            onnx.checker.check_model(self._proto, full_check=True)
-            self._session(probing=False)
+            onnx.checker.check_model(self._light, full_check=True)
+            self._session()
         except Exception as error:  # onnxruntime raises a class of its own for every status code
             raise UnsupportedError(
                 f"the ONNX file is refused: {str(error).strip().splitlines()[0]}",
@@ -80,14 +89,13 @@ class OnnxArtefact:
 
     def provenance(self) -> dict[str, Any]:
         """Read ``metadata_props``."""
-        found = {entry.key: entry.value for entry in self._proto.metadata_props}
-        return dict(json.loads(found.get(PROVENANCE_KEY, "{}")))
+        return dict(json.loads(self._metadata.get(PROVENANCE_KEY, "{}")))
 
     def _logits(self) -> dict[str, str]:
         """By output that a Softmax produces: the name of that Softmax's input."""
-        producers = {name: node for node in self._proto.graph.node for name in node.output}
+        producers = {name: node for node in self._light.graph.node for name in node.output}
         found = {}
-        for output in self._proto.graph.output:
+        for output in self._light.graph.output:
             node = producers.get(output.name)
             while node is not None and node.op_type in _PASSED_ON:
                 node = producers.get(node.input[0])
@@ -95,22 +103,32 @@ class OnnxArtefact:
                 found[output.name] = str(node.input[0])
         return found
 
-    def _session(self, *, probing: bool) -> onnxruntime.InferenceSession:
-        if probing not in self._sessions:
-            proto = onnx.ModelProto()
-            proto.CopyFrom(self._proto)
-            if probing:
-                known = {value.name for value in (*proto.graph.input, *proto.graph.output)}
-                extra = sorted(set(self._logits().values()) - known)
-                proto.graph.output.extend(onnx.ValueInfoProto(name=name) for name in extra)
-            options = onnxruntime.SessionOptions()
-            options.intra_op_num_threads = THREADS
-            options.inter_op_num_threads = 1
-            options.log_severity_level = _FATAL_ONLY
-            self._sessions[probing] = onnxruntime.InferenceSession(
-                proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
-            )
-        return self._sessions[probing]
+    def _session(self, *extra: str) -> onnxruntime.InferenceSession:
+        """The model in onnxruntime, with extra outputs; one at a time, since each holds all weights."""
+        if extra not in self._sessions:
+            self._sessions.clear()
+            self._sessions[extra] = _open_with(self._path, extra) if extra else _open(self._path)
+        return self._sessions[extra]
+
+
+def _open_with(path: Path, extra: tuple[str, ...]) -> onnxruntime.InferenceSession:
+    """Open a copy that has more outputs: protobuf messages merge when one is written after the other."""
+    more = onnx.ModelProto()
+    more.graph.output.extend(onnx.ValueInfoProto(name=name) for name in extra)
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / path.name
+        shutil.copyfile(path, copy)
+        with copy.open("ab") as stream:
+            stream.write(more.SerializeToString())
+        return _open(copy)
+
+
+def _open(path: Path) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = THREADS
+    options.inter_op_num_threads = 1
+    options.log_severity_level = _FATAL_ONLY
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
 def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, MutableSequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import onnx
@@ -13,9 +14,11 @@ from converter import __version__
 from converter.errors import UnsupportedError
 from converter.exporters.contract import PROVENANCE_KEY, ExportOptions, Json
 from converter.exporters.onnx_canonical import canonicalise
+from converter.exporters.onnx_file import write_onnx
 from converter.exporters.onnx_rewrites import simplify
 from converter.exporters.origin import layer_of
 from converter.exporters.serving_function import serving_function, with_placeholder_names
+from converter.exporters.withheld import large_variables, put_stand_ins
 from converter.signature import Signature, TensorSpec
 
 IR_VERSIONS = {13: 7, 14: 7, 15: 8, 16: 8, 17: 8, 18: 8}
@@ -41,7 +44,8 @@ def export(
     Raises:
         UnsupportedError: An operation of the model has no ONNX counterpart at this opset.
     """
-    graph = _convert(model, signature, options.opset).graph
+    variables = {f"weight_{i}": variable for i, variable in enumerate(large_variables(model))}
+    graph = _convert(model, signature, variables, options.opset).graph
     require_known_operators(graph, options.opset, model)
     proto = onnx.helper.make_model(
         graph,
@@ -51,13 +55,14 @@ def export(
         producer_version=__version__,
     )
     simplify(proto)
+    weights = put_stand_ins(proto.graph, variables)
     canonicalise(
         proto.graph, [spec.name for spec in signature.inputs], [spec.name for spec in signature.outputs]
     )
     _replace(proto.graph.input, [_value_info(spec) for spec in signature.inputs])
     _replace(proto.graph.output, [_value_info(spec) for spec in signature.outputs])
     onnx.helper.set_model_props(proto, {PROVENANCE_KEY: json.dumps(provenance, sort_keys=True)})
-    path.write_bytes(proto.SerializeToString(deterministic=True))
+    write_onnx(proto, weights, path)
 
 
 def require_known_operators(graph: onnx.GraphProto, opset: int, model: keras.Model) -> None:
@@ -85,10 +90,12 @@ def _has_schema(op_type: str, opset: int) -> bool:
         return False
 
 
-def _convert(model: keras.Model, signature: Signature, opset: int) -> onnx.ModelProto:
+def _convert(
+    model: keras.Model, signature: Signature, withheld: Mapping[str, Any], opset: int
+) -> onnx.ModelProto:
     """Run tf2onnx under placeholder names, which are legal in TensorFlow whatever the true names are."""
     placeholders = with_placeholder_names(signature)
-    serve, specs = serving_function(model, placeholders)
+    serve, specs = serving_function(model, placeholders, withheld)
     try:
         proto, _ = tf2onnx.convert.from_function(serve, specs, opset=opset)
     except (KeyError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
@@ -97,18 +104,20 @@ def _convert(model: keras.Model, signature: Signature, opset: int) -> onnx.Model
             f"tf2onnx cannot convert the model: {reason}",
             hint="Choose another format with --to, or another --opset.",
         ) from error
-    _keep_captured(proto.graph, serve.get_concrete_function(*specs).graph, placeholders)
+    traced = serve.get_concrete_function(*specs).graph
+    _keep_captured(proto.graph, traced, {spec.name for spec in specs})
+    weights = [value for value in proto.graph.input if value.name in withheld]
     _restore_order(proto.graph.input, placeholders.inputs)
+    proto.graph.input.extend(weights)
     _restore_order(proto.graph.output, placeholders.outputs)
     return proto
 
 
-def _keep_captured(graph: onnx.GraphProto, traced: tf.Graph, signature: Signature) -> None:
+def _keep_captured(graph: onnx.GraphProto, traced: tf.Graph, named: set[str]) -> None:
     """Make initializers of constants that tf2onnx takes for inputs.
 
     Keras holds the mean of a ``Normalization`` in a plain tensor, not in a weight; the function captures it.
     """
-    named = {spec.name for spec in signature.inputs}
     captured = {inside.name: outside for outside, inside in traced.captures}
     for value in graph.input:
         if value.name not in named:

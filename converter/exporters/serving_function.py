@@ -1,5 +1,6 @@
 """The model as one TensorFlow function with named inputs and outputs."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -9,12 +10,15 @@ import tensorflow as tf
 from converter.signature import Signature
 
 
-def serving_function(model: keras.Model, signature: Signature) -> tuple[Any, list[tf.TensorSpec]]:
+def serving_function(
+    model: keras.Model, signature: Signature, withheld: Mapping[str, Any] | None = None
+) -> tuple[Any, list[tf.TensorSpec]]:
     """Wrap ``model(inputs, training=False)``.
 
     Args:
         model: Functional model on flat lists of inputs and outputs.
         signature: Its names, shapes and dtypes, in the model's order.
+        withheld: Variables whose values are arguments too, after the inputs, under these names.
 
     Returns:
         A ``tf.function`` from positional tensors to a dictionary of outputs, and the specification of each
@@ -23,16 +27,21 @@ def serving_function(model: keras.Model, signature: Signature) -> tuple[Any, lis
     Raises:
         ValueError: Signature and model differ in the number of outputs.
     """
+    withheld = withheld or {}
+    count = len(signature.inputs)
 
     @tf.function(autograph=False)  # type: ignore[untyped-decorator, unused-ignore]
     def serve(*tensors: tf.Tensor) -> dict[str, tf.Tensor]:
-        outputs = keras.tree.flatten(model(list(tensors), training=False))
+        values = zip(withheld.values(), tensors[count:], strict=True)
+        with keras.StatelessScope(state_mapping=values):
+            outputs = keras.tree.flatten(model(list(tensors[:count]), training=False))
         # Identity: an output that is also an input, or is listed twice, becomes a tensor of its own.
         return {
             spec.name: tf.identity(output) for spec, output in zip(signature.outputs, outputs, strict=True)
         }
 
     specs = [tf.TensorSpec(spec.shape, spec.dtype, name=spec.name) for spec in signature.inputs]
+    specs += [tf.TensorSpec(v.shape, v.dtype, name=name) for name, v in withheld.items()]
     return serve, specs
 
 

@@ -19,7 +19,7 @@ class Values:
     """
 
     def __init__(self, proto: onnx.ModelProto) -> None:
-        graph = onnx.shape_inference.infer_shapes(_without_weights(proto), data_prop=True).graph
+        graph = onnx.shape_inference.infer_shapes(without_weights(proto), data_prop=True).graph
         self._types = {v.name: v.type.tensor_type for v in (*graph.value_info, *graph.input, *graph.output)}
         self._constants = {tensor.name: tensor for tensor in graph.initializer}
 
@@ -42,9 +42,10 @@ class Values:
         return int(self._types[name].elem_type) if name in self._types else None
 
 
-def _without_weights(proto: onnx.ModelProto) -> onnx.ModelProto:
+def without_weights(proto: onnx.ModelProto) -> onnx.ModelProto:
     """Copy the model with weights as mere inputs: inference is slow on them, and refuses two gigabytes."""
     light = onnx.ModelProto(ir_version=proto.ir_version, opset_import=proto.opset_import)
+    light.graph.name = proto.graph.name
     light.graph.node.extend(proto.graph.node)
     light.graph.input.extend(proto.graph.input)
     light.graph.output.extend(proto.graph.output)
