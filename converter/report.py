@@ -88,7 +88,7 @@ class Report:
             table.add_row("rewrite" if rewrite.done else "left", rewrite.layer, rewrite.what)
         if not description.findings:
             table.add_row("activation", "-", "none of PSS, SS, RationalSS, PolynomialSS")
-        self._out.print(table)
+        self._print_table(table)
 
     def converted(self, conversion: "Conversion") -> None:
         """One model with the outcome of each target."""
@@ -115,7 +115,7 @@ class Report:
         table = _plain_table("format", "operators", "max error", "mean error", "top-1", "KiB", "written to")
         for outcome in done:
             table.add_row(*row(outcome.entry, outcome.proof), str(outcome.path))
-        self._out.print(table)
+        self._print_table(table)
 
     def failed(self, source: Path, error: ConversionError) -> None:
         """One model that could not be read, understood or built."""
@@ -127,6 +127,12 @@ class Report:
         if self._json:
             whole = {"plainserve": version, "exit_code": code, "models": self._models}
             sys.stdout.write(json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+    def _print_table(self, table: Table) -> None:
+        """A table without the blanks that fill its last column: a pipe gets no trailing spaces."""
+        with self._out.capture() as captured:
+            self._out.print(table)
+        sys.stdout.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())
 
     def _print_error(self, source: Path, error: ConversionError) -> None:
         text = str(error)

@@ -85,6 +85,7 @@ def test_text_for_people_names_layer_formula_and_reason(models, capsys):
     assert main([str(models / "mnist_pss.keras")]) == 0
     printed = capsys.readouterr()
     assert printed.err == ""
+    assert all(line == line.rstrip() for line in printed.out.splitlines())
     line = next(line for line in printed.out.splitlines() if "pss_layer " in line)
     assert line.split() == [
         *("activation", "pss_layer", "sigmoid(3", "x)"),
