@@ -4,8 +4,10 @@ The product is computed in float64 and rounded once, to the type in which the la
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from converter.archive import Weight
 from converter.dtypes import float_range, numpy_dtype
@@ -41,18 +43,30 @@ def require_weights(layer: Layer, count: int) -> None:
 
 
 def _product(layer: Layer, path: str, factor: Scale) -> Weight:
-    before = layer.weights[path].read()
-    after = np.empty(before.shape, numpy_dtype(weight_type(layer)))
-    with np.errstate(all="ignore"):  # what these would warn of is looked for below
-        # Computed block by block: the float64 product of a large weight is never in memory as a whole.
-        np.multiply(before, _fitting(factor, before.shape, layer.name), out=after, casting="unsafe")
+    """The product, checked now and computed again whenever it is read: a large model has no room for both."""
+    stored, dtype = layer.weights[path], numpy_dtype(weight_type(layer))
+    factor = _fitting(factor, stored.shape, layer.name)
+
+    def read() -> NDArray[Any]:
+        product = np.empty(stored.shape, dtype)
+        with np.errstate(all="ignore"):  # what these would warn of is looked for below
+            # Block by block: the float64 product of a large weight is never in memory as a whole.
+            np.multiply(stored.read(), factor, out=product, casting="unsafe")
+        return product
+
+    _require_range(stored.read(), read(), layer)
+    return Weight(stored.shape, dtype, read)
+
+
+def _require_range(before: NDArray[Any], after: NDArray[Any], layer: Layer) -> None:
     kind = compute_type(layer)
     limits = float_range(kind)
-    if np.any(np.abs(after) > limits.largest):
+    magnitude = np.abs(after)
+    if np.any(magnitude > limits.largest):
         raise Refusal(f"a weight of '{layer.name}' would overflow {kind}")
-    if np.any((np.abs(after) < limits.normal) & (np.abs(before) >= limits.normal)):
+    vanished = magnitude < limits.normal
+    if vanished.any() and np.any(np.abs(before[vanished]) >= limits.normal):
         raise Refusal(f"a weight of '{layer.name}' would underflow {kind}")
-    return Weight.of(after)
 
 
 def _fitting(factor: Scale, shape: tuple[int, ...], name: str) -> Scale:
