@@ -88,13 +88,19 @@ def _make(layer: Layer, name: str, args: tuple[Any, ...] = ()) -> Any:  # noqa: 
             return _operation(layer)
         activations = {key: _reference(value, dtype=layer.policy) for key, value in layer.activations.items()}
         config = {key: _with_parts(value) for key, value in layer.config.items()}
-        return getattr(keras.layers, layer.kind)(**{**config, **activations, **common})
+        made = getattr(keras.layers, layer.kind)
+        return made(**{**_blank(made), **config, **activations, **common})
     except ConversionError:
         raise
     except Exception as error:  # Keras raises many kinds for arguments that it does not take
         raise UnsupportedError(
             f"Keras refuses its options: {_first_line(error)}", where=_where(layer)
         ) from error
+
+
+def _blank(made: Any) -> dict[str, str]:  # noqa: ANN401  a layer's class
+    """Arguments that keep a layer from drawing random weights, which the stored ones would replace."""
+    return {name: "zeros" for name in inspect.signature(made).parameters if name.endswith("_initializer")}
 
 
 def _with_parts(value: Any) -> Any:  # noqa: ANN401  a constructor argument
