@@ -16,6 +16,7 @@ from converter.description.activation_reader import (
     from_lambda,
     say_activation,
 )
+from converter.description.application_layers import is_application_layer, read_application_layer
 from converter.description.kinds import (
     CELLS,
     IDENTITY_AT_INFERENCE,
@@ -125,6 +126,8 @@ class LayerReader:
     def _read(self, entry: Mapping[str, Any], place: _Place) -> Layer:
         class_name, config = entry_class(entry, place.where), entry_config(entry, place.where)
         policy = _policy(config.get("dtype"), place.where)
+        if is_application_layer(class_name, entry):
+            return read_application_layer(class_name, place.name, policy, place.take())
         allowed = KINDS | IDENTITY_AT_INFERENCE | (CELLS if len(place.names) > 1 else frozenset())
         if class_name not in allowed or not is_built_in(entry):
             own = place.take()
