@@ -173,7 +173,7 @@ def _export(name: str, job: _Job, staged: Staged, progress: Progress, outcome: O
     if job.options.parity:
         progress(f"proving {name}")
         alone = prove_activations(job.description.graph, name, job.options.export, tolerances)
-        outcome.proof = prove(artefact, job.answers, job.signature, tolerances, alone)
+        outcome.proof = prove(artefact, job.answers, job.signature, legal, tolerances, alone)
     outcome.entry = {
         "target": name,
         "source_sha256": job.source["sha256"],

@@ -62,11 +62,12 @@ def first_divergence(
         lowered = lower(whole).graph
         model = build(lowered)
         names = signature(lowered, model)
+        legal = exporter.legalise(names)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / exporter.artefact_name("layers")
-            exporter.export(model, exporter.legalise(names), path, {}, options)
+            exporter.export(model, legal, path, {}, options)
             every = Reference(whole).answers(answer.probe for answer in answers)
-            figures = prove(open_artefact(target, path), every, names, tolerances, {}).outputs
+            figures = prove(open_artefact(target, path), every, names, legal, tolerances, {}).outputs
     except ConversionError:
         return None
     before, error_before = "", 0.0

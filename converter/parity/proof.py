@@ -77,6 +77,7 @@ def prove(
     artefact: Artefact,
     answers: Sequence[Answer],
     original: Signature,
+    legal: Signature,
     tolerances: Tolerances,
     activations: Mapping[str, Comparison],
 ) -> Proof:
@@ -88,12 +89,13 @@ def prove(
     Args:
         artefact: Opened by the runtime of its format.
         answers: The original's, under the original's names.
-        original: Names of the original, in the artefact's order.
+        original: Names of the original.
+        legal: What the format calls the same, in the same order; an artefact may list them in another.
         tolerances: What counts as equal.
         activations: Figures of each activation alone, from ``prove_activations``.
     """
-    inputs = _pairs(original.inputs, artefact.inputs)
-    outputs = _pairs(artefact.outputs, original.outputs)
+    inputs = _pairs(original.inputs, legal.inputs)
+    outputs = _pairs(legal.outputs, original.outputs)
     whole, before, recorded = _Figures(tolerances), _Figures(tolerances), _Figures(tolerances)
     magnitudes = _magnitudes(answers)
     for answer in answers:
@@ -101,7 +103,9 @@ def prove(
         came = renamed(artefact.run(given), outputs)
         whole.add(answer.probe, answer.outputs, came)
         recorded.add(answer.probe, answer.probe.expected or {}, came)
+    for answer in answers:  # anew: an artefact that ends earlier is another one to its runtime
         if answer.before_softmax:
+            given = renamed(answer.probe.inputs, inputs)
             logits = renamed(artefact.run_before_softmax(given), outputs)
             before.add(answer.probe, answer.before_softmax, logits, magnitudes)
     return Proof(whole.merged(), before.merged(), recorded.merged(), activations, len(answers))
@@ -159,7 +163,7 @@ def _prove_alone(
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / exporter.artefact_name("activation")
         exporter.export(model, legal, path, {}, options)
-        proof = prove(open_artefact(target, path), answers, legal, tolerances, {})
+        proof = prove(open_artefact(target, path), answers, legal, legal, tolerances, {})
     return proof.outputs["y"]
 
 
