@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy.typing as npt
@@ -38,12 +39,18 @@ class Frozen:
 
     def run_before_softmax(self, inputs: Mapping[str, tf.Tensor]) -> dict[str, npt.NDArray[Any]]:
         """Compute those tensors by a function that is cut off there; empty if there is none."""
-        fetches = self.before_softmax()
-        if not fetches:
+        names, cut = self._cut
+        if not names:
             return {}
-        cut = self.concrete.prune(list(self.inputs.values()), list(fetches.values()))
         values = cut(*(inputs[name] for name in self.inputs))
-        return {name: value.numpy() for name, value in zip(fetches, values, strict=True)}
+        return {name: value.numpy() for name, value in zip(names, values, strict=True)}
+
+    @cached_property
+    def _cut(self) -> tuple[list[str], Any]:
+        """Which outputs a softmax makes, and the function that ends before it; a cut costs a new function."""
+        fetches = self.before_softmax()
+        ends = list(fetches.values())
+        return list(fetches), self.concrete.prune(list(self.inputs.values()), ends) if ends else None
 
 
 def freeze(function: Any) -> Frozen:  # noqa: ANN401  TensorFlow has no public name for it

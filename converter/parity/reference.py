@@ -2,16 +2,18 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from converter.build import build
-from converter.graph import Graph, Layer, Ref
+from converter.description.kinds import RECURRENT
+from converter.graph import Call, Graph, Layer, Ref
 from converter.parity.probes import InputHint, Probe
 
 Arrays = dict[str, NDArray[Any]]
+Outputs: TypeAlias = tuple[tuple[str, Ref], ...]
 
 
 @dataclass(frozen=True)
@@ -30,27 +32,29 @@ class Answer:
 
 
 class Reference:
-    """The Keras model of a graph, with and without its last softmax.
+    """The Keras model of a graph, which also says what goes into its last softmax.
 
     A saturated softmax hides errors: 1e-3 more or less at an input of 40 does not show. So both are compared.
     """
 
     def __init__(self, graph: Graph) -> None:
-        logits = _without_softmax(graph)
+        graph, logits = _with_logits(graph)
         self._names = [name for name, _ in graph.outputs]
-        self._logits = [name for name, _ in logits.outputs]
-        self._model = build(graph)
-        self._before = build(logits) if logits.outputs else None
+        self._logits = [name for name, _ in logits]
+        self._model = build(graph.but(outputs=(*graph.outputs, *logits)))
 
     def answers(self, probes: Iterable[Probe]) -> list[Answer]:
         """Answer every probe."""
         return [self._answer(probe) for probe in probes]
 
     def _answer(self, probe: Probe) -> Answer:
-        inputs = list(probe.inputs.values())
-        outputs = dict(zip(self._names, _run(self._model, inputs), strict=True))
-        before = dict(zip(self._logits, _run(self._before, inputs), strict=True)) if self._before else {}
-        return Answer(probe, outputs, before)
+        values = _run(self._model, list(probe.inputs.values()))
+        count = len(self._names)
+        return Answer(
+            probe,
+            dict(zip(self._names, values[:count], strict=True)),
+            dict(zip(self._logits, values[count:], strict=True)),
+        )
 
 
 def input_hints(graph: Graph) -> dict[str, InputHint]:
@@ -72,21 +76,44 @@ def _run(model: Any, inputs: list[NDArray[Any]]) -> list[NDArray[Any]]:  # noqa:
     return [np.asarray(output) for output in (outputs if isinstance(outputs, list | tuple) else [outputs])]
 
 
-def _without_softmax(graph: Graph) -> Graph:
-    """The graph with just those outputs that a softmax makes, taken before it."""
-    outputs: list[tuple[str, Ref]] = []
-    layers: dict[str, Layer] = dict(graph.layers)
-    for name, ref in graph.outputs:
+def _with_logits(graph: Graph) -> tuple[Graph, Outputs]:
+    """A graph in which each softmax that makes an output is a layer of its own, and what goes into those."""
+    for _, ref in graph.outputs:
         layer = graph.layers[ref.layer]
-        if layer.kind == "Softmax" or (
-            layer.kind == "Activation" and layer.config.get("activation") == "softmax"
-        ):
-            call = next(call for call in graph.calls_of(ref.layer) if call.index == ref.call)
-            outputs.append((name, call.sources[0]))
-        elif layer.config.get("activation") == "softmax" and not graph.consumers(ref):
-            layers[ref.layer] = layer.but(config={**layer.config, "activation": "linear"})
-            outputs.append((name, ref))
-    return graph.but(layers=layers, outputs=tuple(outputs))
+        if layer.config.get("activation") == "softmax" and layer.kind not in {"Activation", *RECURRENT}:
+            graph = _split(graph, layer)
+    softmaxes = {
+        name
+        for name, layer in graph.layers.items()
+        if layer.kind == "Softmax"
+        or (layer.kind == "Activation" and layer.config.get("activation") == "softmax")
+    }
+    taken = {(call.layer, call.index): call.sources[0] for call in graph.calls if call.layer in softmaxes}
+    logits = [(name, taken.get((ref.layer, ref.call))) for name, ref in graph.outputs]
+    return graph, tuple((name, ref) for name, ref in logits if ref is not None)
+
+
+def _split(graph: Graph, layer: Layer) -> Graph:
+    """Let the softmax that a layer ends with follow it as a layer."""
+    name = f"{layer.name}/softmax"
+    while name in graph.layers:
+        name += "_"
+    softmax = Layer(name, "Activation", {"activation": "softmax"}, layer.policy)
+    linear = layer.but(config={**layer.config, "activation": "linear"})
+
+    def after(ref: Ref) -> Ref:
+        return Ref(name, ref.call, ref.output) if ref.layer == layer.name else ref
+
+    calls: list[Call] = []
+    for call in graph.calls:
+        calls.append(call.mapped(after))
+        if call.layer == layer.name:
+            calls.append(Call(name, call.index, (Ref(layer.name, call.index),)))
+    return graph.but(
+        layers={**graph.layers, layer.name: linear, name: softmax},
+        calls=tuple(calls),
+        outputs=tuple((public, after(ref)) for public, ref in graph.outputs),
+    )
 
 
 def renamed(arrays: Mapping[str, NDArray[Any]], names: Mapping[str, str]) -> Arrays:
