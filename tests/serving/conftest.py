@@ -234,6 +234,14 @@ def module_server(tmp_path_factory):
     end(processes)
 
 
+@pytest.fixture(scope="module")
+def start_module_server(tmp_path_factory):
+    """Likewise, for all tests of a module."""
+    processes = []
+    yield starter(tmp_path_factory.mktemp("server"), processes)
+    end(processes)
+
+
 @pytest.fixture(scope="session")
 def full_server(full_repository, tmp_path_factory):
     """A server for the full repository, for all tests that do not stop it."""
