@@ -3,6 +3,7 @@
 archive -> description -> reference model -> lowered -> folded -> exporters -> checks -> parity -> publish
 """
 
+import gc
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -142,7 +143,9 @@ def _answers(graph: Graph, names: Signature, options: Options) -> list[Answer]:
         chosen = sample_probes(options.samples, options.expected, names) + chosen
     if options.custom_objects:
         graph = as_written(graph, load(options.custom_objects))
-    return Reference(graph).answers(chosen)
+    answers = Reference(graph).answers(chosen)
+    gc.collect()  # a Keras model is cyclic: without this its weights stay beside those of the next
+    return answers
 
 
 def _target(name: str, job: _Job, destination: Destination, progress: Progress) -> Outcome:
