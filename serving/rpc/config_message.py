@@ -28,7 +28,8 @@ from serving.repository.model import LoadedModel
 from serving.runtimes import ARTEFACTS
 from serving.runtimes.runtime import TensorSpec
 
-MICROSECOND = 1e-6
+MICROSECONDS = 1_000_000
+"""In a second. Divided by, it gives the float that the decimal notation does."""
 
 HONOURED = """
     name platform backend version_policy max_batch_size default_model_filename parameters
@@ -208,7 +209,7 @@ def _from_versions(policy: VersionPolicy) -> pb.ModelVersionPolicy:
 def _to_queue_policy(message: pb.ModelQueuePolicy) -> QueuePolicy:
     return QueuePolicy(
         size=message.max_queue_size,
-        timeout=message.default_timeout_microseconds * MICROSECOND,
+        timeout=message.default_timeout_microseconds / MICROSECONDS,
         delay=message.timeout_action == pb.ModelQueuePolicy.DELAY,
         override=message.allow_timeout_override,
     )
@@ -218,7 +219,7 @@ def _from_queue_policy(policy: QueuePolicy) -> pb.ModelQueuePolicy:
     kind = pb.ModelQueuePolicy
     return kind(
         max_queue_size=policy.size,
-        default_timeout_microseconds=round(policy.timeout / MICROSECOND),
+        default_timeout_microseconds=round(policy.timeout * MICROSECONDS),
         timeout_action=kind.DELAY if policy.delay else kind.REJECT,
         allow_timeout_override=policy.override,
     )
@@ -236,7 +237,7 @@ def _to_batching(message: pb.ModelDynamicBatching) -> Batching:
         raise ModelLoadError("its config has a preferred_batch_size below 1")
     return Batching(
         preferred=tuple(sorted(set(message.preferred_batch_size))),
-        delay=message.max_queue_delay_microseconds * MICROSECOND,
+        delay=message.max_queue_delay_microseconds / MICROSECONDS,
         levels=levels,
         default_level=default,
         level_policies={
@@ -249,7 +250,7 @@ def _to_batching(message: pb.ModelDynamicBatching) -> Batching:
 def _from_batching(batching: Batching, queue: QueuePolicy) -> pb.ModelDynamicBatching:
     return pb.ModelDynamicBatching(
         preferred_batch_size=batching.preferred,
-        max_queue_delay_microseconds=round(batching.delay / MICROSECOND),
+        max_queue_delay_microseconds=round(batching.delay * MICROSECONDS),
         preserve_ordering=batching.preserve_ordering,
         priority_levels=batching.levels,
         default_priority_level=batching.default_level,

@@ -1,7 +1,6 @@
 """Versions come and go while requests are answered: none fails, and each answer is right for its version."""
 
 import asyncio
-import os
 
 import numpy as np
 import pytest
@@ -20,7 +19,7 @@ def publish(repository, content, version):
     staged = repository.root / "affine" / f".{version}"
     staged.mkdir()
     (staged / "model.onnx").write_bytes(content)
-    os.rename(staged, repository.root / "affine" / str(version))
+    staged.rename(repository.root / "affine" / str(version))
 
 
 @pytest.mark.slow
@@ -48,7 +47,7 @@ def test_ten_thousand_requests_across_twenty_swaps_all_get_the_answer_of_their_v
 
     async def swap(client):
         for version in range(2, SWAPS + 2):
-            while answered < REQUESTS * (version - 1) / (SWAPS + 1):
+            while answered < REQUESTS * (version - 1) / (SWAPS + 1):  # noqa: ASYNC110  no event says how many there were
                 await asyncio.sleep(0.001)
             publish(repository, onnx_models.affine(version), version)
             await client.load_model("affine")
@@ -59,7 +58,7 @@ def test_ten_thousand_requests_across_twenty_swaps_all_get_the_answer_of_their_v
                 states = {each.version: each for each in (await client.get_model_repository_index()).models}
                 assert (states[str(version)].state, states["900"].state) == ("READY", "UNAVAILABLE")
                 assert "onnxruntime cannot load it" in states["900"].reason
-                os.rename(repository.root / "affine" / "900", repository.root / "affine" / ".900")
+                (repository.root / "affine" / "900").rename(repository.root / "affine" / ".900")
         swapped.set()
 
     async def both():

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from serving.errors import DeadlineExceededError, InternalError
+from serving.repository.config import Batching
 from serving.repository.warmup import Pace
 from serving.scheduler.job import Job
 from serving.scheduler.scheduler import BETRAYAL, HOP, Scheduler, inline_rows
@@ -134,3 +135,39 @@ def test_closing_says_whether_everything_ended(function_model):
     assert scheduler.close(0.05) is False
     leave.set()
     assert scheduler.close(10) is True
+
+
+def test_a_retired_model_finishes_what_waits_and_is_forgotten(function_model, scheduler):
+    entered, leave = threading.Event(), threading.Event()
+
+    def slow(x):
+        entered.set()
+        assert leave.wait(10)
+        return {"y": x}
+
+    model = function_model(slow)
+    asked, behind = job(), job()
+    lane = scheduler.lane(model)
+    lane.submit(asked)
+    assert entered.wait(10)
+    lane.submit(behind)
+    assert scheduler.pending(model) == 1
+    scheduler.retire(model)
+    assert scheduler.pending(model) == 0
+    assert scheduler.lane(function_model(lambda x: {"y": x})) is not lane
+    leave.set()
+    for _ in range(2):
+        assert scheduler.delivered.acquire(timeout=10)
+    assert asked.answer()
+    assert behind.answer()
+    assert lane.join(10)
+
+
+def test_retiring_a_model_that_was_never_asked_is_nothing(function_model, scheduler):
+    scheduler.retire(function_model(None))
+
+
+def test_a_model_whose_requests_are_to_wait_for_each_other_never_runs_inline(function_model):
+    for batching in (Batching(delay=0.001), Batching(preferred=(4,))):
+        assert inline_rows(function_model(None, pace=Pace(1e-6, 0.0), batching=batching)) == 0
+    assert inline_rows(function_model(None, pace=Pace(1e-6, 0.0), batching=Batching())) == 8

@@ -1,0 +1,48 @@
+import json
+import logging
+import sys
+
+import pytest
+
+from serving.commands.log_output import JsonFormatter, TextFormatter
+
+
+def record(message, *, fields=None, exc_info=None):
+    made = logging.LogRecord("serving.requests", logging.INFO, __file__, 1, message, (), exc_info)
+    if fields is not None:
+        made.fields = fields
+    return made
+
+
+def test_an_entry_is_one_line_of_json_with_its_fields():
+    line = JsonFormatter().format(record("request", fields={"model": 'a"\nb', "total_us": 7}))
+    assert "\n" not in line
+    entry = json.loads(line)
+    assert entry.pop("time").endswith("+00:00")
+    assert entry == {
+        "level": "INFO",
+        "logger": "serving.requests",
+        "event": "request",
+        "model": 'a"\nb',
+        "total_us": 7,
+    }
+
+
+def test_an_error_brings_its_traceback():
+    try:
+        int("hot")
+    except ValueError:
+        entry = json.loads(JsonFormatter().format(record("failed", exc_info=sys.exc_info())))
+    assert entry["traceback"].endswith("'hot'\n")
+
+
+def test_text_has_the_fields_behind_the_message():
+    line = TextFormatter().format(record("request", fields={"model": "digits", "total_us": 7}))
+    assert line == "INFO: request model=digits total_us=7"
+
+
+@pytest.mark.parametrize("value", ["a b", "a=b", "a\nb", "\x1b[2J", "", '"'])
+def test_a_field_cannot_pass_for_something_else(value):
+    line = TextFormatter().format(record("request", fields={"request_id": value}))
+    assert line == f"INFO: request request_id={value!r}"
+    assert line.isprintable()

@@ -1,0 +1,124 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from serving.dataplane.shared_memory import SharedMemory
+from serving.errors import InvalidInputError, ModelNotFoundError, PermissionDeniedError
+
+
+@pytest.fixture
+def folder(tmp_path):
+    made = tmp_path / "shm"
+    made.mkdir()
+    (made / "block").write_bytes(bytes(range(32)))
+    return made
+
+
+@pytest.fixture
+def memory(folder):
+    made = SharedMemory(allowed=True, folder=folder)
+    yield made
+    made.close()
+
+
+def test_what_a_client_wrote_is_read_and_what_is_written_a_client_reads(memory, folder):
+    memory.register("r", "/block", 8, 16)
+    assert memory.read("r", 4, 4) == bytes([12, 13, 14, 15])
+    memory.write("r", 0, 4, b"abcd")
+    assert (folder / "block").read_bytes()[6:14] == bytes([6, 7, *b"abcd", 12, 13])
+
+
+@pytest.mark.parametrize(("offset", "size"), [(0, 17), (16, 1), (-1, 4), (4, -1), (2**63, 1)])
+def test_nothing_out_of_the_region_is_read_or_written(memory, offset, size):
+    memory.register("r", "block", 8, 16)
+    with pytest.raises(InvalidInputError, match="not within the region 'r' of 16 bytes"):
+        memory.read("r", offset, size)
+    with pytest.raises(InvalidInputError, match="not within the region"):
+        memory.write("r", offset, size, b"")
+
+
+def test_an_output_without_enough_room_is_not_written(memory, folder):
+    memory.register("r", "block", 0, 32)
+    before = (folder / "block").read_bytes()
+    with pytest.raises(InvalidInputError, match="takes 5 bytes, and 4 of region 'r' are for it"):
+        memory.write("r", 0, 4, b"abcde")
+    assert (folder / "block").read_bytes() == before
+
+
+def test_a_file_that_was_shortened_is_an_error_and_no_crash(memory, folder):
+    memory.register("r", "block", 0, 32)
+    os.truncate(folder / "block", 8)
+    with pytest.raises(InvalidInputError, match="was shortened"):
+        memory.read("r", 0, 32)
+    with pytest.raises(InvalidInputError, match="was shortened"):
+        memory.write("r", 0, 32, bytes(32))
+    assert (folder / "block").stat().st_size == 8
+
+
+@pytest.mark.parametrize(
+    "key", ["", "/", ".", "..", "/..", "a/b", "/a/b", "//block", "../secret", "block\0", "none"]
+)
+def test_a_key_is_a_name_in_the_folder_and_nothing_else(memory, folder, key):
+    (folder.parent / "secret").write_bytes(bytes(32))
+    with pytest.raises(InvalidInputError):
+        memory.register("r", key, 0, 1)
+
+
+def test_links_and_other_things_than_files_are_refused(memory, folder):
+    (folder.parent / "secret").write_bytes(bytes(32))
+    (folder / "link").symlink_to(folder.parent / "secret")
+    (folder / "dir").mkdir()
+    os.mkfifo(folder / "pipe")
+    for key in ("link", "dir", "pipe"):
+        with pytest.raises(InvalidInputError):
+            memory.register("r", key, 0, 1)
+
+
+@pytest.mark.parametrize(("offset", "size"), [(0, 33), (32, 1), (0, 0)])
+def test_a_region_lies_within_its_file(memory, offset, size):
+    with pytest.raises(InvalidInputError):
+        memory.register("r", "block", offset, size)
+
+
+def test_a_name_is_registered_once_until_it_is_forgotten(memory):
+    memory.register("r", "block", 0, 8)
+    with pytest.raises(InvalidInputError, match="registered already"):
+        memory.register("r", "block", 8, 8)
+    memory.unregister("r")
+    memory.unregister("r")
+    memory.register("r", "block", 8, 8)
+    memory.register("s", "block", 0, 8)
+    assert {each.name: each.offset for each in memory.status("")} == {"r": 8, "s": 0}
+    assert memory.status("s")[0].size == 8
+    memory.unregister("")
+    assert memory.status("") == []
+    with pytest.raises(ModelNotFoundError, match="no shared memory region 'r'"):
+        memory.read("r", 0, 1)
+
+
+def open_files():
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+def test_files_are_closed_with_their_regions(memory):
+    before = open_files()
+    memory.register("r", "block", 0, 8)
+    with pytest.raises(InvalidInputError):
+        memory.register("s", "block", 0, 99)
+    assert open_files() == before + 1
+    memory.unregister("")
+    assert open_files() == before
+
+
+def test_nothing_is_possible_unless_it_is_allowed(folder):
+    memory = SharedMemory(allowed=False, folder=folder)
+    for use in (
+        lambda: memory.register("r", "block", 0, 1),
+        lambda: memory.unregister(""),
+        lambda: memory.status(""),
+        lambda: memory.read("r", 0, 1),
+        lambda: memory.write("r", 0, 1, b""),
+    ):
+        with pytest.raises(PermissionDeniedError, match="--allow-shared-memory, or send the tensors"):
+            use()
