@@ -1,13 +1,23 @@
-"""Names for versions, such as ``stable`` and ``canary``, that a request may use in place of a number."""
+"""Names for versions, such as ``stable`` and ``canary``, that a request may use in place of a number.
+
+The owner of a model gives them in its ``config.pbtxt``, by parameters such as::
+
+    parameters { key: "version_label.stable" value { string_value: "3" } }
+
+and requests give others in their place, which end with the process.
+"""
 
 from collections.abc import Mapping
 
 from serving.errors import ModelNotFoundError
 from serving.repository.repository import Repository
 
+PARAMETER = "version_label."
+"""What the parameters of a config begin with that give labels."""
+
 
 class VersionLabels:
-    """The labels of all models. They are kept in memory and end with the process.
+    """The labels of all models.
 
     Args:
         repository: The models.
@@ -15,7 +25,7 @@ class VersionLabels:
 
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
-        self._labels: dict[str, dict[str, str]] = {}
+        self._assigned: dict[str, dict[str, str]] = {}
 
     def assign(self, labels: Mapping[str, Mapping[str, str]]) -> None:
         """Replace the labels of some models, of all of them or of none.
@@ -30,7 +40,7 @@ class VersionLabels:
         """
         for model in labels:
             self._require(model)
-        self._labels |= {
+        self._assigned |= {
             model: {label: self._repository.get(model, version).version for label, version in chosen.items()}
             for model, chosen in labels.items()
         }
@@ -40,16 +50,28 @@ class VersionLabels:
 
         Raises:
             ModelNotFoundError: There is no such model, or it has no such label.
+            ModelNotReadyError: The model cannot answer.
         """
         self._require(model)
-        found = self._labels.get(model, {})
+        found = self._assigned.get(model)
+        if found is None:
+            found = self._stated(model)
         if label not in found:
             known = ", ".join(f"'{each}'" for each in sorted(found)) or "none"
             raise ModelNotFoundError(
-                f"model '{model}' has no version label '{label}'; it has {known}. Give it labels with "
-                "HandleReloadConfigRequest, or name the version by its number"
+                f"model '{model}' has no version label '{label}'; it has {known}. Give it labels in its "
+                "config.pbtxt or with HandleReloadConfigRequest, or name the version by its number"
             )
         return found[label]
+
+    def _stated(self, model: str) -> dict[str, str]:
+        """What the owner says, who may have written it for versions to come."""
+        parameters = self._repository.get(model).config.parameters
+        return {
+            key.removeprefix(PARAMETER): value
+            for key, value in parameters.items()
+            if key.startswith(PARAMETER)
+        }
 
     def _require(self, model: str) -> None:
         if model not in self._repository.names():

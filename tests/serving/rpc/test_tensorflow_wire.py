@@ -273,6 +273,28 @@ def test_a_label_for_a_version_that_is_not_there_changes_nothing(own):
     assert labelled(prediction, "new") == 2
 
 
+def test_the_owner_gives_labels_in_the_config_until_requests_give_others(
+    repository, onnx_models, start_server
+):
+    for version in (1, 2):
+        repository.onnx("m", onnx_models.affine(version), version)
+    stated = (("stable", "1"), ("next", "3"))
+    parameters = [
+        f'parameters {{ key: "version_label.{label}" value {{ string_value: "{version}" }} }}'
+        for label, version in stated
+    ]
+    repository.config("m", "\n".join(["version_policy { all {} }", *parameters]))
+    with grpc.insecure_channel(start_server(repository.root).address) as channel:
+        prediction, models = PredictionServiceStub(channel), ModelServiceStub(channel)
+        assert labelled(prediction, "stable") == 1
+        with pytest.raises(grpc.RpcError, match="no version 3; it has: 1, 2"):
+            labelled(prediction, "next")
+        reload(models, pb.ModelConfig(name="m", version_labels={"stable": 2}))
+        assert labelled(prediction, "stable") == 2
+        with pytest.raises(grpc.RpcError, match="no version label 'next'; it has 'stable'"):
+            labelled(prediction, "next")
+
+
 @pytest.mark.parametrize(
     ("configs", "code", "text"),
     [
