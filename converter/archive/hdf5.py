@@ -19,10 +19,12 @@ from converter.archive.attributes import text_attribute
 from converter.archive.budget import Budget
 from converter.archive.damage import DAMAGED
 from converter.archive.global_heap import inspect_heaps
+from converter.archive.object_header import plain_header, plain_superblock
 from converter.archive.weight import Weight
 from converter.archive.window import Window
 from converter.errors import UnsafeFileError
 
+_OTHER_FORM = "is written in a form of HDF5 that Keras does not use, or is damaged"
 _NUMBERS = "fiub"
 _LAYOUTS = {h5py.h5d.CONTIGUOUS, h5py.h5d.COMPACT}
 _REPACK = "If you trust it, store it plainly: h5repack -l CONTI -f NONE old.h5 new.h5"
@@ -78,6 +80,8 @@ class HDF5Reader:
                 kind = "an external link" if isinstance(link, h5py.ExternalLink) else "a soft link"
                 raise self._unsafe(f"is {kind}; weights must lie in the file itself", path)
             here = here[part]
+            if isinstance(here, h5py.Group | h5py.Dataset) and not plain_header(self.window, _address(here)):
+                raise self._unsafe(_OTHER_FORM, path, _REPACK)
         if not isinstance(here, h5py.Group | h5py.Dataset):
             raise self._unsafe("is neither a group nor a dataset", path)
         return here
@@ -91,7 +95,7 @@ class HDF5Reader:
 
     def _meet(self, found: h5py.Group | h5py.Dataset, path: str) -> None:
         """Count an object; one that is met twice could be met without end."""
-        address = h5py.h5o.get_info(found.id).addr
+        address = _address(found)
         if address in self._met:
             raise self._unsafe("is reached in two ways", path)
         self._met.add(address)
@@ -157,6 +161,10 @@ class HDF5Reader:
         return UnsafeFileError(what, where=f"{self.name}: {path}", hint=hint)
 
 
+def _address(found: h5py.Group | h5py.Dataset) -> int:
+    return int(h5py.h5o.get_info(found.id).addr)
+
+
 def trust_structure(window: Window) -> None:
     """From here on only arrays are read, each as large as it was checked to be."""
     window.largest_read = window.inspect = None
@@ -172,8 +180,13 @@ def open_hdf5(window: Window, name: str, budget: Budget) -> h5py.File:
         h5py.h5pl.remove(0)
     window.largest_read, window.inspect = budget.heap_bytes, inspect_heaps
     try:
-        return h5py.File(window, "r")
+        file = h5py.File(window, "r")
+        plain = plain_superblock(window) and plain_header(window, _address(file))
     except DAMAGED as error:
         raise UnsafeFileError(
             f"is not a readable HDF5 file: {error}", where=name, hint="Save or copy the model again."
         ) from None
+    if not plain:
+        file.close()
+        raise UnsafeFileError(_OTHER_FORM, where=name, hint=_REPACK)
+    return file

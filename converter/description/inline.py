@@ -77,9 +77,10 @@ class _Flat:
                 for number, ref in enumerate(self.add(target, given)):
                     known[Ref(call.layer, call.index, number)] = ref
                 continue
+            if self.layers.setdefault(target.name, target) is not target:
+                raise UnsafeFileError(f"has two layers named '{target.name}'", where="the model")
             index = self.count[target.name]
             self.count[target.name] += 1
-            self.layers[target.name] = target
             args = tuple(map_refs(argument, resolve) for argument in call.args)
             kwargs = {key: map_refs(argument, resolve) for key, argument in call.kwargs.items()}
             self.calls.append(Call(target.name, index, args, kwargs))

@@ -12,7 +12,7 @@ TRAINING_SUFFIXES = ("_initializer", "_regularizer", "_constraint")
 
 def plain_array(value: object) -> Any:  # noqa: ANN401  JSON
     """The numbers of an array or tensor that Keras 3 wrote into a config; anything else as it is."""
-    if isinstance(value, Mapping) and value.get("class_name") in {"__numpy__", "__tensor__"}:
+    if isinstance(value, Mapping) and str(value.get("class_name")) in {"__numpy__", "__tensor__"}:
         config = value.get("config")
         return config.get("value") if isinstance(config, Mapping) else None
     return value

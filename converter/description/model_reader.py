@@ -106,6 +106,8 @@ class ModelReader:
         first = next(iter(layers.values()))
         if not (isinstance(first, Layer) and first.kind == "InputLayer"):
             made = missing_input(entry, config, first, self.shapes, nested=bool(prefix))
+            while made.name in layers:
+                made = made.but(name=f"{made.name}_1")
             layers = {made.name: made, **layers}
         names = list(layers)
         calls = tuple(Call(after, 0, (Ref(before),)) for before, after in pairwise(names))

@@ -288,3 +288,38 @@ def test_a_heap_whose_free_space_has_no_size_is_refused_and_not_walked_for_ever(
 def test_a_description_longer_than_allowed_is_refused_before_it_is_read(h5_file, refusal):
     path = h5_file(lambda file: file.attrs.__setitem__("model_config", " " * 2**20))
     assert "cannot be read" in refusal(path, budget=Budget(config_bytes=2**18, heap_bytes=2**16)).what
+
+
+def test_a_newer_form_of_hdf5_is_refused_with_how_to_rewrite_it(keras_file, refusal):
+    made = io.BytesIO()
+    with h5py.File(made, "w", libver="latest") as file:
+        file[KERNEL] = np.zeros((4, 3), "f4")
+    error = refusal(keras_file(weights=made.getvalue()))
+    assert error.what == "is written in a form of HDF5 that Keras does not use, or is damaged"
+    assert "h5repack" in error.hint
+
+
+def test_a_group_whose_links_lie_in_a_heap_is_refused_and_not_walked(keras_file, refusal):
+    """Where such a heap is damaged, the library frees memory that it never allocated."""
+
+    def write(file):
+        group = file.create_group("layers/dense_2/vars", track_order=True)
+        for number in range(20):
+            group[str(number)] = np.zeros(3, "f4")
+
+    error = refusal(keras_file(weights=write))
+    assert error.what == "is written in a form of HDF5 that Keras does not use, or is damaged"
+
+
+def test_a_link_message_that_points_to_a_heap_that_is_not_there_is_refused(keras_file, refusal):
+    """The damaged file that ended the process: an ordinary message turned into one of the newer form."""
+    made = io.BytesIO()
+    with h5py.File(made, "w") as file:
+        file["layers/dense/vars/0"] = np.zeros((4, 3), "f4")
+        address = h5py.h5o.get_info(file["layers/dense/vars"].id).addr
+    data = bytearray(made.getvalue())
+    assert data[address + 16 : address + 18] == b"\x11\0"  # a symbol table
+    data[address + 16] = 0x02
+    error = refusal(keras_file(weights=bytes(data)))
+    assert error.exit_code == 3
+    assert "is damaged" in error.what
