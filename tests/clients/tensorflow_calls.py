@@ -9,6 +9,7 @@ import json
 import sys
 
 import grpc
+import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import (
     classification_pb2,
@@ -23,10 +24,18 @@ from tensorflow_serving.apis import (
 )
 
 TYPES = {
-    "FP16": tf.float16,
-    "FP32": tf.float32,
+    "BOOL": tf.bool,
+    "UINT8": tf.uint8,
+    "UINT16": tf.uint16,
+    "UINT32": tf.uint32,
+    "UINT64": tf.uint64,
+    "INT8": tf.int8,
+    "INT16": tf.int16,
     "INT32": tf.int32,
     "INT64": tf.int64,
+    "FP16": tf.float16,
+    "FP32": tf.float32,
+    "FP64": tf.float64,
     "BYTES": tf.string,
 }
 EMPTY = {
@@ -59,7 +68,9 @@ class Calls:
         if "label" in asked:
             request.model_spec.version_label = asked["label"]
         for name, (datatype, elements) in asked["inputs"].items():
-            request.inputs[name].CopyFrom(tf.make_tensor_proto(elements, TYPES[datatype]))
+            # By way of an array: from a list, TensorFlow 2.21 makes 0 of a uint64 that no int64 holds.
+            array = np.array(elements, TYPES[datatype].as_numpy_dtype)
+            request.inputs[name].CopyFrom(tf.make_tensor_proto(array))
         response = self.prediction.Predict(request, timeout=60)
         outputs = {name: elements_of(tensor) for name, tensor in response.outputs.items()}
         return {"version": response.model_spec.version.value, "outputs": outputs}

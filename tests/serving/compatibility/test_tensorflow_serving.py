@@ -1,12 +1,29 @@
 """tensorflow-serving-api's stubs with TensorFlow's own tensors, unmodified, in a process of their own."""
 
+import shutil
+
 import pytest
+from onnx import TensorProto
 
 pytestmark = pytest.mark.slow
 
 X = {"x": ["FP32", [[1, 2, 3], [4, 5, 6]]]}
 TWICE, ONCE = [[3, 5, 7], [9, 11, 13]], [[2, 3, 4], [5, 6, 7]]
 A, B = ["INT32", [list(range(16))]], ["INT32", [[5] * 16]]
+
+SAME = {
+    "BOOL": (TensorProto.BOOL, [[True, False]]),
+    "UINT8": (TensorProto.UINT8, [[0, 255]]),
+    "UINT16": (TensorProto.UINT16, [[0, 65535]]),
+    "UINT32": (TensorProto.UINT32, [[0, 2**32 - 1]]),
+    "UINT64": (TensorProto.UINT64, [[0, 2**64 - 1]]),
+    "INT8": (TensorProto.INT8, [[-128, 127]]),
+    "INT16": (TensorProto.INT16, [[-(2**15), 2**15 - 1]]),
+    "INT32": (TensorProto.INT32, [[-(2**31), 2**31 - 1]]),
+    "INT64": (TensorProto.INT64, [[-(2**63), 2**63 - 1]]),
+    "FP64": (TensorProto.DOUBLE, [[0.1, -1e300]]),
+}
+"""Models that return what they get, and what they get; ``text`` and ``half`` do the same for the others."""
 
 REQUESTS = {
     "newest": {"model": "affine", "inputs": X},
@@ -25,13 +42,28 @@ REQUESTS = {
     "Classify": {"method": "Classify"},
     "Regress": {"method": "Regress"},
     "MultiInference": {"method": "MultiInference"},
+    **{
+        f"same_{name}": {"model": f"same_{name}", "inputs": {"x": [name, sent]}}
+        for name, (_, sent) in SAME.items()
+    },
 }
 
 
 @pytest.fixture(scope="module")
-def done(ask, full_server):
+def address(full_repository, onnx_models, tmp_path_factory, start_module_server):
+    root = tmp_path_factory.mktemp("repository") / "all"
+    shutil.copytree(full_repository, root)
+    for name, (element, _) in SAME.items():
+        (root / f"same_{name}" / "1").mkdir(parents=True)
+        model = onnx_models.identity(element, ["batch", 2])
+        (root / f"same_{name}" / "1" / "model.onnx").write_bytes(model)
+    return start_module_server(root).address
+
+
+@pytest.fixture(scope="module")
+def done(ask, address):
     job = {
-        "address": full_server.address,
+        "address": address,
         "labels": {"affine": {"stable": 1}},
         "requests": list(REQUESTS.values()),
         "metadata": ["affine", "labels_lite"],
@@ -78,6 +110,11 @@ def test_requests_are_answered(answers, request_name, version, outputs):
 def test_refusals_name_what_to_do(answers, request_name, code, text):
     assert answers[request_name]["code"] == code
     assert text in answers[request_name]["text"]
+
+
+@pytest.mark.parametrize("datatype", SAME)
+def test_every_type_comes_back_as_it_was_sent(answers, datatype):
+    assert answers[f"same_{datatype}"] == {"version": 1, "outputs": {"y": SAME[datatype][1]}}
 
 
 def test_labels_were_taken(done):
