@@ -75,12 +75,12 @@ class Repository:
         with self._changing:
             folder = layout.scan(self._root, may_be_empty=True).get(name)
             if folder is None:
-                raise ModelNotFoundError(f"the repository holds no model '{name}'")
+                raise ModelNotFoundError(f"failed to load '{name}': the repository holds no such model")
             self._refresh(folder, config, retry=True)
             state = self._models[name]
         if state.failed:
             version, reason = max(state.failed.items(), key=lambda item: int(item[0]))
-            raise ModelLoadError(f"model '{name}' version {version} cannot be loaded: {reason}")
+            raise ModelLoadError(f"failed to load '{name}', version {version}: {reason}")
 
     def unload(self, name: str) -> None:
         """Take a model back. Requests that it has begun are answered.

@@ -4,7 +4,7 @@
 from protos import open_inference_pb2 as pb
 from serving.dataplane.dataplane import DataPlane
 from serving.dataplane.model_control import ModelControl
-from serving.errors import InvalidInputError, UnsupportedError
+from serving.errors import InvalidInputError, ModelLoadError, UnsupportedError
 from serving.repository.config import ModelConfig
 from serving.repository.model import LoadedModel
 from serving.repository.statistics import Total
@@ -96,7 +96,10 @@ def _config(request: pb.RepositoryModelLoadRequest) -> ModelConfig | None:
             raise InvalidInputError(f"a load takes the parameter '{CONFIG}' and no other; got '{name}'")
     if CONFIG not in request.parameters:
         return None
-    return config_message.parse_json(request.parameters[CONFIG].string_param)
+    try:
+        return config_message.parse_json(request.parameters[CONFIG].string_param)
+    except ModelLoadError as error:
+        raise InvalidInputError(f"failed to load '{request.model_name}': {error}") from error
 
 
 def _statistics(model: LoadedModel) -> pb.ModelStatistics:

@@ -82,7 +82,7 @@ def test_asking_for_a_load_tries_a_bad_version_again(models, repository, monkeyp
     tried = []
     load = refresh.load
     monkeypatch.setattr(refresh, "load", lambda *args: tried.append(args[1]) or load(*args))
-    with pytest.raises(ModelLoadError, match="version 2 cannot be loaded: onnxruntime"):
+    with pytest.raises(ModelLoadError, match="version 2: onnxruntime"):
         models.load("affine")
     assert tried == [2]
     assert models.get("affine").version == "1"

@@ -82,7 +82,7 @@ def test_a_load_takes_the_newest_version_and_a_bad_one_changes_nothing(served, r
     assert ask(client) == (2, "2")
     repository.onnx("affine", b"junk", 3)
     with pytest.raises(
-        InferenceServerException, match=r"UNAVAILABLE.*version 3 cannot be loaded: onnxruntime"
+        InferenceServerException, match=r"UNAVAILABLE.*failed to load 'affine', version 3: onnxruntime"
     ):
         client.load_model("affine")
     assert ask(client) == (2, "2")
