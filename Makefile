@@ -1,10 +1,13 @@
 # Everything a person does here. `make demo` and `make test` need only Python 3.11 (or newer) and make.
-PYTHON ?= python3.11
-VENV   := .venv
-BIN    := $(VENV)/bin
-STAMP  := $(VENV)/.installed
+PYTHON  ?= python3.11
+VENV    := .venv
+BIN     := $(VENV)/bin
+STAMP   := $(VENV)/.installed
+CLIENTS := .venv-clients
+SEED    ?= 1
+COUNT   ?= 20000
 
-.PHONY: demo test lint protos train lock test-image wheel clean
+.PHONY: demo test test-all lint protos train lock docs parity bench fuzz-archive clients wheel test-image clean
 
 $(STAMP): requirements/dev.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -12,17 +15,28 @@ $(STAMP): requirements/dev.txt pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# kserve, tensorflow-serving-api and grpc_requests want other versions than ours: an environment of their own.
+$(CLIENTS)/.installed: requirements/clients.txt
+	$(PYTHON) -m venv $(CLIENTS)
+	$(CLIENTS)/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/clients.txt
+	@touch $@
+
 demo: $(STAMP)  ## convert the example models, prove them, serve them, call them
 	@$(BIN)/python tests/e2e/demo.py
 
-test: $(STAMP) lint  ## every test
+test: $(STAMP) clients lint  ## every test but the heaviest architectures
+	$(BIN)/python -m pytest -m "not heavy"
+
+test-all: $(STAMP) clients lint  ## every test
 	$(BIN)/python -m pytest
 
-lint: $(STAMP)  ## style, types, and generated code up to date
+lint: $(STAMP)  ## style, types, and generated code and pages up to date
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/python protos/generate.py --check
+
+clients: $(CLIENTS)/.installed  ## the environment of other people's clients
 
 protos: $(STAMP)  ## regenerate the protobuf code
 	$(BIN)/python protos/generate.py
@@ -33,6 +47,10 @@ train: $(STAMP)  ## train the example models again
 lock: $(STAMP)  ## pin every dependency again, with hashes
 	$(BIN)/python requirements/lock.py
 
+bench: $(STAMP)  ## our server against a bare one, and batching (needs h2load, from Debian's nghttp2-client)
+	$(BIN)/python benchmarks/rpc.py
+	$(BIN)/python benchmarks/batching.py
+
 wheel: $(STAMP)  ## build the wheel into dist/
 	$(BIN)/python -m build --no-isolation --wheel
 
@@ -40,4 +58,4 @@ test-image: $(STAMP)  ## build the images and call the server in one (as root; n
 	deploy/test-image
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(CLIENTS) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
