@@ -125,18 +125,12 @@ def wire_form(name: str, tensor: core.TensorProto, budget: Budget) -> bytes | me
         InvalidInputError: The elements stand in the wrong field, are too many, or do not fit their type.
     """
     held = datatype(name, tensor)
-    filled = [
-        each.name for each, _ in tensor.ListFields() if each.name == CONTENT or each.name.endswith("_val")
-    ]
-    allowed = {FIELDS[held]} if held == BYTES else {FIELDS[held], CONTENT}
-    if len(filled) > 1 or not allowed.issuperset(filled):
-        raise InvalidInputError(
-            f"input '{name}' of type {core.DataType.Name(tensor.dtype)} takes its elements in "
-            f"{' or '.join(sorted(allowed))}; got {' and '.join(filled)}"
-        )
-    if filled == [CONTENT]:
-        return tensor.tensor_content
-    values, count = getattr(tensor, FIELDS[held]), prod(shape(name, tensor))
+    values = getattr(tensor, FIELDS[held])
+    content = tensor.tensor_content
+    if content and held != BYTES and not values:
+        return content
+    _check_fields(name, tensor, held)
+    count = prod(shape(name, tensor))
     if len(values) > count:
         raise InvalidInputError(f"input '{name}' has {count} elements by its shape; got {len(values)}")
     if held == BYTES:
@@ -167,6 +161,19 @@ def write_shape(sizes: Sequence[int], shape: core.TensorShapeProto) -> None:
     shape.SetInParent()
     for size in sizes:
         shape.dim.add(size=size)
+
+
+def _check_fields(name: str, tensor: core.TensorProto, held: str) -> None:
+    """Refuse elements in any field but the one for their type: they would be taken for missing, that is for zeros."""
+    filled = [
+        each.name for each, _ in tensor.ListFields() if each.name == CONTENT or each.name.endswith("_val")
+    ]
+    if filled and filled != [FIELDS[held]]:
+        allowed = FIELDS[held] if held == BYTES else f"{FIELDS[held]} or {CONTENT}"
+        raise InvalidInputError(
+            f"input '{name}' of type {core.DataType.Name(tensor.dtype)} takes its elements in {allowed}; "
+            f"got {' and '.join(filled)}"
+        )
 
 
 def _strings(name: str, values: Sequence[bytes], count: int, budget: Budget) -> bytes:
