@@ -1,16 +1,11 @@
-"""Between ``inference.ModelConfig``, in a message or as the text of a ``config.pbtxt``, and our own, in pairs.
-
-A field that this server does not honour is refused by its name: a model that is served otherwise than its config
-says would answer wrongly without anyone knowing.
-"""
+"""Between ``inference.ModelConfig``, in a message or as the text of a ``config.pbtxt``, and our own, in pairs."""
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, cast
 
 from google.protobuf import json_format, text_format
-from google.protobuf.message import Message
 
 from protos import model_config_pb2 as pb
 from serving.datatypes import BYTES
@@ -25,27 +20,14 @@ from serving.repository.config import (
     WarmupRequest,
 )
 from serving.repository.model import LoadedModel
-from serving.runtimes import ARTEFACTS
+from serving.rpc.config_refusals import check
 from serving.runtimes.runtime import TensorSpec
 
 MICROSECONDS = 1_000_000
 """In a second. Divided by, it gives the float that the decimal notation does."""
 
-HONOURED = """
-    name platform backend version_policy max_batch_size default_model_filename parameters
-    input.name input.data_type input.dims input.format
-    output.name output.data_type output.dims output.label_filename
-    dynamic_batching
-    instance_group.name instance_group.kind instance_group.count
-    model_warmup.name model_warmup.batch_size model_warmup.count
-    model_warmup.inputs.value.data_type model_warmup.inputs.value.dims
-    model_warmup.inputs.value.zero_data model_warmup.inputs.value.random_data
-    optimization.priority optimization.input_pinned_memory optimization.output_pinned_memory
-    model_transaction_policy response_cache
-""".split()
-"""Fields that may be set; one that holds others may be set with all of them. Pinned memory is a GPU's affair."""
-
-_STATES_BATCH = re.compile(r"^\s*max_batch_size\s*:", re.MULTILINE)
+_NOT_FIELDS = re.compile(r""" "(?:\\.|[^"\\])*" | '(?:\\.|[^'\\])*' | \#[^\n]* """, re.VERBOSE)
+"""Strings and comments of the text format."""
 
 
 def parse(text: str) -> ModelConfig:
@@ -59,7 +41,8 @@ def parse(text: str) -> ModelConfig:
         text_format.Parse(text, message)
     except text_format.ParseError as error:
         raise ModelLoadError(f"config.pbtxt is not valid, at line:column {error}") from error
-    return to_model_config(message, states_batch=bool(_STATES_BATCH.search(text)))
+    # A number that is 0 and one that is absent are the same in the message, and not to its author.
+    return to_model_config(message, states_batch="max_batch_size" in _NOT_FIELDS.sub("", text))
 
 
 def parse_json(text: str) -> ModelConfig:
@@ -87,7 +70,7 @@ def to_model_config(message: pb.ModelConfig, *, states_batch: bool) -> ModelConf
     Raises:
         ModelLoadError: It asks for something that this server does not do.
     """
-    _check(message)
+    check(message)
     batching = message.dynamic_batching if message.HasField("dynamic_batching") else None
     policy = batching.default_queue_policy if batching and batching.HasField("default_queue_policy") else None
     return ModelConfig(
@@ -141,49 +124,6 @@ def from_loaded_model(model: LoadedModel) -> pb.ModelConfig:
         # What gathers while the model runs shares the next run, whether or not its owner said so.
         message.dynamic_batching.SetInParent()
     return message
-
-
-def _check(message: pb.ModelConfig) -> None:
-    refused = next((path for path in _set_fields(message) if not _honoured(path)), None)
-    if refused is not None:
-        raise ModelLoadError(f"its config sets '{refused}', which this server does not do; remove it")
-    if message.model_transaction_policy.decoupled:
-        raise ModelLoadError("its config asks for decoupled answers, which this server does not give")
-    if message.response_cache.enable:
-        raise ModelLoadError("its config asks for a response cache, which this server does not have")
-    if any(group.kind == pb.ModelInstanceGroup.KIND_GPU for group in message.instance_group):
-        raise ModelLoadError("its config asks for a GPU; this server runs models on the CPU, say KIND_CPU")
-    if message.default_model_filename and message.default_model_filename not in ARTEFACTS:
-        raise ModelLoadError(
-            f"its config calls the model's file '{message.default_model_filename}'; "
-            f"here it is one of {', '.join(ARTEFACTS)}"
-        )
-    if message.max_batch_size < 0:
-        raise ModelLoadError(f"its config says max_batch_size {message.max_batch_size}; say 0 or more")
-
-
-def _set_fields(message: Message, above: str = "") -> Iterator[str]:
-    """The dotted paths of all fields that are set, those that hold others left out if those are looked at."""
-    for field, value in message.ListFields():
-        path = f"{above}{field.name}"
-        if _honoured(path) or field.message_type is None:
-            yield path
-            continue
-        entries = field.message_type.GetOptions().map_entry
-        if entries:
-            held = [each for each in value.values() if isinstance(each, Message)]
-            path = f"{path}.value"
-        else:
-            held = list(value) if field.is_repeated else [value]
-        if not any(name.startswith(f"{path}.") for name in HONOURED):
-            yield path.removesuffix(".value")
-            continue
-        for each in held:
-            yield from _set_fields(each, f"{path}.")
-
-
-def _honoured(path: str) -> bool:
-    return path in HONOURED
 
 
 def _to_versions(message: pb.ModelVersionPolicy) -> VersionPolicy:

@@ -13,7 +13,7 @@ from serving.repository.config import (
     WarmupInput,
     WarmupRequest,
 )
-from serving.rpc import config_message
+from serving.rpc import config_message, config_refusals
 
 FULL = """
 name: "function"
@@ -95,6 +95,9 @@ def test_an_empty_config_leaves_everything_to_the_model():
 def test_no_batch_is_not_the_same_as_silence():
     assert config_message.parse("").max_batch_size is None
     assert config_message.parse("max_batch_size: 0").max_batch_size == 0
+    assert config_message.parse('name: "a" max_batch_size: 0').max_batch_size == 0
+    assert config_message.parse("# max_batch_size: 0").max_batch_size is None
+    assert config_message.parse('name: "max_batch_size: \\" 0"').max_batch_size is None
     assert config_message.parse_json("{}").max_batch_size is None
     assert config_message.parse_json('{"max_batch_size": 0}').max_batch_size == 0
 
@@ -155,7 +158,7 @@ def test_what_changes_nothing_is_let_pass(text):
 
 
 def test_every_field_that_is_honoured_exists():
-    for path in config_message.HONOURED:
+    for path in config_refusals.HONOURED:
         message = pb.ModelConfig.DESCRIPTOR
         for name in path.split("."):
             message = message.fields_by_name[name].message_type if message else None
