@@ -13,6 +13,8 @@ import h5py
 import numpy as np
 import pytest
 
+# numpy asks for the processor; matplotlib, where it is installed, for fonts.
+_LIBRARIES_ASK = [["subprocess.Popen", "uname"], ["subprocess.Popen", "fc-list"]]
 HERE = Path(__file__).parent
 
 
@@ -34,11 +36,11 @@ class Run:
         return [event[1] for event in self.events if event[0] == "open"]
 
     def other(self) -> list[list[str]]:
-        """Everything but opening files, loading installed libraries, and numpy's question for the processor."""
+        """Everything but opening files, loading installed libraries, and what libraries ask whatever the model."""
         return [
             event
             for event in self.events
-            if event[0] not in {"open", "ctypes.dlopen"} and event[:2] != ["subprocess.Popen", "uname"]
+            if event[0] not in {"open", "ctypes.dlopen"} and event[:2] not in _LIBRARIES_ASK
         ]
 
 

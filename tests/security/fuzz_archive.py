@@ -48,8 +48,13 @@ def main() -> int:
         findings += died
         number += done
     findings += tally["finding"]
-    print(f"{options.cases:,} files: " + ", ".join(f"{n:,} {what}" for what, n in sorted(tally.items())))
+    _say(f"{options.cases:,} files: " + ", ".join(f"{n:,} {what}" for what, n in sorted(tally.items())))
     return 1 if findings else 0
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def _options() -> argparse.Namespace:
@@ -74,10 +79,7 @@ def _process(
         if done == count:
             return done, 0
         number = first + done
-        print(
-            f"case {number}: the process died, {_moved(Path(folder) / 'case', options.keep, number)}",
-            flush=True,
-        )
+        _say(f"case {number}: the process died, {_moved(Path(folder) / 'case', options.keep, number)}")
     return done + 1, 1
 
 
@@ -94,7 +96,7 @@ def _tallied(command: list[str], tally: collections.Counter[str]) -> int:
             tally[what] += 1
             done += 1
             if what == "finding":
-                print(text, flush=True)
+                _say(text)
         watchdog.cancel()
     return done
 
@@ -118,7 +120,7 @@ def _work(options: argparse.Namespace) -> int:
         what = _outcome(path)
         if what.startswith("finding"):
             what += f"; case {number}, {_moved(path, options.keep, number)}"
-        print(what, flush=True)
+        _say(what)
     return 0
 
 

@@ -77,8 +77,14 @@ def test_cve_2024_3660_code_in_a_lambda(hostile, refused, canary, marker):
 
 @pytest.mark.parametrize(
     ("module", "name"),
-    [("os", "system"), ("subprocess", "Popen"), ("builtins", "exec"), ("importlib", "import_module"), ("pickle", "loads")],
-)  # fmt: skip
+    [
+        ("os", "system"),
+        ("subprocess", "Popen"),
+        ("builtins", "exec"),
+        ("importlib", "import_module"),
+        ("pickle", "loads"),
+    ],
+)
 def test_cve_2025_1550_a_layer_that_is_any_class_of_any_module(hostile, refused, canary, module, name):
     path = hostile(entry(name, "x", module, args=["touch", str(canary)], command=f"touch {canary}"))
     refused(path, 3, f"layer 'x': names {module}.{name}, which is no part of a model")
@@ -141,7 +147,8 @@ def test_cve_2025_12058_a_vocabulary_from_a_file_or_an_address(hostile, refused,
     refused(path, 3, f"layer 'words': is a {kind} that reads its vocabulary from '")
 
 
-def test_cve_2025_12638_a_tar_that_unpacks_outside_its_folder(tmp_path, refused, canary):
+@pytest.mark.usefixtures("canary")
+def test_cve_2025_12638_a_tar_that_unpacks_outside_its_folder(tmp_path, refused):
     path = tmp_path / "hostile.keras"
     with tarfile.open(path, "w") as archive:
         member = tarfile.TarInfo("../canary")
@@ -150,7 +157,8 @@ def test_cve_2025_12638_a_tar_that_unpacks_outside_its_folder(tmp_path, refused,
     refused(path, 3, "is neither a .keras archive nor an HDF5 file")
 
 
-def test_cve_2025_12638_a_zip_that_unpacks_outside_its_folder(hostile, refused, canary):
+@pytest.mark.usefixtures("canary")
+def test_cve_2025_12638_a_zip_that_unpacks_outside_its_folder(hostile, refused):
     refused(hostile(members=[("../canary", b"ran")]), 3, "leaves the archive ('..' in its path)")
 
 
@@ -205,6 +213,7 @@ def test_cve_2026_1462_a_layer_that_loads_a_saved_model(hostile, refused, tmp_pa
 
 
 @pytest.mark.parametrize("name", ["../../canary", "assets/../../canary", "/tmp/canary", "..\\canary"])  # noqa: S108  no file is made
-def test_cve_2026_12479_a_layer_whose_name_is_a_path(hostile, refused, canary, name):
+@pytest.mark.usefixtures("canary")
+def test_cve_2026_12479_a_layer_whose_name_is_a_path(hostile, refused, name):
     path = hostile(entry("Dense", name, units=3, activation="linear"))
     refused(path, 3, "has a layer named like a path that leads elsewhere: '")

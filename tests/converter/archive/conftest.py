@@ -84,14 +84,19 @@ def h5_file(tmp_path):
     return make
 
 
+def described(path, **budget):
+    with open_archive(path, **budget) as archive:
+        archive.verify()
+        return describe(archive, {}, InputShapes())
+
+
 @pytest.fixture
 def refusal():
     """The error with which a file is refused, while it is opened or described."""
 
     def refuse(path, **budget) -> ConversionError:
-        with pytest.raises(ConversionError) as caught, open_archive(path, **budget) as archive:
-            archive.verify()
-            describe(archive, {}, InputShapes())
+        with pytest.raises(ConversionError) as caught:
+            described(path, **budget)
         lines = str(caught.value).splitlines()
         assert len(lines) <= 2
         assert all(line.isprintable() for line in lines)
