@@ -11,6 +11,7 @@ from converter.description.inline import inline
 from converter.description.input_shape import InputShapes
 from converter.description.layer_reader import LayerReader
 from converter.description.model_reader import ModelReader
+from converter.description.weight_shapes import require_fitting_weights
 from converter.errors import UnsafeFileError, UsageError
 from converter.graph import Graph
 from converter.signature import TensorSpec
@@ -92,6 +93,7 @@ def describe(archive: Archive, stated: Mapping[str, str], shapes: InputShapes) -
     unowned = next(archive.weights.left(), None)
     if unowned is not None:
         raise UnsafeFileError("is a weight that no layer owns", where=f"{archive.path.name}: {unowned}")
+    require_fitting_weights(graph)
     for name in stated:
         if name not in layers.used:
             raise UsageError(f"--activation names the layer '{name}', which is not in {archive.path.name}")
