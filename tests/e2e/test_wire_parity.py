@@ -41,7 +41,7 @@ def address(models, root, tmp_path_factory):
     subprocess.run(
         [*command, "--repository", repository], check=True, timeout=300, capture_output=True, **quiet
     )
-    serve = [sys.executable, "-m", "serving", "serve", repository, "--port", "0"]
+    serve = [sys.executable, "-m", "serving", "serve", repository, "--port", "0", "--metrics-port", "off"]
     with subprocess.Popen(serve, stdout=subprocess.PIPE, **quiet) as server:
         try:
             yield server.stdout.readline().split()[-1]
