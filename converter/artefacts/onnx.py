@@ -5,9 +5,11 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 import onnx
 import onnxruntime
@@ -20,7 +22,7 @@ from converter.signature import TensorSpec
 
 THREADS = 2
 _FATAL_ONLY = 4
-_PASSED_ON = frozenset({"Identity", "Cast"})
+_PASSED_ON = frozenset({"Identity", "Cast", "Transpose"})
 
 
 class OnnxArtefact:
@@ -66,10 +68,13 @@ class OnnxArtefact:
         logits = self._logits()
         if not logits:
             return {}
-        known = {spec.name for spec in (*self.inputs, *self.outputs)}
-        session = self._session(*sorted(set(logits.values()) - known))
-        values = session.run(list(logits.values()), in_order(inputs, self.inputs))
-        return dict(zip(logits, values, strict=True))
+        known = {spec.name for spec in self.outputs}
+        session = self._session(*sorted({tensor for tensor, _ in logits.values()} - known))
+        values = session.run([tensor for tensor, _ in logits.values()], in_order(inputs, self.inputs))
+        return {
+            name: reduce(np.transpose, orders, value)
+            for (name, (_, orders)), value in zip(logits.items(), values, strict=True)
+        }
 
     def operators(self) -> Counter[str]:
         """How often each operator occurs, subgraphs included."""
@@ -91,16 +96,22 @@ class OnnxArtefact:
         """Read ``metadata_props``."""
         return dict(json.loads(self._metadata.get(PROVENANCE_KEY, "{}")))
 
-    def _logits(self) -> dict[str, str]:
-        """By output that a Softmax produces: the name of that Softmax's input."""
+    def _logits(self) -> dict[str, tuple[str, list[list[int] | None]]]:
+        """By output that a Softmax produces: the name of that Softmax's input, and how it is to be transposed.
+
+        A softmax over the channels of an image is computed with the channels in another place.
+        """
         producers = {name: node for node in self._light.graph.node for name in node.output}
         found = {}
         for output in self._light.graph.output:
             node = producers.get(output.name)
+            orders: list[list[int] | None] = []
             while node is not None and node.op_type in _PASSED_ON:
+                if node.op_type == "Transpose":
+                    orders.insert(0, next((list(e.ints) for e in node.attribute if e.name == "perm"), None))
                 node = producers.get(node.input[0])
             if node is not None and node.op_type == "Softmax":
-                found[output.name] = str(node.input[0])
+                found[output.name] = str(node.input[0]), orders
         return found
 
     def _session(self, *extra: str) -> onnxruntime.InferenceSession:
