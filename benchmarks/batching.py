@@ -1,6 +1,6 @@
 """What batching brings: a model of four layers of 1024 units, 32 connections with one request under way each.
 
-    python benchmarks/batching.py [--rounds 5] [--seconds 2]
+    python benchmarks/batching.py [--rounds 9] [--seconds 1]
 
 ``alone`` runs each request by itself, ``gathered`` (the default) runs together what waits while the model is busy,
 ``delayed`` lets the first request of a batch wait up to 2 ms for company. They take turns.
@@ -29,30 +29,30 @@ CONFIGS = {
 def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description="what batching brings")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--seconds", type=float, default=1.0, help="of each measurement")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         content = mlp([WIDTH] * 5)
         for name, config in CONFIGS.items():
             add_model(folder / "models", name, content, config)
-        with plainserve(folder / "models") as address:
+        with plainserve(folder / "models") as server:
             rates: dict[str, list[float]] = {name: [] for name in CONFIGS}
             for _ in range(options.rounds):
                 for name, found in rates.items():
                     found.append(
                         h2load(
-                            address,
+                            server,
                             request(name, WIDTH),
                             folder,
                             connections=CONNECTIONS,
                             seconds=options.seconds,
-                        )
+                        ).rate
                     )
             print(f"| {CONNECTIONS} connections | requests/s | of alone | mean executed batch |")
             print("|---|---|---|---|")
-            with grpc.insecure_channel(address) as channel:
+            with grpc.insecure_channel(server.address) as channel:
                 for name, found in rates.items():
                     ask = pb.ModelStatisticsRequest(name=name)
                     done = GRPCInferenceServiceStub(channel).ModelStatistics(ask).model_stats[0]

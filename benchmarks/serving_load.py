@@ -8,11 +8,13 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import onnx
+import psutil
 from onnx import TensorProto, helper
 
 from protos import open_inference_pb2 as pb
@@ -59,8 +61,39 @@ def request(model: str, size: int) -> bytes:
     return data
 
 
+@dataclass(frozen=True)
+class Server:
+    """A server in a process of its own.
+
+    Attributes:
+        address: Where it listens.
+        process: Where it runs.
+    """
+
+    address: str
+    process: psutil.Process
+
+    def cpu_seconds(self) -> float:
+        """The processor time it has used."""
+        times = self.process.cpu_times()
+        return float(times.user + times.system)
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a server did under load.
+
+    Attributes:
+        rate: Requests per second.
+        cpu: Seconds of processor time of the server for each request; other programs hardly change it.
+    """
+
+    rate: float
+    cpu: float
+
+
 @contextmanager
-def process(*arguments: str) -> Iterator[str]:
+def process(*arguments: str) -> Iterator[Server]:
     """A server that prints a line that ends with its address; ended on leaving."""
     started = subprocess.Popen([sys.executable, *arguments], stdout=subprocess.PIPE, text=True)
     assert started.stdout is not None  # noqa: S101  a pipe was asked for
@@ -69,19 +102,19 @@ def process(*arguments: str) -> Iterator[str]:
         line = started.stdout.readline().split() if ready else []
         if not line:
             raise SystemExit(f"a server did not start: {' '.join(arguments)}")
-        yield line[-1]
+        yield Server(line[-1], psutil.Process(started.pid))
     finally:
         started.terminate()
         started.wait(30)
 
 
-def plainserve(root: Path) -> AbstractContextManager[str]:
+def plainserve(root: Path) -> AbstractContextManager[Server]:
     """Our server for a repository."""
     return process("-m", "serving", "serve", str(root), "--port", "0", "--metrics-port", "off")
 
 
-def h2load(address: str, body: bytes, folder: Path, *, connections: int, seconds: float) -> float:
-    """Requests per second that a server answers; each connection has one request under way.
+def h2load(server: Server, body: bytes, folder: Path, *, connections: int, seconds: float) -> Load:
+    """What a server does under load; each connection has one request under way.
 
     Raises:
         SystemExit: h2load is missing, or a request failed.
@@ -92,11 +125,13 @@ def h2load(address: str, body: bytes, folder: Path, *, connections: int, seconds
     data.write_bytes(b"\0" + struct.pack(">I", len(body)) + body)
     command = [
         "h2load", f"--clients={connections}", "--max-concurrent-streams=1", f"--duration={round(seconds * 1000)}ms",
-        "--warm-up-time=500ms", f"--data={data}", "--header=content-type: application/grpc", "--header=te: trailers",
-        f"http://{address}{INFER}",
+        f"--data={data}", "--header=content-type: application/grpc", "--header=te: trailers",
+        f"http://{server.address}{INFER}",
     ]  # fmt: skip
+    before = server.cpu_seconds()
     output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    used = server.cpu_seconds() - before
     rate, done = _RATE.search(output), _DONE.search(output)
     if rate is None or done is None or any(int(count) for count in done.groups()[1:]):
         raise SystemExit(f"h2load could not do its work:\n{output}")
-    return float(rate[1])
+    return Load(float(rate[1]), used / int(done[1]))
