@@ -15,7 +15,7 @@ $(STAMP): requirements/dev.txt pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# kserve, tensorflow-serving-api and grpc_requests want other versions than ours: an environment of their own.
+# kserve and grpc_requests want other versions than ours: an environment of their own.
 $(CLIENTS)/.installed: requirements/clients.txt
 	$(PYTHON) -m venv $(CLIENTS)
 	$(CLIENTS)/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/clients.txt

@@ -1,8 +1,9 @@
 """Pin every dependency with hashes, naming no index and no address.
 
-Four files: ``dev.txt`` is everything; ``server.txt`` and ``converter.txt`` are what the images install and
+Five files: ``dev.txt`` is everything; ``server.txt`` and ``converter.txt`` are what the images install and
 ``build.txt`` is what builds the wheel in them, constrained to the versions of ``dev.txt`` so that what was
-tested is what is shipped.
+tested is what is shipped. ``clients.txt`` has the clients that the tests call the server with and that cannot share
+an environment with the rest.
 """
 
 import subprocess
@@ -30,12 +31,13 @@ FILES = {
     DEV: [str(PYPROJECT), "--all-extras", "--group=dev"],
     HERE / "server.txt": [str(PYPROJECT), f"--constraint={DEV}"],
     HERE / "converter.txt": [str(PYPROJECT), "--extra=converter", f"--constraint={DEV}"],
+    HERE / "clients.txt": [f"--group={PYPROJECT}:clients"],
     HERE / "build.txt": [STDIN, f"--constraint={DEV}"],
 }
 
 
 def main() -> None:
-    """Write the four files, ``dev.txt`` first because the others follow it."""
+    """Write the five files, ``dev.txt`` first because the others follow it."""
     build_requirements = tomllib.loads(PYPROJECT.read_text())["build-system"]["requires"]
     for path, options in FILES.items():
         subprocess.run(
