@@ -5,13 +5,14 @@ Each method translates, calls the dataplane, and translates back.
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 
 from protos import open_inference_pb2 as pb
 from serving.dataplane.dataplane import DataPlane
 from serving.dataplane.shared_memory import SharedMemory
 from serving.rpc import translate
-from serving.rpc.request_log import logged
+from serving.rpc.request_log import log, logged
 from serving.rpc.status import described
 
 SERVICE = pb.DESCRIPTOR.services_by_name["GRPCInferenceService"]
@@ -67,7 +68,10 @@ class InferenceService:
     ) -> pb.ModelInferResponse:
         """Run a model."""
         asked = translate.to_infer_request(request, deadline, self._memory)
-        result = await logged(self._plane.infer, asked, request.id)
+        if log.isEnabledFor(logging.INFO):
+            result = await logged(self._plane.infer, asked, request.id)
+        else:
+            result = await self._plane.infer(asked)
         return translate.from_infer_result(result, request, self._memory)
 
     async def ModelStreamInfer(

@@ -1,4 +1,4 @@
-"""One line in the log for each request to a model, if the log is to have such lines."""
+"""One line in the log for each request to a model; whoever calls this has asked the log whether it wants one."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -20,8 +20,6 @@ async def logged(
         request: The request.
         request_id: What its sender calls it.
     """
-    if not log.isEnabledFor(logging.INFO):
-        return await infer(request)
     start, version, code, message, times = perf_counter_ns(), request.version, "CANCELLED", "", {}
     try:
         result = await infer(request)
