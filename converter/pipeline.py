@@ -4,7 +4,7 @@ archive -> description -> reference model -> lowered -> folded -> exporters -> c
 """
 
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,7 +83,7 @@ class _Job:
     source: dict[str, Any]
     description: Description
     rewrites: tuple[Rewrite, ...]
-    model: Any
+    models: list[Any]  # the model once per target: with the last one exported, its memory is free
     signature: Signature
     answers: list[Answer]
     record: dict[str, Any]
@@ -104,6 +104,7 @@ def convert(source: Path, options: Options, progress: Progress) -> Conversion:
         archive.verify()
         description = describe(archive, options.stated, options.shapes)
         _require_finite(description.graph, allowed=options.allow_nonfinite)
+        _require_room(description.graph, options.targets)
         destination = stack.enter_context(open_destination(source, options))
         progress("building")
         job = _prepare(archive, description, options, progress)
@@ -132,7 +133,9 @@ def _prepare(archive: Archive, description: Description, options: Options, progr
         "format": archive.format,
         "keras_version": archive.keras_version,
     }
-    return _Job(source, description, rewrites, model, names, answers, record, options)
+    return _Job(
+        source, description, rewrites, [model] * len(options.targets), names, answers, record, options
+    )
 
 
 def _answers(graph: Graph, names: Signature, options: Options) -> list[Answer]:
@@ -165,9 +168,11 @@ def _target(name: str, job: _Job, destination: Destination, progress: Progress) 
 
 def _export(name: str, job: _Job, staged: Staged, progress: Progress, outcome: Outcome) -> None:
     target = get_target(name)
+    target.require_room(_weight_bytes(job.description.graph))
     legal = target.legalise(job.signature)
     progress(f"exporting {name}")
-    target.export(job.model, legal, staged.path, job.record, job.options.export)
+    target.export(job.models.pop(), legal, staged.path, job.record, job.options.export)
+    gc.collect()
     progress(f"checking {name}")
     artefact = open_artefact(name, staged.path)
     artefact.check()
@@ -206,6 +211,18 @@ def _keep(path: Path, folder: Path, name: str) -> None:
     with reported(folder):
         folder.mkdir(parents=True, exist_ok=True)
         publish(path, folder / name)
+
+
+def _require_room(graph: Graph, targets: Sequence[str]) -> None:
+    """Stop now if no target can hold the weights; one among several fails by itself, later."""
+    size = _weight_bytes(graph)
+    if all((most := get_target(name).most_bytes) is not None and size > most for name in targets):
+        get_target(targets[0]).require_room(size)
+
+
+def _weight_bytes(graph: Graph) -> int:
+    weights = [weight for layer in graph.layers.values() for weight in layer.weights.values()]
+    return sum(weight.size * weight.dtype.itemsize for weight in weights)
 
 
 def _require_finite(graph: Graph, *, allowed: bool) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from converter.errors import UsageError
+from converter.errors import UnsupportedError, UsageError
 from converter.exporters import naming
 from converter.exporters.contract import Exporter, ExportOptions, Json
 from converter.exporters.quiet import quiet
@@ -31,6 +31,7 @@ class Target:
         module: Module that satisfies ``Exporter``.
         legal_name: Replaces what the format cannot hold in the name of an input or output.
         shared_namespace: An output cannot have the name of an input.
+        most_bytes: What a file of the format can hold; None for any number.
     """
 
     name: str
@@ -38,10 +39,27 @@ class Target:
     module: str
     legal_name: naming.LegalName
     shared_namespace: bool = False
+    most_bytes: int | None = None
 
     def artefact_name(self, stem: str) -> str:
         """File or folder name of the artefact of a source called ``stem``."""
         return self.pattern.format(stem=stem)
+
+    def require_room(self, weights: int) -> None:
+        """Check the size of a model before any work is spent on it.
+
+        Args:
+            weights: Bytes of its weights.
+
+        Raises:
+            UnsupportedError: One file of the format cannot hold them.
+        """
+        if self.most_bytes is not None and weights > self.most_bytes:
+            raise UnsupportedError(
+                f"{weights / 1e9:.1f} GB of weights are more than the 2 GB that one file can hold",
+                where=self.name,
+                hint="Convert with --to saved_model, which has no such limit.",
+            )
 
     def legalise(self, signature: Signature) -> Signature:
         """Give inputs and outputs names that the format can hold and tell apart."""
@@ -67,6 +85,9 @@ class Target:
             exporter = cast("Exporter", importlib.import_module(self.module))
             exporter.export(model, signature, path, provenance, options or ExportOptions())
 
+
+# Protobuf and flatbuffers end at 2^31 bytes; a little is left for the graph around the weights.
+_TWO_GB = 2**31 - 2**24
 
 TARGETS: dict[str, Target] = {}
 """Every registered target by name, in the order in which they are listed to the user."""
@@ -98,8 +119,15 @@ def get_target(name: str) -> Target:
 
 
 for _target in (
-    Target("onnx", "{stem}.onnx", "converter.exporters.onnx", naming.any_text, shared_namespace=True),
-    Target("tflite", "{stem}.tflite", "converter.exporters.tflite", naming.argument_name),
+    Target(
+        "onnx",
+        "{stem}.onnx",
+        "converter.exporters.onnx",
+        naming.any_text,
+        shared_namespace=True,
+        most_bytes=_TWO_GB,
+    ),
+    Target("tflite", "{stem}.tflite", "converter.exporters.tflite", naming.argument_name, most_bytes=_TWO_GB),
     Target("saved_model", "{stem}_saved_model", "converter.exporters.saved_model", naming.argument_name),
     Target("keras", "{stem}_plain.keras", "converter.exporters.keras", naming.any_text),
 ):
