@@ -99,7 +99,7 @@ def missing_input(
     layer = first if isinstance(first, Layer) else None
     known = next(filter(None, (_read(raw) for raw in _stored_shapes(entry, config))), None)
     if known is None and layer is not None and layer.kind == "Dense" and "vars/0" in layer.weights:
-        known = (layer.weights["vars/0"].shape[0],)
+        known = layer.weights["vars/0"].shape[:1] or None
     full = shapes.apply("input", known) if not nested else ((None, *known) if known else (None,))
     if full is None:
         raise UnsupportedError(

@@ -323,3 +323,16 @@ def test_a_link_message_that_points_to_a_heap_that_is_not_there_is_refused(keras
     error = refusal(keras_file(weights=bytes(data)))
     assert error.exit_code == 3
     assert "is damaged" in error.what
+
+
+def test_a_kernel_that_is_one_number_is_refused_where_the_input_shape_is_taken_from_it(
+    keras_file, refusal, config
+):
+    del config["config"]["layers"][0]
+
+    def write(file):
+        del file[KERNEL]
+        file[KERNEL] = np.float32(1)
+
+    error = refusal(keras_file(config=config, weights=write))
+    assert error.exit_code in {3, 4}
