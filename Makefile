@@ -51,6 +51,9 @@ bench: $(STAMP)  ## our server against a bare one, and batching (needs h2load, f
 	$(BIN)/python benchmarks/rpc.py
 	$(BIN)/python benchmarks/batching.py
 
+parity: $(STAMP)  ## every row of the parity table, and docs/parity.md from it
+	$(BIN)/python tests/parity/write_page.py
+
 wheel: $(STAMP)  ## build the wheel into dist/
 	$(BIN)/python -m build --no-isolation --wheel
 
