@@ -35,6 +35,10 @@ lint: $(STAMP)  ## style, types, and generated code and pages up to date
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/python protos/generate.py --check
+	$(BIN)/python docs/errors.py --check
+
+docs: $(STAMP)  ## write the pages that are generated from the code
+	$(BIN)/python docs/errors.py
 
 clients: $(CLIENTS)/.installed  ## the environment of other people's clients
 

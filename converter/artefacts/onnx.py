@@ -15,6 +15,7 @@ import onnx
 import onnxruntime
 
 from converter.artefacts.contract import Arrays, in_order
+from converter.artefacts.onnx_outline import outline
 from converter.errors import UnsupportedError
 from converter.exporters.contract import PROVENANCE_KEY
 from converter.exporters.onnx_rewrites.values import without_weights
@@ -38,7 +39,7 @@ class OnnxArtefact:
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
-            proto = onnx.load(path)
+            proto = outline(path)
         except Exception as error:  # google.protobuf's DecodeError, under whichever implementation
             raise UnsupportedError("this is no ONNX file", where=path.name) from error
         self._inputs = tuple(_spec(value) for value in proto.graph.input)

@@ -1,4 +1,4 @@
-"""Layers that only keras.applications has are read as the plain layers they amount to; others of their name are not."""
+"""Layers that only keras.applications has are read as the plain layers they amount to; others so named are not."""
 
 import keras
 import numpy as np

@@ -45,11 +45,11 @@ def test_recurrent_weights_that_fit_are_let_through(kind, bias, gates):
 @pytest.mark.parametrize(
     ("kind", "config", "shapes", "message"),
     [
-        ("Dense", {"units": 10**9}, [(4, 3), (3,)], "stores vars/0 of shape (4, 3) where its options call for (?, 1000000000)"),
+        ("Dense", {"units": 10**9}, [(4, 3), (3,)], "of shape (4, 3) where its options call for (?, 1000000000)"),
         ("Dense", {"units": 4}, [(4, 3), (3,)], "stores vars/0 of shape (4, 3) where its options call for (?, 4)"),
         ("Dense", DENSE, [(4, 3), (4,)], "stores vars/1 of shape (4,) where its options call for (3)"),
         ("Dense", DENSE, [(3,), (3,)], "stores vars/0 of shape (3,) where its options call for (?, 3)"),
-        ("Dense", {"units": "3"}, [(4, 3), (3,)], "stores vars/0 of shape (4, 3) where its options call for (?, '3')"),
+        ("Dense", {"units": "3"}, [(4, 3), (3,)], "of shape (4, 3) where its options call for (?, '3')"),
         ("Dense", DENSE, [], "stores 0 weights where its options call for 2"),
         ("Dense", DENSE, [(4, 3)], "stores 1 weights where its options call for 2"),
         ("Embedding", {"input_dim": 2**40, "output_dim": 2}, [(9, 2)], "call for (1099511627776, 2)"),
