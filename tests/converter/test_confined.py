@@ -1,0 +1,129 @@
+import ctypes
+import os
+import signal
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from converter.confined import Limits, confined
+from converter.errors import EnvironmentLacksError, UnsafeFileError, UnsupportedError
+
+SOURCE = Path("somewhere/model.keras")
+
+
+def run(work, **limits):
+    return confined(work, SOURCE, Limits(**limits))
+
+
+def children():
+    return Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+
+
+@pytest.fixture(autouse=True)
+def no_child_is_left():
+    before = children()
+    yield
+    assert children() == before
+
+
+def test_what_the_work_returns_comes_back_from_another_process():
+    assert run(lambda: {"pid": os.getpid(), "more": [1, None]})["pid"] != os.getpid()
+
+
+def test_a_long_answer_comes_back_whole():
+    assert len(run(lambda: "x" * 5_000_000)) == 5_000_000
+
+
+def test_a_designed_error_comes_back_as_it_was():
+    def work():
+        raise UnsupportedError("is odd", where="layer 'a'", hint="Do this.")
+
+    with pytest.raises(UnsupportedError) as caught:
+        run(work)
+    assert str(caught.value) == "layer 'a': is odd\nDo this."
+
+
+def test_an_unexpected_error_keeps_its_name():
+    with pytest.raises(RuntimeError, match="ZeroDivisionError: division by zero"):
+        run(lambda: 1 / 0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE])
+def test_a_crash_is_one_clear_error(number):
+    with pytest.raises(UnsafeFileError) as caught:
+        run(lambda: os.kill(os.getpid(), number))
+    assert str(caught.value).startswith(f"model.keras: crashed a native library ({number.name})\n")
+
+
+def test_a_process_that_the_system_ends_is_a_lack_of_memory():
+    with pytest.raises(EnvironmentLacksError, match="SIGKILL"):
+        run(lambda: os.kill(os.getpid(), signal.SIGKILL))
+
+
+def test_a_process_that_says_nothing_is_an_error():
+    with pytest.raises(UnsafeFileError, match="without an answer"):
+        run(lambda: os._exit(0))
+
+
+def test_an_endless_loop_in_a_native_library_is_ended():
+    begun = time.monotonic()
+    with pytest.raises(EnvironmentLacksError, match=r"took longer than 0\.3 s\nGive it more with --timeout"):
+        run(lambda: ctypes.PyDLL(None).sleep(60), seconds=0.3)  # holds the interpreter's lock
+    assert time.monotonic() - begun < 10
+
+
+def test_memory_beyond_the_budget_is_ended():
+    def work():
+        held = bytearray(os.urandom(1)) * (400 * 2**20)
+        time.sleep(20)
+        return len(held)
+
+    begun = time.monotonic()
+    with pytest.raises(EnvironmentLacksError, match=r"took more than 300 MiB of memory"):
+        run(work, memory=300 * 2**20)
+    assert time.monotonic() - begun < 15
+
+
+def test_work_within_its_budget_is_not_disturbed():
+    assert run(lambda: 7, memory=2**40, seconds=60) == 7
+
+
+def test_work_that_is_ended_has_time_to_clean_up(tmp_path):
+    def work():
+        staged = tmp_path / "staged"
+        staged.mkdir()
+        try:
+            time.sleep(60)
+        finally:
+            staged.rmdir()
+
+    with pytest.raises(EnvironmentLacksError):
+        run(work, seconds=0.5)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_temporary_files_are_gone_even_after_a_crash(tmp_path):
+    note = tmp_path / "note"
+
+    def work():
+        note.write_text(tempfile.mkdtemp())
+        os.kill(os.getpid(), signal.SIGSEGV)
+
+    with pytest.raises(UnsafeFileError):
+        run(work)
+    assert note.read_text()
+    assert not Path(note.read_text()).exists()
+
+
+def test_the_caller_is_told_to_tidy_only_where_the_child_could_not():
+    def deaf():
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        time.sleep(60)
+
+    tidied = []
+    for work, expected in ((lambda: time.sleep(60), 0), (deaf, 1)):
+        with pytest.raises(EnvironmentLacksError):
+            confined(work, SOURCE, Limits(seconds=0.3), tidied.append)
+        assert len(tidied) == expected
