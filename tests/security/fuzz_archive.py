@@ -3,8 +3,9 @@
     python tests/security/fuzz_archive.py --cases 200000 --seed 1
 
 Anything else is a finding: another exception, a message of more than two lines or with characters that
-cannot be printed, more than 5 seconds of the processor, more than 2 GiB of address space, a process that dies. Each finding is
-printed and its file kept under ``--keep``. A case is decided by the seed and its number alone.
+cannot be printed, more than 5 seconds of the processor, more than 2 GiB of address space, a process that
+dies or says nothing. Each finding is printed and its file kept under ``--keep``. A case is decided by the seed
+and its number alone.
 """
 
 import argparse
