@@ -73,6 +73,7 @@ def parser() -> argparse.ArgumentParser:
     _add_places(made.add_argument_group("where to"))
     _add_model(made.add_argument_group("what the file does not say"))
     _add_proof(made.add_argument_group("proof"))
+    _add_budget(made.add_argument_group("budget of each model"))
     return made
 
 
@@ -125,3 +126,10 @@ def _add_proof(group: "argparse._ArgumentGroup") -> None:
     group.add_argument(
         "--allow-nonfinite", action="store_true", help="accept NaN and infinity among the weights"
     )
+
+
+def _add_budget(group: "argparse._ArgumentGroup") -> None:
+    group.add_argument(
+        "--timeout", type=float, metavar="SECONDS", default=3600.0, help="give up after (3600)"
+    )
+    group.add_argument("--max-memory", type=int, metavar="MIB", help="give up beyond (what the machine has)")

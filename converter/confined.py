@@ -42,9 +42,7 @@ class Limits:
     seconds: float | None = None
 
 
-def confined(
-    work: Callable[[], Any], source: Path, limits: Limits, tidy: Callable[[int], None] | None = None
-) -> Any:  # noqa: ANN401  what the work returns
+def confined(work: Callable[[], Any], source: Path, limits: Limits) -> Any:  # noqa: ANN401  the work's
     """Run ``work`` in a child process and return what it returns.
 
     To be called before threads are started and TensorFlow is imported: the child is a fork. Its temporary
@@ -54,7 +52,6 @@ def confined(
         work: Returns something that JSON can hold.
         source: The file at work, for messages.
         limits: Its budget.
-        tidy: Called with the child's number if it had no time to clean up after itself.
 
     Raises:
         ConversionError: The one that the work raised.
@@ -78,8 +75,8 @@ def confined(
             status = _waited(child)
         finally:
             os.close(reading)
-            if status is None and not _ended(child) and tidy:
-                tidy(child)
+            if status is None:
+                _end(child)
     if status is None:
         raise UnsafeFileError("its process does not end", where=source.name)
     return _result(bytes(answer), status, source)
@@ -147,14 +144,12 @@ def _resident(child: int) -> int:
     return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
-def _ended(child: int) -> bool:
-    """Ask a child to end, then make it; whether it ended by itself."""
+def _end(child: int) -> None:
+    """Ask a child to end, so that it can clean up, then make it."""
     os.kill(child, signal.SIGTERM)
-    if _waited(child) is not None:
-        return True
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return False
+    if _waited(child) is None:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
 
 
 def _waited(child: int) -> int | None:

@@ -12,8 +12,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from converter.errors import EnvironmentLacksError, UsageError
+from converter.errors import ConversionError, EnvironmentLacksError, UsageError
 
+# Of this run: a process that it forks has the same name for its staging, so either can remove it.
+_STAGE = f".plainserve-{os.getpid()}-"
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 _FULL = "Free some space, or choose another place."
@@ -41,15 +43,26 @@ def staging(destination: Path) -> Iterator[Path]:
             made = _make_folders(destination)
         except (FileExistsError, NotADirectoryError):
             raise UsageError("is not a folder", where=str(destination)) from None
-        stage = Path(tempfile.mkdtemp(prefix=".plainserve-", dir=destination))
+        stage = Path(tempfile.mkdtemp(prefix=_STAGE, dir=destination))
     try:
         with reported(destination):
             yield stage
     finally:
         shutil.rmtree(stage, ignore_errors=True)
-        for folder in made:
-            with contextlib.suppress(OSError):  # not empty: something was published
-                folder.rmdir()
+        _remove_empty(made)
+
+
+@contextlib.contextmanager
+def tidied(destination: Path) -> Iterator[None]:
+    """Remove what this run staged in a destination, and the folders made for it, if a process of it crashes."""
+    missing = _missing(destination)
+    try:
+        yield
+    except ConversionError:
+        for stage in destination.glob(f"{_STAGE}*"):
+            shutil.rmtree(stage, ignore_errors=True)
+        _remove_empty(missing)
+        raise
 
 
 @contextlib.contextmanager
@@ -97,9 +110,19 @@ def publish_version(staged: Path, model: Path) -> Path:
 
 def _make_folders(destination: Path) -> list[Path]:
     """Create the folder and its parents; the new ones are returned, innermost first."""
-    missing = [folder for folder in (destination, *destination.parents) if not folder.exists()]
+    missing = _missing(destination)
     destination.mkdir(parents=True, exist_ok=True)
     return missing
+
+
+def _missing(destination: Path) -> list[Path]:
+    return [folder for folder in (destination, *destination.parents) if not folder.exists()]
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    for folder in folders:
+        with contextlib.suppress(OSError):  # not empty: something was published
+            folder.rmdir()
 
 
 def _sync(path: Path) -> None:

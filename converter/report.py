@@ -59,6 +59,15 @@ class Report:
         close()
         self._phases = phases
 
+    @property
+    def newest(self) -> dict[str, Any]:
+        """The entry of the model that was reported last."""
+        return self._models[-1]
+
+    def record(self, entry: dict[str, Any]) -> None:
+        """Take over an entry that another process reported and printed."""
+        self._models.append(entry)
+
     def described(self, archive: Archive, description: Description, rewrites: Sequence[Rewrite]) -> None:
         """One model that was only described."""
         entry = {

@@ -2,15 +2,18 @@
 
 import argparse
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
 from converter import __version__
 from converter.archive import open_archive
+from converter.confined import Limits, confined
 from converter.description import Description, InputShapes, describe
 from converter.errors import ConversionError, UsageError
 from converter.exporters import ExportOptions
 from converter.options import Options
+from converter.publish import tidied
 from converter.report import Report
 
 
@@ -26,18 +29,36 @@ def run(arguments: argparse.Namespace) -> int:
     options = _options(arguments)
     _require_distinct(arguments.models, options)
     report = Report(json=arguments.json)
-    codes = [_one(source, options, report) for source in arguments.models]
+    limits = _limits(arguments)
+    codes = [_one(source, options, limits, report) for source in arguments.models]
     code = next((code for code in codes if code), 0)
     report.finish(__version__, code)
     return code
 
 
-def _one(source: Path, options: Options, report: Report) -> int:
+def _one(source: Path, options: Options, limits: Limits, report: Report) -> int:
     try:
-        return _convert(source, options, report) if options.targets else _describe(source, options, report)
+        if not options.targets:
+            return _describe(source, options, report)
+        if "tensorflow" in sys.modules:  # a process that runs it cannot be forked
+            return _convert(source, options, report)
+        return _convert_confined(source, options, limits, report)
     except ConversionError as error:
         report.failed(source, error)
         return error.exit_code
+
+
+def _convert_confined(source: Path, options: Options, limits: Limits, report: Report) -> int:
+    """Convert in a process of its own, which prints; its entry comes back for the whole run's JSON."""
+
+    def work() -> dict[str, Any]:
+        return {"code": _convert(source, options, report), "entry": report.newest}
+
+    destination = options.repository or options.output or source.parent
+    with tidied(destination):
+        done = confined(work, source, limits)
+    report.record(done["entry"])
+    return int(done["code"])
 
 
 def _describe(source: Path, options: Options, report: Report) -> int:
@@ -66,6 +87,15 @@ def _convert(source: Path, options: Options, report: Report) -> int:
     report.converted(conversion)
     errors = [outcome.error for outcome in conversion.outcomes if outcome.error]
     return errors[0].exit_code if errors else 0
+
+
+def _limits(arguments: argparse.Namespace) -> Limits:
+    for name in ("timeout", "max_memory"):
+        value = getattr(arguments, name)
+        if value is not None and not 0 < value < float("inf"):
+            raise UsageError(f"--{name.replace('_', '-')} needs a positive number, not {value}")
+    memory = None if arguments.max_memory is None else arguments.max_memory * 2**20
+    return Limits(memory, arguments.timeout)
 
 
 def _options(arguments: argparse.Namespace) -> Options:
