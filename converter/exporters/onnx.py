@@ -15,10 +15,12 @@ from converter.errors import UnsupportedError
 from converter.exporters.contract import PROVENANCE_KEY, ExportOptions, Json
 from converter.exporters.onnx_canonical import canonicalise
 from converter.exporters.onnx_file import write_onnx
+from converter.exporters.onnx_groups import set_groups
 from converter.exporters.onnx_rewrites import simplify
 from converter.exporters.origin import layer_of
 from converter.exporters.serving_function import serving_function, with_placeholder_names
 from converter.exporters.withheld import large_variables, put_stand_ins
+from converter.exporters.without_xla import without_xla
 from converter.signature import Signature, TensorSpec
 
 IR_VERSIONS = {13: 7, 14: 7, 15: 8, 16: 8, 17: 8, 18: 8}
@@ -54,6 +56,7 @@ def export(
         producer_name="plainserve",
         producer_version=__version__,
     )
+    set_groups(proto)
     simplify(proto)
     weights = put_stand_ins(proto.graph, variables)
     canonicalise(
@@ -97,7 +100,8 @@ def _convert(
     placeholders = with_placeholder_names(signature)
     serve, specs = serving_function(model, placeholders, withheld)
     try:
-        proto, _ = tf2onnx.convert.from_function(serve, specs, opset=opset)
+        with without_xla():
+            proto, _ = tf2onnx.convert.from_function(serve, specs, opset=opset)
     except (KeyError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise UnsupportedError(
