@@ -51,6 +51,9 @@ train: $(STAMP)  ## train the example models again
 lock: $(STAMP)  ## pin every dependency again, with hashes
 	$(BIN)/python requirements/lock.py
 
+fuzz-archive: $(STAMP)  ## mutated model files, many (COUNT, SEED)
+	PYTHONPATH=. $(BIN)/python tests/security/fuzz_archive.py --cases $(COUNT) --seed $(SEED)
+
 bench: $(STAMP)  ## our server against a bare one, and batching (needs h2load, from Debian's nghttp2-client)
 	$(BIN)/python benchmarks/rpc.py
 	$(BIN)/python benchmarks/batching.py

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from converter.archive import Archive
@@ -47,13 +48,13 @@ class Report:
         with contextlib.ExitStack() as stack:
             status = None
             if self._err.is_terminal and not self._json:
-                status = stack.enter_context(self._err.status(source.name))
+                status = stack.enter_context(self._err.status(escape(source.name)))
 
             def phase(text: str) -> None:
                 close()
                 started.append((text, time.perf_counter()))
                 if status:
-                    status.update(f"{source.name}: {text}")
+                    status.update(escape(f"{source.name}: {text}"))
 
             yield phase
         close()
@@ -84,19 +85,19 @@ class Report:
             return
         count = f"{description.parameters:,} parameters in {len(description.graph.layers)} layers"
         self._out.print(
-            f"[bold]{archive.path.name}[/]  {archive.format}, Keras {archive.keras_version}, {count}"
+            f"[bold]{escape(archive.path.name)}[/]  {archive.format}, Keras {archive.keras_version}, {count}"
         )
         table = _plain_table()
         for spec in description.inputs:
-            table.add_row("input", spec.name, f"{spec.dtype} {_shape(spec.shape)}")
+            _add_row(table, "input", spec.name, f"{spec.dtype} {_shape(spec.shape)}")
         for name in entry["outputs"]:
-            table.add_row("output", name, "")
+            _add_row(table, "output", name, "")
         for finding in description.findings:
-            table.add_row("activation", finding.layer, f"{finding.activation.formula}   ({finding.why})")
+            _add_row(table, "activation", finding.layer, f"{finding.activation.formula}   ({finding.why})")
         for rewrite in rewrites:
-            table.add_row("rewrite" if rewrite.done else "left", rewrite.layer, rewrite.what)
+            _add_row(table, "rewrite" if rewrite.done else "left", rewrite.layer, rewrite.what)
         if not description.findings:
-            table.add_row("activation", "-", "none of PSS, SS, RationalSS, PolynomialSS")
+            _add_row(table, "activation", "-", "none of PSS, SS, RationalSS, PolynomialSS")
         self._print_table(table)
 
     def converted(self, conversion: "Conversion") -> None:
@@ -120,10 +121,10 @@ class Report:
             ", ".join(dict.fromkeys(f.activation.formula for f in conversion.description.findings)) or "none"
         )
         against = f"   (compared with your own code, {conversion.code})" if conversion.code else ""
-        self._out.print(f"[bold]{conversion.source.name}[/]  {formulas}{against}")
+        self._out.print(f"[bold]{escape(conversion.source.name)}[/]  {escape(formulas + against)}")
         table = _plain_table("format", "operators", "max error", "mean error", "top-1", "KiB", "written to")
         for outcome in done:
-            table.add_row(*row(outcome.entry, outcome.proof), str(outcome.path))
+            _add_row(table, *row(outcome.entry, outcome.proof), str(outcome.path))
         self._print_table(table)
 
     def failed(self, source: Path, error: ConversionError) -> None:
@@ -187,6 +188,11 @@ def _plain_table(*headers: str) -> Table:
             header, justify="right" if "error" in header or header in {"KiB", "top-1"} else "left"
         )
     return table
+
+
+def _add_row(table: Table, *cells: str) -> None:
+    """Add a row of plain text: a layer may be called ``[/x]``, which would be markup."""
+    table.add_row(*map(escape, cells))
 
 
 def _shape(shape: tuple[int | None, ...]) -> str:

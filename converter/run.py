@@ -3,18 +3,22 @@
 import argparse
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from converter import __version__
-from converter.archive import open_archive
+from converter.archive import Weight, open_archive
 from converter.confined import Limits, confined
 from converter.description import Description, InputShapes, describe
 from converter.errors import ConversionError, UsageError
 from converter.exporters import ExportOptions
+from converter.graph import Graph
 from converter.options import Options
 from converter.publish import tidied
 from converter.report import Report
+
+_WORTH_READING = 2**20  # elements; a description answers at once
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -48,6 +52,20 @@ def _one(source: Path, options: Options, limits: Limits, report: Report) -> int:
         return error.exit_code
 
 
+def _unseen(graph: Graph) -> Graph:
+    """A graph whose large weights are not read: what will be folded is told without looking for overflows."""
+
+    def seen(weight: Weight) -> Weight:
+        return replace(weight, unseen=weight.size > _WORTH_READING)
+
+    return graph.but(
+        layers={
+            name: layer.but(weights={path: seen(weight) for path, weight in layer.weights.items()})
+            for name, layer in graph.layers.items()
+        }
+    )
+
+
 def _convert_confined(source: Path, options: Options, limits: Limits, report: Report) -> int:
     """Convert in a process of its own, which prints; its entry comes back for the whole run's JSON."""
 
@@ -67,7 +85,7 @@ def _describe(source: Path, options: Options, report: Report) -> int:
 
     with open_archive(source) as archive:
         description: Description = describe(archive, options.stated, options.shapes)
-        lowered = lower(description.graph)
+        lowered = lower(_unseen(description.graph))
         folds = fold(lowered)[1] if options.fold else ()
         report.described(archive, description, (*lowered.rewrites, *folds))
     return 0

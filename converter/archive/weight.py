@@ -17,11 +17,14 @@ class Weight:
         shape: Its sizes.
         dtype: Its numpy type; ``bfloat16`` is kept as the name that the model states.
         read: Returns the array; may be called again.
+        unseen: Its numbers are not worth reading just to look at them: a description of a large model is for its
+            shapes.
     """
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     read: Callable[[], NDArray[Any]]
+    unseen: bool = False
 
     @classmethod
     def of(cls, array: NDArray[Any]) -> Self:

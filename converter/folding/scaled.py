@@ -54,8 +54,9 @@ def _product(layer: Layer, path: str, factor: Scale) -> Weight:
             np.multiply(stored.read(), factor, out=product, casting="unsafe")
         return product
 
-    _require_range(stored.read(), read(), layer)
-    return Weight(stored.shape, dtype, read)
+    if not stored.unseen:
+        _require_range(stored.read(), read(), layer)
+    return Weight(stored.shape, dtype, read, stored.unseen)
 
 
 def _require_range(before: NDArray[Any], after: NDArray[Any], layer: Layer) -> None:

@@ -113,3 +113,13 @@ def heavy_imports(arguments):
     )
     done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
     return set(done.stdout.split())
+
+
+def test_layer_named_like_markup_is_printed_as_it_is(edited, layer_of, capsys):
+    def rename(config):
+        layer_of(config, "pss_layer")["config"]["name"] = "[/bold]"
+
+    assert main([str(edited("mnist_pss.keras", rename, "[red]x.keras"))]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("[red]x.keras  ")
+    assert " activation  [/bold] " in printed
