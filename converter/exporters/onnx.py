@@ -14,6 +14,7 @@ from converter import __version__
 from converter.errors import UnsupportedError
 from converter.exporters.contract import PROVENANCE_KEY, ExportOptions, Json
 from converter.exporters.onnx_canonical import canonicalise
+from converter.exporters.onnx_erfc import replace_erfc
 from converter.exporters.onnx_file import write_onnx
 from converter.exporters.onnx_groups import set_groups
 from converter.exporters.onnx_rewrites import simplify
@@ -48,7 +49,6 @@ def export(
     """
     variables = {f"weight_{i}": variable for i, variable in enumerate(large_variables(model))}
     graph = _convert(model, signature, variables, options.opset).graph
-    require_known_operators(graph, options.opset, model)
     proto = onnx.helper.make_model(
         graph,
         opset_imports=[onnx.helper.make_opsetid("", options.opset)],
@@ -56,6 +56,8 @@ def export(
         producer_name="plainserve",
         producer_version=__version__,
     )
+    replace_erfc(proto)
+    require_known_operators(proto.graph, options.opset, model)
     set_groups(proto)
     simplify(proto)
     weights = put_stand_ins(proto.graph, variables)
