@@ -2,8 +2,9 @@
 
     python audited.py RECORD MARKER ARGUMENTS...
 
-RECORD becomes a JSON object: the exit code and the events of ``sys.addaudithook`` that matter. MARKER stands
-in every piece of hostile code: an event ``loaded`` says that it reached Python's unmarshaller.
+RECORD becomes a JSON object: the exit code and the events of ``sys.addaudithook`` that matter, those of forked
+processes too: each event goes at once to the end of one file that all have open. MARKER stands in every piece of
+hostile code: an event ``loaded`` says that it reached Python's unmarshaller.
 """
 
 import json
@@ -11,7 +12,7 @@ import os
 import sys
 
 record, marker, *arguments = sys.argv[1:]
-events: list[list[str]] = []
+log = os.open(f"{record}.events", os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
 _PLAIN = (
     "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system", "subprocess.Popen", "pty.spawn",
     "socket.connect", "socket.bind", "socket.sendto", "socket.getaddrinfo", "socket.gethostbyname", "urllib.Request",
@@ -22,11 +23,15 @@ _PLAIN = (
 
 def hook(event, details):
     if event == "open":
-        events.append(["open", _text(details[0]), str(details[1] or details[2])])
+        _note("open", _text(details[0]), str(details[1] or details[2]))
     elif event == "marshal.loads" and marker.encode() in bytes(details[0]):
-        events.append(["loaded"])
+        _note("loaded")
     elif event in _PLAIN:
-        events.append([event, *map(_text, details)])
+        _note(event, *map(_text, details))
+
+
+def _note(*words):
+    os.write(log, f"{json.dumps(words)}\n".encode())
 
 
 def _text(value):
@@ -38,7 +43,7 @@ sys.addaudithook(hook)
 from converter.cli import main  # noqa: E402  the hook must see everything that is imported
 
 code = main(arguments)
-seen = list(events)
+seen = [json.loads(line) for line in os.pread(log, os.fstat(log).st_size, 0).splitlines()]
 with open(record, "w") as stream:  # noqa: PTH123  nothing more than needed stands between the run and its record
     json.dump({"code": code, "events": seen, "pid": os.getpid()}, stream)
 sys.stdout.flush()
