@@ -73,6 +73,7 @@ def _import_tensorflow() -> Any:  # noqa: ANN401  a module
         ) from error
     try:
         tf.config.threading.set_intra_op_parallelism_threads(cpus.available())
+        tf.config.threading.set_inter_op_parallelism_threads(cpus.available())
     except RuntimeError:
         # TensorFlow already runs, started by an earlier model with this very setting.
         return tf
