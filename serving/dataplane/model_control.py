@@ -29,11 +29,15 @@ class ModelControl:
     Args:
         repository: The models.
         explicit: Whether clients decide what is loaded.
+
+    Attributes:
+        configs: What clients put in the place of the ``config.pbtxt`` of models, as they wrote it.
     """
 
     def __init__(self, repository: Repository, *, explicit: bool) -> None:
         self._repository = repository
         self._explicit = explicit
+        self.configs: dict[str, str] = {}
 
     async def index(self) -> Index:
         """What the repository holds.
@@ -44,12 +48,13 @@ class ModelControl:
         absent = await asyncio.to_thread(self._repository.absent)
         return Index(self._repository.statuses(), absent)
 
-    async def load(self, name: str, config: ModelConfig | None) -> None:
+    async def load(self, name: str, config: ModelConfig | None, text: str = "") -> None:
         """Load a model, or load again what has changed of it.
 
         Args:
             name: Its name.
             config: What takes the place of its ``config.pbtxt``; None to read that.
+            text: The same as its sender wrote it.
 
         Raises:
             UnsupportedError: Clients do not decide that here.
@@ -58,6 +63,9 @@ class ModelControl:
         """
         self._check()
         await asyncio.to_thread(self._repository.load, name, config)
+        self.configs.pop(name, None)
+        if text:
+            self.configs[name] = text
 
     async def unload(self, name: str) -> None:
         """Take a model back.
@@ -68,6 +76,7 @@ class ModelControl:
         """
         self._check()
         await asyncio.to_thread(self._repository.unload, name)
+        self.configs.pop(name, None)
 
     async def replace(self, names: Collection[str]) -> None:
         """Serve the named models and no others; nothing is taken back before all of them are loaded.

@@ -5,12 +5,17 @@ shortens its file then gets an error, where a mapping would end the server. What
 cannot change a tensor after it was checked.
 """
 
+import logging
 import os
 import stat
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from serving.errors import InvalidInputError, ModelNotFoundError, PermissionDeniedError
+
+log = logging.getLogger(__name__)
 
 FOLDER = Path("/dev/shm")  # noqa: S108  where POSIX shared memory is
 
@@ -89,6 +94,33 @@ class SharedMemory:
         """
         self._check_allowed()
         return [self._region(name)] if name else [*self._regions.values()]
+
+    def regions(self) -> list[dict[str, Any]]:
+        """Every region, as :meth:`restore` takes it, with the number of the file that its key named."""
+        return [
+            {
+                "name": each.name,
+                "key": each.key,
+                "offset": each.offset,
+                "size": each.size,
+                "inode": os.fstat(each.file).st_ino,
+            }
+            for _, each in sorted(self._regions.items())
+        ]
+
+    def restore(self, regions: Iterable[Mapping[str, Any]]) -> None:
+        """Have the regions of another process and no others. One whose file is gone is left out."""
+        wanted = {each["name"]: dict(each) for each in regions}
+        for each in self.regions():
+            if wanted.get(each["name"]) == each:
+                del wanted[each["name"]]
+            else:
+                self.unregister(each["name"])
+        for each in wanted.values():
+            try:
+                self.register(each["name"], each["key"], each["offset"], each["size"])
+            except InvalidInputError as error:
+                log.warning("a region of shared memory is forgotten: %s", error)
 
     def read(self, name: str, offset: int, size: int) -> bytes:
         """The bytes of a tensor.

@@ -1,11 +1,12 @@
 """A port that answers ``GET /metrics`` over HTTP/1.1, one request a connection, and nothing else."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 from serving.errors import AddressError
-from serving.metrics.text import CONTENT_TYPE
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 PATIENCE = 10.0
 """Seconds that a client has for its request."""
@@ -21,7 +22,7 @@ class MetricsServer:
         exposition: The metrics as they stand.
     """
 
-    def __init__(self, exposition: Callable[[], str]) -> None:
+    def __init__(self, exposition: Callable[[], Awaitable[str]]) -> None:
         self._exposition = exposition
         self._server: asyncio.Server | None = None
 
@@ -51,7 +52,7 @@ class MetricsServer:
         try:
             async with asyncio.timeout(PATIENCE):
                 head = await reader.readuntil(b"\r\n\r\n")
-                status, body = self._respond(head.partition(b"\r\n")[0])
+                status, body = await self._respond(head.partition(b"\r\n")[0])
                 writer.write(_headers(status, len(body)) + (b"" if head.startswith(b"HEAD ") else body))
                 await writer.drain()
         except (TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError):
@@ -60,13 +61,13 @@ class MetricsServer:
         finally:
             writer.close()
 
-    def _respond(self, line: bytes) -> tuple[HTTPStatus, bytes]:
+    async def _respond(self, line: bytes) -> tuple[HTTPStatus, bytes]:
         method, _, rest = line.partition(b" ")
         if method not in {b"GET", b"HEAD"}:
             return HTTPStatus.METHOD_NOT_ALLOWED, b"only GET\n"
         if rest.partition(b" ")[0].partition(b"?")[0] != b"/metrics":
             return HTTPStatus.NOT_FOUND, b"there is only /metrics\n"
-        return HTTPStatus.OK, self._exposition().encode()
+        return HTTPStatus.OK, (await self._exposition()).encode()
 
 
 def _headers(status: HTTPStatus, length: int) -> bytes:

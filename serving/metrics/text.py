@@ -12,8 +12,6 @@ from serving.metrics.calls import CallCounts
 from serving.repository.model import LoadedModel
 from serving.repository.statistics import Statistics
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-
 MICROSECOND = 1000
 
 COUNTERS: tuple[tuple[str, str, Callable[[Statistics], int]], ...] = (

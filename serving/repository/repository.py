@@ -1,12 +1,14 @@
 """Which models there are, and which version of each answers."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 
 from serving.errors import InvalidInputError, ModelLoadError, ModelNotFoundError, ModelNotReadyError
 from serving.repository import layout
 from serving.repository.config import ModelConfig
+from serving.repository.holding import Holding
 from serving.repository.model import LoadedModel
 from serving.repository.refresh import Refresh
 from serving.repository.status import LATEST, UNLOADED, ModelState, VersionStatus
@@ -95,6 +97,31 @@ class Repository:
             versions = frozenset({*state.served, *state.failed, *state.unloaded} - {LATEST})
             self._put(name, ModelState(unloaded=versions))
 
+    def holdings(self) -> dict[str, Holding]:
+        """What is held of each model, so that another process can come to hold the same."""
+        return {name: Holding.of(state) for name, state in self._models.items()}
+
+    def hold(self, holdings: Mapping[str, Holding], configs: Mapping[str, ModelConfig]) -> None:
+        """Come to hold what another process holds, and no more.
+
+        What cannot be had, because files are gone or have changed, :meth:`holdings` shows afterwards.
+
+        Args:
+            holdings: What the other holds.
+            configs: What takes the place of the ``config.pbtxt`` of some models.
+
+        Raises:
+            RepositoryError: The folder is gone.
+        """
+        with self._changing:
+            folders = layout.scan(self._root, may_be_empty=True)
+            for name, holding in holdings.items():
+                self._put(
+                    name, self._held(holding, folders.get(name), configs.get(name), self._models.get(name))
+                )
+            for name in self._models.keys() - holdings.keys():
+                self._put(name, None)
+
     def get(self, name: str, version: str = LATEST) -> LoadedModel:
         """The model that answers a request.
 
@@ -148,8 +175,31 @@ class Repository:
         self, folder: layout.ModelFolder, config: ModelConfig | None = None, *, retry: bool = False
     ) -> None:
         before = self._models.get(folder.name, ModelState())
+        self._put(folder.name, self._look(folder, before, config, retry=retry))
+
+    def _look(
+        self, folder: layout.ModelFolder, before: ModelState, config: ModelConfig | None, *, retry: bool
+    ) -> ModelState:
         refresh = Refresh(folder, self._root, before, announce=self._announce)
-        self._put(folder.name, refresh.run(lambda: config or self._read_config(folder), retry=retry))
+        return refresh.run(lambda: config or self._read_config(folder), retry=retry)
+
+    def _held(
+        self,
+        holding: Holding,
+        folder: layout.ModelFolder | None,
+        config: ModelConfig | None,
+        before: ModelState | None,
+    ) -> ModelState | None:
+        """A model as another process holds it; None if nothing of it is left."""
+        if before is not None and Holding.of(before) == holding:
+            return before
+        unloaded = frozenset(holding.unloaded)
+        if not holding.loaded:
+            return ModelState(unloaded=unloaded)
+        within = None if folder is None else holding.within(folder)
+        if within is None or not within.versions:
+            return None
+        return replace(self._look(within, before or ModelState(), config, retry=False), unloaded=unloaded)
 
     def _read_config(self, folder: layout.ModelFolder) -> ModelConfig:
         text = layout.config_text(folder.path, self._root)

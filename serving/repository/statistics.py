@@ -1,8 +1,10 @@
 """What a loaded model has done so far. Metrics and ModelStatistics tell the same numbers."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from threading import Lock
+from typing import Any
 
 
 @dataclass(slots=True)
@@ -38,6 +40,10 @@ class Run:
     input: int
     infer: int
     output: int
+
+
+TOTALS = ("success", "fail", "queue", "input", "infer", "output")
+"""The totals among the statistics of a model."""
 
 
 @dataclass(slots=True)
@@ -78,7 +84,7 @@ class Statistics:
     runs: int = 0
     batches: dict[int, BatchTotals] = field(default_factory=dict)
     last: int = 0
-    _lock: Lock = field(default_factory=Lock, repr=False)
+    _lock: Lock = field(default_factory=Lock, repr=False, init=False, compare=False)
 
     def ran(self, run: Run) -> None:
         """Count a run; from any thread."""
@@ -105,6 +111,37 @@ class Statistics:
         """Count a request that was not answered."""
         self.fail.add(total_ns)
         self.failures[reason] = self.failures.get(reason, 0) + 1
+
+    def totals(self) -> dict[str, Any]:
+        """All numbers, in the shape of JSON; those of several processes add up, but for ``last``."""
+        with self._lock:
+            batches = {
+                str(rows): [[each.count, each.ns] for each in (totals.input, totals.infer, totals.output)]
+                for rows, totals in self.batches.items()
+            }
+        return {
+            **{name: [(total := getattr(self, name)).count, total.ns] for name in TOTALS},
+            "failures": dict(self.failures),
+            "rows": self.rows,
+            "runs": self.runs,
+            "batches": batches,
+            "last": self.last,
+        }
+
+    @classmethod
+    def of(cls, totals: Mapping[str, Any]) -> "Statistics":
+        """What :meth:`totals` told."""
+        return cls(
+            **{name: Total(*totals[name]) for name in TOTALS},
+            failures=dict(totals["failures"]),
+            rows=totals["rows"],
+            runs=totals["runs"],
+            batches={
+                int(rows): BatchTotals(*(Total(*each) for each in parts))
+                for rows, parts in totals["batches"].items()
+            },
+            last=totals["last"],
+        )
 
     def by_rows(self) -> list[tuple[int, BatchTotals]]:
         """The runs by their number of rows, ascending."""

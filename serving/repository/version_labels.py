@@ -45,6 +45,14 @@ class VersionLabels:
             for model, chosen in labels.items()
         }
 
+    def assigned(self) -> dict[str, dict[str, str]]:
+        """The labels that requests gave, by model."""
+        return self._assigned
+
+    def restore(self, labels: Mapping[str, Mapping[str, str]]) -> None:
+        """Have the labels that requests gave to another process; what they stand for was checked there."""
+        self._assigned = {model: dict(chosen) for model, chosen in labels.items()}
+
     def version(self, model: str, label: str) -> str:
         """The version that a label stands for.
 

@@ -36,9 +36,14 @@ async def poll(repository: Repository, seconds: float) -> None:
     """Look at the repository again and again, until cancelled."""
     while True:
         await asyncio.sleep(seconds)
-        try:
-            await asyncio.to_thread(repository.load_all, may_be_empty=True)
-        except RepositoryError as error:
-            log.warning("the models stay as they are: %s", error)
-        except Exception:
-            log.exception("looking at the repository failed; the models stay as they are")
+        await refresh(repository)
+
+
+async def refresh(repository: Repository) -> None:
+    """Look at the repository once, on a thread of its own. If that fails, it is logged."""
+    try:
+        await asyncio.to_thread(repository.load_all, may_be_empty=True)
+    except RepositoryError as error:
+        log.warning("the models stay as they are: %s", error)
+    except Exception:
+        log.exception("looking at the repository failed; the models stay as they are")

@@ -7,8 +7,9 @@ from serving.dataplane.model_control import ModelControl
 from serving.errors import InvalidInputError, ModelLoadError, UnsupportedError
 from serving.repository.config import ModelConfig
 from serving.repository.model import LoadedModel
-from serving.repository.statistics import Total
+from serving.repository.statistics import Statistics, Total
 from serving.rpc import config_message
+from serving.rpc.fleet import Fleet
 
 CONFIG = "config"
 """The parameter of a load that takes the place of ``config.pbtxt``, as JSON."""
@@ -23,11 +24,13 @@ class ModelRepositoryService:
     Args:
         plane: What the server does.
         control: What loads models.
+        fleet: The processes that serve together, if this is one of several.
     """
 
-    def __init__(self, plane: DataPlane, control: ModelControl) -> None:
+    def __init__(self, plane: DataPlane, control: ModelControl, fleet: Fleet | None = None) -> None:
         self._plane = plane
         self._control = control
+        self._fleet = fleet
 
     async def ModelConfig(
         self, request: pb.ModelConfigRequest, _deadline: float | None
@@ -47,7 +50,13 @@ class ModelRepositoryService:
         if request.name and not models:
             # Nothing of it can answer; the reason is an error.
             models = [self._plane.model(request.name, "")]
-        return pb.ModelStatisticsResponse(model_stats=[_statistics(each) for each in models])
+        everywhere = {} if self._fleet is None else await self._fleet.statistics()
+        return pb.ModelStatisticsResponse(
+            model_stats=[
+                _statistics(each, everywhere.get((each.name, each.version), each.statistics))
+                for each in models
+            ]
+        )
 
     async def RepositoryIndex(
         self, request: pb.RepositoryIndexRequest, _deadline: float | None
@@ -69,7 +78,9 @@ class ModelRepositoryService:
     ) -> pb.RepositoryModelLoadResponse:
         """Load a model, or load again what has changed of it."""
         _check_repository(request.repository_name)
-        await self._control.load(request.model_name, _config(request))
+        config = _config(request)
+        text = "" if config is None else request.parameters[CONFIG].string_param
+        await self._control.load(request.model_name, config, text)
         return pb.RepositoryModelLoadResponse()
 
     async def RepositoryModelUnload(
@@ -102,8 +113,7 @@ def _config(request: pb.RepositoryModelLoadRequest) -> ModelConfig | None:
         raise InvalidInputError(f"failed to load '{request.model_name}': {error}") from error
 
 
-def _statistics(model: LoadedModel) -> pb.ModelStatistics:
-    statistics = model.statistics
+def _statistics(model: LoadedModel, statistics: Statistics) -> pb.ModelStatistics:
     return pb.ModelStatistics(
         name=model.name,
         version=model.version,

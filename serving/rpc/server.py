@@ -3,23 +3,25 @@
 import asyncio
 import logging
 import signal
-import socket
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 import grpc
-from google.protobuf.descriptor import ServiceDescriptor
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from grpc_health.v1 import health_pb2_grpc
 
+from serving import address
 from serving.dataplane.dataplane import DataPlane
 from serving.dataplane.model_control import ModelControl
 from serving.dataplane.shared_memory import SharedMemory
 from serving.errors import AddressError, UnsupportedError
 from serving.metrics.http import MetricsServer
 from serving.metrics.text import exposition
+from serving.repository.model import LoadedModel
 from serving.repository.repository import Repository
+from serving.repository.statistics import Statistics
 from serving.rpc import (
     config_message,
     contents,
@@ -31,10 +33,12 @@ from serving.rpc import (
     tensorflow_session,
 )
 from serving.rpc.calls import Method, Traffic, stream, unary
+from serving.rpc.fleet import ADMINISTRATIVE, Fleet, forwarded
 from serving.rpc.memory_service import SharedMemoryService
 from serving.rpc.model_repository import ModelRepositoryService
 from serving.rpc.options import ControlMode, ServerOptions
 from serving.rpc.settings_service import SettingsService
+from serving.rpc.standing import JsonObject, Standing
 
 __all__ = ["Server", "ServerOptions", "serve"]
 
@@ -46,25 +50,38 @@ class Server:
 
     Args:
         options: What was decided.
+        fleet: The processes that serve together on one port, if this is one of several.
+        standing: How the others stand; None for the first of them.
 
     Raises:
         RepositoryError: The repository is missing or holds no model.
     """
 
-    def __init__(self, options: ServerOptions) -> None:
+    def __init__(
+        self, options: ServerOptions, fleet: Fleet | None = None, standing: JsonObject | None = None
+    ) -> None:
         self._options = options
+        self._fleet = fleet
         self._loop = asyncio.get_running_loop()
         self._repository = Repository(options.repository, parse=config_message.parse)
         self._plane = DataPlane(self._repository, self._loop)
-        contents.load(self._repository, options)
+        self._control = ModelControl(self._repository, explicit=options.control is ControlMode.EXPLICIT)
         self._traffic = Traffic()
         self._memory = SharedMemory(allowed=options.allow_shared_memory)
-        self._metrics = MetricsServer(lambda: exposition(self._plane, self._traffic.counts))
-        self._server = grpc.aio.server(options=_channel_options(options))
+        self.standing = Standing(
+            self._repository, self._control, self._plane.labels, self._memory, logging.getLogger("serving")
+        )
+        if standing is None:
+            contents.load(self._repository, options)
+        else:
+            self.standing.restore(standing)
+        self._metrics = MetricsServer(self.metrics)
+        self._server = grpc.aio.server(options=_channel_options(options, shared=fleet is not None))
+        self._administrative: dict[str, tuple[Method, type[Message]]] = {}
         servicers = self._servicers()
         self._server.add_generic_rpc_handlers(
             [
-                *(_handlers(service, parts, self._traffic) for service, parts in servicers.items()),
+                *(self._handlers(service, parts) for service, parts in servicers.items()),
                 tensorflow_session.handler(self._traffic),
             ]
         )
@@ -77,12 +94,11 @@ class Server:
 
     def _servicers(self) -> dict[ServiceDescriptor, Sequence[object]]:
         """The parts that answer the methods of each service."""
-        options, plane = self._options, self._plane
-        control = ModelControl(self._repository, explicit=options.control is ControlMode.EXPLICIT)
+        options, plane, control = self._options, self._plane, self._control
         return {
             inference.SERVICE: (
                 inference.InferenceService(plane, self._memory),
-                ModelRepositoryService(plane, control),
+                ModelRepositoryService(plane, control, self._fleet),
                 SharedMemoryService(self._memory),
                 SettingsService(logging.getLogger("serving")),
             ),
@@ -91,6 +107,26 @@ class Server:
             ),
             tensorflow_models.SERVICE: (tensorflow_models.ModelService(plane, control),),
         }
+
+    def _handlers(self, service: ServiceDescriptor, parts: Sequence[object]) -> grpc.GenericRpcHandler:
+        """Handlers for the methods of a service; those that none of its parts has are UNIMPLEMENTED."""
+        handlers = {}
+        for method in service.methods:
+            name, request = f"/{service.full_name}/{method.name}", GetMessageClass(method.input_type)
+            found = next((getattr(part, method.name) for part in parts if hasattr(part, method.name)), None)
+            if method.client_streaming and found is not None:
+                handlers[method.name] = stream(found, request, self._traffic, name)
+            elif not method.client_streaming:
+                call = self._for_all(name, method, found or _unsupported(method.name), request)
+                handlers[method.name] = unary(call, request, self._traffic, name)
+        return grpc.method_handlers_generic_handler(service.full_name, handlers)
+
+    def _for_all(self, name: str, method: MethodDescriptor, call: Method, request: type[Message]) -> Method:
+        """The method itself, or what has every process of a fleet do it."""
+        if self._fleet is None or name not in ADMINISTRATIVE:
+            return call
+        self._administrative[name] = call, request
+        return forwarded(name, GetMessageClass(method.output_type), self._fleet)
 
     def _changed(self) -> None:
         """Called by whoever loads, from any thread."""
@@ -111,16 +147,34 @@ class Server:
             AddressError: It cannot be listened on.
         """
         host, port = self._options.host, self._options.port
-        _try_address(host, port)
+        if self._fleet is None:
+            address.check(host, port)
         bracketed = f"[{host}]" if ":" in host else host
         try:
             chosen = self._server.add_insecure_port(f"{bracketed}:{port}")
         except RuntimeError as error:
             raise AddressError(f"cannot listen on {bracketed}:{port}") from error
         await self._server.start()
-        if self._options.control is ControlMode.POLL:
+        if self._options.control is ControlMode.POLL and self._fleet is None:
             self._polling = asyncio.create_task(contents.poll(self._repository, self._options.poll_seconds))
         return f"{bracketed}:{chosen}"
+
+    async def metrics(self) -> str:
+        """Everything that is measured, now."""
+        return exposition(self._plane, self._traffic.counts)
+
+    def statistics(self) -> list[tuple[LoadedModel, Statistics]]:
+        """What each model has done."""
+        return [(model, model.statistics) for model in self._plane.loaded_models()]
+
+    async def apply(self, method: str, request: bytes) -> bytes:
+        """Do here what an administrative call asks of every process; see :class:`~serving.rpc.fleet.Fleet`."""
+        call, request_type = self._administrative[method]
+        return (await call(request_type.FromString(request), None)).SerializeToString()
+
+    async def refresh(self) -> None:
+        """Look at the repository once."""
+        await contents.refresh(self._repository)
 
     async def start_metrics(self) -> str:
         """Listen for whoever collects metrics, if that is wanted.
@@ -192,21 +246,6 @@ async def serve(options: ServerOptions, announce: Callable[[str], None]) -> bool
     return await server.stop()
 
 
-def _handlers(
-    service: ServiceDescriptor, parts: Sequence[object], traffic: Traffic
-) -> grpc.GenericRpcHandler:
-    """Handlers for the methods of a service; those that none of its parts has are UNIMPLEMENTED."""
-    handlers = {}
-    for method in service.methods:
-        name, request = f"/{service.full_name}/{method.name}", GetMessageClass(method.input_type)
-        found = next((getattr(part, method.name) for part in parts if hasattr(part, method.name)), None)
-        if method.client_streaming and found is not None:
-            handlers[method.name] = stream(found, request, traffic, name)
-        elif not method.client_streaming:
-            handlers[method.name] = unary(found or _unsupported(method.name), request, traffic, name)
-    return grpc.method_handlers_generic_handler(service.full_name, handlers)
-
-
 def _unsupported(name: str) -> Method:
     async def refuse(_request: Message, _deadline: float | None) -> NoReturn:
         raise UnsupportedError(f"this server does not do {name}")
@@ -214,27 +253,11 @@ def _unsupported(name: str) -> Method:
     return refuse
 
 
-def _channel_options(options: ServerOptions) -> list[tuple[str, int]]:
+def _channel_options(options: ServerOptions, *, shared: bool) -> list[tuple[str, int]]:
     return [
         ("grpc.max_receive_message_length", options.max_message_size),
         ("grpc.max_send_message_length", -1),
         # Without this a second server on the same port would silently take half of the connections.
-        ("grpc.so_reuseport", 0),
+        # Processes of one fleet share a port that was taken for them.
+        ("grpc.so_reuseport", int(shared)),
     ]
-
-
-def _try_address(host: str, port: int) -> None:
-    """Fail with a reason; grpcio only logs one.
-
-    Raises:
-        AddressError: The address cannot be listened on.
-    """
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, kind, protocol, _, address = found[0]
-        with socket.socket(family, kind, protocol) as trial:
-            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            trial.bind(address)
-    except OSError as error:
-        text = f"cannot listen on {host}:{port}: {error.strerror}; choose another with --host and --port"
-        raise AddressError(text) from error

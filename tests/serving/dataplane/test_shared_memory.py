@@ -122,3 +122,27 @@ def test_nothing_is_possible_unless_it_is_allowed(folder):
     ):
         with pytest.raises(PermissionDeniedError, match="--allow-shared-memory, or send the tensors"):
             use()
+
+
+def test_another_process_comes_to_have_the_same_regions_and_no_others(memory, folder):
+    memory.register("r", "block", 8, 16)
+    other = SharedMemory(allowed=True, folder=folder)
+    other.register("s", "block", 0, 4)
+    other.restore(memory.regions())
+    assert other.regions() == memory.regions()
+    assert other.read("r", 0, 1) == bytes([8])
+    other.close()
+
+
+def test_a_region_whose_file_is_gone_is_left_out_and_one_of_another_file_shows(memory, folder):
+    memory.register("gone", "block", 0, 4)
+    (folder / "again").write_bytes(bytes(8))
+    memory.register("again", "again", 0, 4)
+    (folder / "block").unlink()
+    (folder / "new").write_bytes(bytes(8))
+    (folder / "new").rename(folder / "again")
+    other = SharedMemory(allowed=True, folder=folder)
+    other.restore(memory.regions())
+    assert [each["name"] for each in other.regions()] == ["again"]
+    assert other.regions()[0] not in memory.regions()
+    other.close()

@@ -11,7 +11,10 @@ def exchange(*requests):
     """Send each on a connection of its own; give what came back."""
 
     async def run():
-        server = MetricsServer(lambda: "up 1\n")
+        async def up():
+            return "up 1\n"
+
+        server = MetricsServer(up)
         port = await server.start("127.0.0.1", 0)
         answers = []
         try:

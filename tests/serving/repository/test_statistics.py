@@ -1,0 +1,22 @@
+import json
+
+from serving.repository.statistics import Run, Statistics
+
+
+def test_totals_survive_the_way_through_json():
+    counted = Statistics()
+    counted.ran(Run(5, 10, 20, 30))
+    counted.ran(Run(2, 1, 2, 3))
+    counted.answered(5, 900, 200, 100, Run(5, 10, 20, 30))
+    counted.failed("REJECTED", 7)
+    told = json.loads(json.dumps(counted.totals()))
+    again = Statistics.of(told)
+    assert again == Statistics.of(counted.totals())
+    assert (again.rows, again.runs, again.failures, again.last) == (5, 2, {"REJECTED": 1}, counted.last)
+    assert (again.success.count, again.success.ns, again.fail.ns, again.input.ns) == (1, 900, 7, 110)
+    assert [(rows, each.infer.ns) for rows, each in again.by_rows()] == [(2, 2), (5, 20)]
+
+
+def test_nothing_counted_is_nothing_told():
+    told = Statistics().totals()
+    assert (told["rows"], told["success"], told["failures"], told["batches"]) == (0, [0, 0], {}, {})
