@@ -108,9 +108,21 @@ def process(*arguments: str) -> Iterator[Server]:
         started.wait(30)
 
 
-def plainserve(root: Path) -> AbstractContextManager[Server]:
+def plainserve(root: Path, *options: str) -> AbstractContextManager[Server]:
     """Our server for a repository."""
-    return process("-m", "serving", "serve", str(root), "--port", "0", "--metrics-port", "off")
+    return process(
+        "-m",
+        "serving",
+        "serve",
+        str(root),
+        "--port",
+        "0",
+        "--metrics-port",
+        "off",
+        "--lame-duck-seconds",
+        "0",
+        *options,
+    )
 
 
 def h2load(server: Server, body: bytes, folder: Path, *, connections: int, seconds: float) -> Load:

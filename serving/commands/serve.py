@@ -17,7 +17,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "serve",
         help="serve the models in a folder",
         description="Serve the models in a folder over gRPC. Prints one line once it is ready; "
-        "SIGTERM and SIGINT let it answer what it has accepted and end.",
+        "SIGTERM lets it say that it is leaving, answer what it has accepted and end; SIGINT likewise, "
+        "without a lame duck; a second signal ends it at once.",
     )
     parser.add_argument("repository", metavar="REPOSITORY", type=Path, help="the folder: MODEL/VERSION/FILE")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
@@ -47,6 +48,14 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         type=_positive,
         default=64,
         help="largest request, in MiB (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--lame-duck-seconds",
+        metavar="S",
+        type=_duration,
+        default=2.0,
+        help="after SIGTERM, how long requests are still taken while health says NOT_SERVING "
+        "(default: %(default)s)",
     )
     parser.add_argument(
         "--drain-seconds",
@@ -113,6 +122,7 @@ def run(options: argparse.Namespace) -> int:
         load_models=tuple(options.load_model),
         allow_shared_memory=options.allow_shared_memory,
         max_message_size=options.max_message_size * MEGABYTE,
+        lame_duck_seconds=options.lame_duck_seconds,
         drain_seconds=options.drain_seconds,
     )
     try:
@@ -121,7 +131,7 @@ def run(options: argparse.Namespace) -> int:
         print(f"plainserve serve: {error}", file=sys.stderr)  # noqa: T201  an error for the person who typed it
         return error.exit_code
     if not drained:
-        text = "plainserve serve: a model still ran when the time for draining was over"
+        text = "plainserve serve: ended before all that was accepted was answered"
         print(text, file=sys.stderr, flush=True)  # noqa: T201  why the exit code is 1
         # No library survives that the interpreter ends beneath its running threads.
         os._exit(1)
@@ -144,6 +154,10 @@ def _seconds(text: str) -> float:
     if not 0 < number < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is not a time above 0")
     return number
+
+
+def _duration(text: str) -> float:
+    return 0.0 if float(text) == 0 else _seconds(text)
 
 
 def _positive(text: str) -> int:

@@ -17,7 +17,6 @@ from serving.errors import (
 )
 from serving.repository.model import LoadedModel
 from serving.repository.repository import Repository, VersionStatus
-from serving.repository.status import UNLOADED
 from serving.repository.version_labels import VersionLabels
 from serving.scheduler.job import Job
 from serving.scheduler.scheduler import Lane, Scheduler
@@ -134,10 +133,8 @@ class DataPlane:
         return not self._stopping
 
     def server_ready(self) -> bool:
-        """Whether new requests are taken and any model can answer, or none was asked for yet."""
-        statuses = self._repository.statuses()
-        broken = any(not status.ready and status.reason != UNLOADED for status in statuses)
-        return not self._stopping and (not broken or any(status.ready for status in statuses))
+        """Whether the server stays and every required model can answer."""
+        return not self._stopping and not self._repository.lacking()
 
     def server_metadata(self) -> ServerMetadata:
         """What the server is."""

@@ -29,6 +29,9 @@ class Repository:
         root: The folder.
         config: How models without a config of their own are served.
         parse: Reads the text of a ``config.pbtxt``.
+
+    Attributes:
+        required: The models that must answer for the server to be ready.
     """
 
     def __init__(
@@ -44,6 +47,7 @@ class Repository:
         self._served: Mapping[str, Mapping[str, LoadedModel]] = {}
         self._loading: frozenset[tuple[str, str]] = frozenset()
         self._changing = Lock()
+        self.required: frozenset[str] = frozenset()
         self.retired: Callable[[Iterable[LoadedModel]], None] = lambda _models: None
         self.changed: Callable[[], None] = lambda: None
 
@@ -158,6 +162,11 @@ class Repository:
                 name, frozenset(version for each, version in loading if each == name)
             )
         ]
+
+    def lacking(self) -> list[str]:
+        """The required models of which no version can answer. What was taken back since is not lacking."""
+        models = self._models
+        return [name for name in self.required if name in models and models[name].broken]
 
     def absent(self) -> list[str]:
         """The models that lie in the folder and were never loaded. Reads the disk.

@@ -60,6 +60,11 @@ class ModelState:
     marks: Mapping[str, Fingerprint] = field(default_factory=dict)
     config: ModelConfig | None = None
 
+    @property
+    def broken(self) -> bool:
+        """Whether it was to answer and no version can."""
+        return bool(self.failed) and not self.served
+
     def statuses(self, name: str, loading: frozenset[str]) -> list[VersionStatus]:
         """How every version stands, ascending.
 

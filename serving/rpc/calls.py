@@ -12,6 +12,7 @@ from typing import Any
 import grpc
 from google.protobuf.message import Message
 
+from serving.errors import StoppingError
 from serving.metrics.calls import CallCounts
 from serving.rpc.status import described
 
@@ -22,31 +23,56 @@ StreamMethod = Callable[[AsyncIterator[Any], "float | None"], AsyncIterator[Mess
 """Likewise, for any number of requests and answers."""
 
 
+SETTLED = 0.02
+"""Seconds without a call after which none is thought to be on its way from grpcio's core to its handler, or back."""
+
+
 class Traffic:
-    """Counts the calls under way, so that stopping can wait for them and for nothing else.
+    """Counts the requests under way, so that stopping can wait for them and for nothing else.
 
     Attributes:
         counts: Of all calls so far.
+        closed: Whether streams are to take no more requests.
     """
 
     def __init__(self) -> None:
         self.counts = CallCounts()
+        self.closed = False
         self._count = 0
         self._idle = asyncio.Event()
         self._idle.set()
 
-    def __enter__(self) -> None:
+    def begin(self) -> None:
+        """A request has come."""
         self._count += 1
         self._idle.clear()
 
-    def __exit__(self, *_: object) -> None:
+    def end(self, *_: object) -> None:
+        """It has its answer, or will have none."""
         self._count -= 1
         if not self._count:
             self._idle.set()
 
+    # For ``with``; other names of the same, since each call costs every request.
+    __enter__, __exit__ = begin, end
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request is under way."""
+        return self._count > 0
+
+    def close(self) -> None:
+        """Let streams take no more requests. grpcio refuses new calls by itself."""
+        self.closed = True
+
     async def idle(self) -> None:
-        """Wait until no call is under way."""
-        await self._idle.wait()
+        """Wait until no request is under way, and none follows."""
+        while self.busy or not await self._settled():
+            await self._idle.wait()
+
+    async def _settled(self) -> bool:
+        await asyncio.sleep(SETTLED)
+        return not self.busy
 
 
 def unary(
@@ -104,9 +130,12 @@ def stream(
         counts.started[name] += 1
         remaining = context.time_remaining()
         deadline = None if remaining is None else start + remaining
+        under_way = _UnderWay(traffic)
         try:
-            async for answer in method((parse(each) async for each in data), deadline):
+            async for answer in method((parse(each) async for each in under_way.requests(data)), deadline):
                 yield answer.SerializeToString()
+                under_way.answered()
+            under_way.check_complete()
             code = "OK"
         except Exception as error:
             status = described(error)
@@ -114,6 +143,45 @@ def stream(
             await context.abort(*status)
             raise
         finally:
+            under_way.end()
             counts.ended(name, code, monotonic() - start)
 
     return grpc.stream_stream_rpc_method_handler(handle)
+
+
+class _UnderWay:
+    """The requests of one stream that have no answer yet; each has one answer."""
+
+    def __init__(self, traffic: Traffic) -> None:
+        self._traffic = traffic
+        self._count = 0
+        self._cut = False
+
+    async def requests(self, data: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """What arrives, until the server takes no more."""
+        async for each in data:
+            if self._traffic.closed:
+                self._cut = True
+                return
+            self._count += 1
+            self._traffic.begin()
+            yield each
+
+    def check_complete(self) -> None:
+        """Whether the client said all it wanted to.
+
+        Raises:
+            StoppingError: The server had enough before that.
+        """
+        if self._cut:
+            raise StoppingError("the server is stopping; send the rest to another, or later")
+
+    def answered(self) -> None:
+        """An answer is on its way."""
+        self._count -= 1
+        self._traffic.end()
+
+    def end(self) -> None:
+        """Forget those that will have none."""
+        while self._count:
+            self.answered()

@@ -13,16 +13,22 @@ ALL = "*"
 
 
 def load(repository: Repository, options: ServerOptions) -> None:
-    """Load what is to be there from the start. A model that cannot be loaded is logged and is not ready.
+    """Load what is to be there from the start, and require it: the server is ready only if all of it can answer.
+
+    A model that cannot be loaded is logged and is not ready. What is published or asked for later is not required:
+    a mistake in it must not take a server out that answers for all others.
 
     Raises:
         RepositoryError: The repository is missing, or holds no model although it must, or not one that was named.
     """
     if options.control is not ControlMode.EXPLICIT:
         repository.load_all(may_be_empty=options.control is ControlMode.POLL)
+        repository.required = frozenset(repository.names())
         return
     names = repository.absent()
-    for name in names if ALL in options.load_models else options.load_models:
+    wanted = names if ALL in options.load_models else options.load_models
+    repository.required = frozenset(wanted)
+    for name in wanted:
         try:
             repository.load(name)
         except ModelNotFoundError as error:

@@ -37,7 +37,7 @@ class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # gr
 
     def changed(self, *, stopping: bool = False) -> None:
         """Tell the watchers to look again; when the server is stopping, for the last time."""
-        self._stopping = stopping
+        self._stopping |= stopping
         self._changed.set()
         self._changed = asyncio.Event()
 

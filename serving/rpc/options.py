@@ -30,6 +30,7 @@ class ServerOptions:
         port: The port; 0 for any free one.
         metrics_port: The port for metrics; 0 for any free one, None for none.
         max_message_size: Most bytes of a request.
+        lame_duck_seconds: How long new requests are still answered once the server said that it is leaving.
         drain_seconds: Most time for answering, at the end, what was accepted.
         control: Who decides which models are loaded.
         poll_seconds: How often the repository is looked at, if it is.
@@ -42,6 +43,7 @@ class ServerOptions:
     port: int = 8001
     metrics_port: int | None = None
     max_message_size: int = 64 * MEGABYTE
+    lame_duck_seconds: float = 2.0
     drain_seconds: float = 30.0
     control: ControlMode = ControlMode.NONE
     poll_seconds: float = 15.0

@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-import signal
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import NoReturn
 
 import grpc
@@ -35,14 +35,19 @@ from serving.rpc import (
 from serving.rpc.calls import Method, Traffic, stream, unary
 from serving.rpc.fleet import ADMINISTRATIVE, Fleet, forwarded
 from serving.rpc.memory_service import SharedMemoryService
+from serving.rpc.methods import Handler, Methods
 from serving.rpc.model_repository import ModelRepositoryService
 from serving.rpc.options import ControlMode, ServerOptions
 from serving.rpc.settings_service import SettingsService
+from serving.rpc.signals import Signals
 from serving.rpc.standing import JsonObject, Standing
 
 __all__ = ["Server", "ServerOptions", "serve"]
 
 log = logging.getLogger(__name__)
+
+LAST_MOMENT = 1.0
+"""Most seconds that handlers of cancelled calls have to notice it."""
 
 
 class Server:
@@ -79,12 +84,11 @@ class Server:
         self._server = grpc.aio.server(options=_channel_options(options, shared=fleet is not None))
         self._administrative: dict[str, tuple[Method, type[Message]]] = {}
         servicers = self._servicers()
-        self._server.add_generic_rpc_handlers(
-            [
-                *(self._handlers(service, parts) for service, parts in servicers.items()),
-                tensorflow_session.handler(self._traffic),
-            ]
-        )
+        handlers = {tensorflow_session.PATH: tensorflow_session.handler(self._traffic)}
+        for service, parts in servicers.items():
+            handlers |= self._handlers(service, parts)
+        self._methods = Methods(handlers)
+        self._server.add_generic_rpc_handlers([self._methods])
         services = [*(each.full_name for each in (*servicers, health.SERVICE)), *reflection.SERVICES]
         self._health = health.HealthService(self._plane, services)
         self._repository.changed = self._changed
@@ -108,18 +112,18 @@ class Server:
             tensorflow_models.SERVICE: (tensorflow_models.ModelService(plane, control),),
         }
 
-    def _handlers(self, service: ServiceDescriptor, parts: Sequence[object]) -> grpc.GenericRpcHandler:
-        """Handlers for the methods of a service; those that none of its parts has are UNIMPLEMENTED."""
-        handlers = {}
+    def _handlers(self, service: ServiceDescriptor, parts: Sequence[object]) -> dict[str, Handler]:
+        """Handlers for the methods of a service, by path; those that none of its parts has are UNIMPLEMENTED."""
+        handlers: dict[str, Handler] = {}
         for method in service.methods:
             name, request = f"/{service.full_name}/{method.name}", GetMessageClass(method.input_type)
             found = next((getattr(part, method.name) for part in parts if hasattr(part, method.name)), None)
             if method.client_streaming and found is not None:
-                handlers[method.name] = stream(found, request, self._traffic, name)
+                handlers[name] = stream(found, request, self._traffic, name)
             elif not method.client_streaming:
                 call = self._for_all(name, method, found or _unsupported(method.name), request)
-                handlers[method.name] = unary(call, request, self._traffic, name)
-        return grpc.method_handlers_generic_handler(service.full_name, handlers)
+                handlers[name] = unary(call, request, self._traffic, name)
+        return handlers
 
     def _for_all(self, name: str, method: MethodDescriptor, call: Method, request: type[Message]) -> Method:
         """The method itself, or what has every process of a fleet do it."""
@@ -192,8 +196,11 @@ class Server:
         """Stop listening for whoever collects metrics."""
         self._metrics.close()
 
-    async def stop(self) -> bool:
-        """Say that nothing is ready, answer what was accepted, end.
+    async def stop(self, signals: Signals) -> bool:
+        """Say that nothing is ready, answer a little longer, then answer what was accepted, and end.
+
+        Args:
+            signals: What the process is told meanwhile.
 
         Returns:
             Whether all was answered and no model runs any more.
@@ -201,21 +208,40 @@ class Server:
         self._plane.stop_accepting()
         if self._polling is not None:
             self._polling.cancel()
+        self._health.changed()
+        with suppress(TimeoutError):
+            # Those who choose a server learn with a delay that this one is leaving.
+            async with asyncio.timeout(self._options.lame_duck_seconds):
+                await signals.hurry.wait()
         self._health.changed(stopping=True)
-        # New calls are refused from here on. Only calls that ask for work are waited for, not idle watchers.
-        draining = asyncio.create_task(self._server.stop(self._options.drain_seconds))
-        idle = asyncio.create_task(self._traffic.idle())
-        await asyncio.wait((draining, idle), return_when=asyncio.FIRST_COMPLETED)
-        idle.cancel()
-        await self._server.stop(None)
-        await draining
+        answered = await self._drain(signals)
         self._metrics.close()
         self._memory.close()
-        return self._plane.close(timeout=1.0)
+        return self._plane.close(timeout=1.0) and answered
+
+    async def _drain(self, signals: Signals) -> bool:
+        """Refuse new calls and wait for those that ask for work, not for idle streams; whether all ended."""
+        self._methods.close()
+        self._traffic.close()
+        idle = asyncio.create_task(self._traffic.idle())
+        now = asyncio.create_task(signals.now.wait())
+        await asyncio.wait(
+            (idle, now), timeout=self._options.drain_seconds, return_when=asyncio.FIRST_COMPLETED
+        )
+        answered = idle.done() or not self._traffic.busy
+        idle.cancel()
+        now.cancel()
+        if answered:
+            await self._methods.quiet()
+        await self._server.stop(None)
+        with suppress(TimeoutError):
+            # grpcio does not wait for the handlers of the calls that it ended.
+            await asyncio.wait_for(self._traffic.idle(), LAST_MOMENT)
+        return answered
 
 
 async def serve(options: ServerOptions, announce: Callable[[str], None]) -> bool:
-    """Serve until SIGTERM or SIGINT, then drain.
+    """Serve until a signal says otherwise (:mod:`serving.rpc.signals`), then drain.
 
     Args:
         options: What was decided.
@@ -229,9 +255,8 @@ async def serve(options: ServerOptions, announce: Callable[[str], None]) -> bool
         AddressError: The address cannot be listened on.
     """
     server = Server(options)
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    signals = Signals()
+    signals.listen()
     metrics = await server.start_metrics()
     try:
         address = await server.start()
@@ -242,8 +267,8 @@ async def serve(options: ServerOptions, announce: Callable[[str], None]) -> bool
     if metrics:
         log.info("metrics at http://%s/metrics", metrics)
     announce(f"Serving {models} model{'' if models == 1 else 's'} on {address}")
-    await stop.wait()
-    return await server.stop()
+    await signals.stop.wait()
+    return await server.stop(signals)
 
 
 def _unsupported(name: str) -> Method:

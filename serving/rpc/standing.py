@@ -54,6 +54,7 @@ class Standing:
                 }
                 for name, holding in holdings.items()
             },
+            "required": sorted(self._repository.required),
             "configs": dict(self._control.configs),
             "labels": {model: dict(chosen) for model, chosen in self._labels.assigned().items()},
             "memory": self._memory.regions(),
@@ -72,6 +73,7 @@ class Standing:
             for name, each in standing["models"].items()
         }
         parsed = {name: config_message.parse_json(text) for name, text in configs.items()}
+        self._repository.required = frozenset(standing["required"])
         self._repository.hold(holdings, parsed)
         self._control.configs = dict(configs)
         self._labels.restore(standing["labels"])

@@ -11,17 +11,17 @@ from google.protobuf.empty_pb2 import Empty
 from serving.errors import UnsupportedError
 from serving.rpc.calls import Traffic, unary
 
-SERVICE_NAME = "tensorflow.serving.SessionService"
+PATH = "/tensorflow.serving.SessionService/SessionRun"
 
 
-def handler(traffic: Traffic) -> grpc.GenericRpcHandler:
+def handler(traffic: Traffic) -> "grpc.RpcMethodHandler[bytes, bytes]":
     """A handler that tells why SessionRun is not done.
 
     Args:
         traffic: Told of each call.
     """
     # Any message can be read as an Empty: what is unknown is skipped.
-    return grpc.method_handlers_generic_handler(SERVICE_NAME, {"SessionRun": unary(_refuse, Empty, traffic)})
+    return unary(_refuse, Empty, traffic)
 
 
 async def _refuse(_request: Empty, _deadline: float | None) -> NoReturn:

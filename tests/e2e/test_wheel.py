@@ -67,7 +67,8 @@ def test_the_wheel_converts_and_serves(installed, models, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     server = subprocess.Popen(
-        [installed, "-m", "serving", "serve", repository, "--port", "0", "--metrics-port", "off"],
+        [installed, "-m", "serving", "serve", repository, "--port", "0", "--metrics-port", "off",
+         "--lame-duck-seconds", "0"],
         cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
     )  # fmt: skip
     try:

@@ -41,7 +41,19 @@ def address(models, root, tmp_path_factory):
     subprocess.run(
         [*command, "--repository", repository], check=True, timeout=300, capture_output=True, **quiet
     )
-    serve = [sys.executable, "-m", "serving", "serve", repository, "--port", "0", "--metrics-port", "off"]
+    serve = [
+        sys.executable,
+        "-m",
+        "serving",
+        "serve",
+        repository,
+        "--port",
+        "0",
+        "--metrics-port",
+        "off",
+        "--lame-duck-seconds",
+        "0",
+    ]
     with subprocess.Popen(serve, stdout=subprocess.PIPE, **quiet) as server:
         try:
             yield server.stdout.readline().split()[-1]

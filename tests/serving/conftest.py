@@ -195,7 +195,19 @@ def starter(folder, processes):
     def start(root, *options, code=None):
         program = ["-c", code] if code else ["-m", "serving"]
         process = subprocess.Popen(
-            [sys.executable, *program, "serve", str(root), "--port", "0", "--metrics-port", "off", *options],
+            [
+                sys.executable,
+                *program,
+                "serve",
+                str(root),
+                "--port",
+                "0",
+                "--metrics-port",
+                "off",
+                "--lame-duck-seconds",
+                "0",
+                *options,
+            ],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

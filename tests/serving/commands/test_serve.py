@@ -103,7 +103,7 @@ def test_draining_ends_when_its_time_is_over(repository, onnx_models, start_serv
         server.terminate()
         code, _, err = server.wait(timeout=15)
         assert 0.5 < time.monotonic() - start < 10
-        assert (code, err) == (1, "plainserve serve: a model still ran when the time for draining was over\n")
+        assert (code, err) == (1, "plainserve serve: ended before all that was accepted was answered\n")
         with pytest.raises(grpc.RpcError):
             endless.result()
 
@@ -165,6 +165,8 @@ def test_a_missing_or_empty_repository_is_one_clear_line(tmp_path, capsys, name)
         ["serve", "x", "--port", "70000"],
         ["serve", "x", "--port", "http"],
         ["serve", "x", "--max-message-size", "0"],
+        ["serve", "x", "--lame-duck-seconds", "-1"],
+        ["serve", "x", "--lame-duck-seconds", "nan"],
         ["dance"],
         [],
     ],

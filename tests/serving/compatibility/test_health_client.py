@@ -25,9 +25,14 @@ def stub(full_server):
 
 @pytest.mark.parametrize(
     ("name", "status"),
-    [("", SERVING), *((name, SERVING) for name in SERVICES), ("affine", SERVING), ("bad", NOT_SERVING)],
+    [
+        ("", NOT_SERVING),
+        *((name, NOT_SERVING) for name in SERVICES),
+        ("affine", SERVING),
+        ("bad", NOT_SERVING),
+    ],
 )
-def test_the_server_each_service_and_each_model_has_a_status(stub, name, status):
+def test_one_bad_model_makes_the_server_and_its_services_not_serve_and_no_other_model(stub, name, status):
     assert stub.Check(health_pb2.HealthCheckRequest(service=name), timeout=20).status == status
 
 
@@ -44,11 +49,13 @@ def test_a_name_that_nobody_has_is_not_found(stub):
     assert raised.value.code() is grpc.StatusCode.NOT_FOUND
 
 
-def test_a_channel_that_watches_health_itself_finds_the_server_serving(full_server):
+def test_a_channel_that_watches_health_itself_finds_the_server_serving(repository, onnx_models, start_server):
     """gRPC's own health checking on the client's side, as load balancers use it."""
+    repository.onnx("affine", onnx_models.affine())
+    server = start_server(repository.root)
     config = '{"healthCheckConfig": {"serviceName": "tensorflow.serving.PredictionService"}, '
     config += '"loadBalancingConfig": [{"round_robin": {}}]}'
-    with grpc.insecure_channel(full_server.address, [("grpc.service_config", config)]) as channel:
+    with grpc.insecure_channel(server.address, [("grpc.service_config", config)]) as channel:
         grpc.channel_ready_future(channel).result(timeout=20)
         answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=20)
     assert answer.status == SERVING

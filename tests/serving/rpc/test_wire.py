@@ -32,12 +32,15 @@ def tensor(name, array, datatype="FP32"):
     return made
 
 
-def test_the_server_is_live_and_ready_and_says_what_it_is(client):
+def test_the_server_is_live_and_says_what_it_is(client):
     assert client.is_server_live()
-    assert client.is_server_ready()
     metadata = client.get_server_metadata()
     assert metadata.name == "plainserve"
     assert metadata.version
+
+
+def test_a_server_with_a_model_that_cannot_answer_is_not_ready(client):
+    assert not client.is_server_ready()
 
 
 def test_models_are_ready_or_not(client):
@@ -168,7 +171,7 @@ def test_health_of_the_server_and_of_each_model(channel):
         name: stub.Check(health_pb2.HealthCheckRequest(service=name), timeout=10).status
         for name in ("", "inference.GRPCInferenceService", "affine", "bad")
     }
-    assert list(found.values()) == [1, 1, 1, 2]
+    assert list(found.values()) == [2, 2, 1, 2]
 
 
 def test_reflection_lists_the_services_and_their_messages(channel):

@@ -1,0 +1,212 @@
+"""From the first signal to the last answer."""
+
+import asyncio
+import signal
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+
+import grpc
+import numpy as np
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from protos import open_inference_pb2 as pb
+from protos.open_inference_pb2_grpc import GRPCInferenceServiceStub
+from serving.rpc.options import ServerOptions
+from serving.rpc.server import Server
+from serving.rpc.signals import Signals
+
+STATUS = health_pb2.HealthCheckResponse
+
+
+def affine(value):
+    row = np.full((1, 3), value, np.float32)
+    request = pb.ModelInferRequest(model_name="affine", raw_input_contents=[row.tobytes()])
+    request.inputs.add(name="x", datatype="FP32", shape=[1, 3])
+    return request
+
+
+def counter(steps, identity=""):
+    request = pb.ModelInferRequest(
+        model_name="counter", raw_input_contents=[np.int64(steps).tobytes()], id=identity
+    )
+    request.inputs.add(name="n", datatype="INT64", shape=[1])
+    return request
+
+
+@asynccontextmanager
+async def serving(root, **options):
+    server = Server(ServerOptions(root, port=0, **options))
+    address = await server.start()
+    async with grpc.aio.insecure_channel(address) as channel:
+        yield server, address, channel
+
+
+@pytest.mark.parametrize(
+    ("numbers", "told"),
+    [
+        ([], (False, False, False)),
+        ([signal.SIGTERM], (True, False, False)),
+        ([signal.SIGINT], (True, True, False)),
+        ([signal.SIGTERM, signal.SIGTERM], (True, True, True)),
+        ([signal.SIGTERM, signal.SIGINT], (True, True, True)),
+        ([signal.SIGINT, signal.SIGINT], (True, True, True)),
+    ],
+)
+def test_what_signals_mean(numbers, told):
+    signals = Signals()
+    for number in numbers:
+        signals.arrived(number)
+    assert (signals.stop.is_set(), signals.hurry.is_set(), signals.now.is_set()) == told
+
+
+def test_a_lame_duck_says_that_it_leaves_and_answers_until_it_is_told_to_hurry(repository, onnx_models):
+    repository.onnx("affine", onnx_models.affine())
+
+    async def run():
+        async with serving(repository.root, lame_duck_seconds=60.0) as (server, _, channel):
+            stub, health = GRPCInferenceServiceStub(channel), health_pb2_grpc.HealthStub(channel)
+            watch = health.Watch(health_pb2.HealthCheckRequest())
+            assert (await watch.read()).status == STATUS.SERVING
+            signals = Signals()
+            stopping = asyncio.create_task(server.stop(signals))
+            assert (await watch.read()).status == STATUS.NOT_SERVING
+            assert (await health.Check(health_pb2.HealthCheckRequest())).status == STATUS.NOT_SERVING
+            assert not (await stub.ServerReady(pb.ServerReadyRequest())).ready
+            assert (await stub.ServerLive(pb.ServerLiveRequest())).live
+            answer = await stub.ModelInfer(affine(2))
+            assert np.frombuffer(answer.raw_output_contents[0], np.float32).tolist() == [5, 5, 5]
+            assert not stopping.done()
+            signals.arrived(signal.SIGINT)
+            assert await asyncio.wait_for(stopping, 10)
+            with pytest.raises(grpc.aio.AioRpcError) as error:
+                await stub.ModelInfer(affine(2))
+            assert error.value.code() is grpc.StatusCode.UNAVAILABLE
+
+    asyncio.run(run())
+
+
+def test_the_lame_duck_ends_by_itself(repository, onnx_models):
+    repository.onnx("affine", onnx_models.affine())
+
+    async def run():
+        async with serving(repository.root, lame_duck_seconds=0.2) as (server, _, _):
+            start = time.monotonic()
+            assert await asyncio.wait_for(server.stop(Signals()), 10)
+            assert time.monotonic() - start >= 0.2
+
+    asyncio.run(run())
+
+
+def test_interrupt_skips_the_lame_duck_and_a_second_signal_skips_all(repository, onnx_models, start_server):
+    repository.onnx("counter", onnx_models.counter())
+    server = start_server(repository.root, "--lame-duck-seconds", "300")
+    with grpc.insecure_channel(server.address) as channel, ThreadPoolExecutor(1) as pool:
+        stub = GRPCInferenceServiceStub(channel)
+        stub.ModelInfer(counter(1), timeout=20)
+        endless = pool.submit(stub.ModelInfer, counter(10**12), timeout=60)
+        time.sleep(0.2)
+        server.terminate(signal.SIGINT)
+        with pytest.raises(TimeoutError):
+            endless.result(timeout=0.3)
+        server.terminate()
+        code, _, err = server.wait(timeout=15)
+        assert (code, err) == (1, "plainserve serve: ended before all that was accepted was answered\n")
+        with pytest.raises(grpc.RpcError):
+            endless.result()
+
+
+def test_a_second_signal_with_nothing_under_way_is_an_end_like_any_other(
+    repository, onnx_models, start_server
+):
+    repository.onnx("affine", onnx_models.affine())
+    server = start_server(repository.root, "--lame-duck-seconds", "300")
+    server.terminate()
+    server.terminate(signal.SIGINT)
+    assert server.wait(timeout=15) == (0, "", "")
+
+
+def test_a_stream_has_answers_for_all_that_was_accepted_and_takes_no_more(repository, onnx_models):
+    repository.onnx("counter", onnx_models.counter())
+
+    async def run():
+        async with serving(repository.root, lame_duck_seconds=0.0) as (server, _, channel):
+            stream = GRPCInferenceServiceStub(channel).ModelStreamInfer()
+            for at in range(8):
+                await stream.write(counter(60_000 + at, str(at)))
+            first = await stream.read()
+            stopping = asyncio.create_task(server.stop(Signals()))
+            await asyncio.sleep(0.01)
+            await stream.write(counter(1, "late"))
+            answers = [first] + [await stream.read() for _ in range(7)]
+            assert [answer.infer_response.id for answer in answers] == [str(at) for at in range(8)]
+            assert not any(answer.error_message for answer in answers)
+            with pytest.raises(grpc.aio.AioRpcError) as error:
+                await stream.read()
+            assert error.value.code() is grpc.StatusCode.UNAVAILABLE
+            assert await asyncio.wait_for(stopping, 10)
+
+    asyncio.run(run())
+
+
+def test_idle_streams_and_watchers_do_not_hold_the_end_up(repository, onnx_models):
+    repository.onnx("affine", onnx_models.affine())
+
+    async def run():
+        async with serving(repository.root, lame_duck_seconds=0.0) as (server, _, channel):
+            stream = GRPCInferenceServiceStub(channel).ModelStreamInfer()
+            await stream.write(affine(1))
+            assert not (await stream.read()).error_message
+            watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
+            await watch.read()
+            assert await asyncio.wait_for(server.stop(Signals()), 5)
+
+    asyncio.run(run())
+
+
+class Clients:
+    """Threads that ask without a pause until they are refused, each on a connection of its own."""
+
+    def __init__(self, address, count):
+        self.address, self.outcomes = address, []
+        self._threads = [threading.Thread(target=self._ask, args=(value,)) for value in range(count)]
+        for each in self._threads:
+            each.start()
+
+    def _ask(self, value):
+        options = [("grpc.use_local_subchannel_pool", 1)]
+        with grpc.insecure_channel(self.address, options) as channel:
+            stub = GRPCInferenceServiceStub(channel)
+            while True:
+                try:
+                    answer = stub.ModelInfer(affine(value), timeout=30)
+                except grpc.RpcError as error:
+                    self.outcomes.append(error.code())
+                    return
+                y = np.frombuffer(answer.raw_output_contents[0], np.float32).tolist()
+                self.outcomes.append(y == [2 * value + 1] * 3)
+
+    def join(self):
+        for each in self._threads:
+            each.join(60)
+
+
+def test_under_load_every_accepted_request_is_answered(repository, onnx_models):
+    repository.onnx("affine", onnx_models.affine())
+
+    async def run():
+        async with serving(repository.root, lame_duck_seconds=0.2) as (server, address, _):
+            clients = await asyncio.to_thread(Clients, address, 16)
+            await asyncio.sleep(0.5)
+            assert await asyncio.wait_for(server.stop(Signals()), 30)
+            await asyncio.to_thread(clients.join)
+            return clients.outcomes, server._traffic.counts.handled
+
+    outcomes, handled = asyncio.run(run())
+    infer = {code: count for (method, code), count in handled.items() if method.endswith("/ModelInfer")}
+    assert infer == {"OK": outcomes.count(True)}
+    # The rest never got as far as a handler, and each client may safely ask another server.
+    assert outcomes.count(grpc.StatusCode.UNAVAILABLE) == 16
+    assert len(outcomes) == outcomes.count(True) + 16
