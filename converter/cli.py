@@ -85,6 +85,11 @@ def _add_places(group: "argparse._ArgumentGroup") -> None:
         "--repository", type=Path, metavar="DIR", help="add versions to a model repository instead"
     )
     group.add_argument("--name", metavar="NAME", help="name in the repository (the source's)")
+    group.add_argument(
+        "--skip-unchanged",
+        action="store_true",
+        help="leave a model alone whose newest versions were made from the same file, options and tools",
+    )
 
 
 def _add_model(group: "argparse._ArgumentGroup") -> None:

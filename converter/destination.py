@@ -2,35 +2,19 @@
 
 import contextlib
 import re
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-
 from converter import manifest
 from converter.errors import UsageError
 from converter.exporters import get_target
+from converter.model_repository import Repository
 from converter.options import Options
 from converter.parity.reference import Answer
-from converter.publish import publish, publish_version, staging
-
-_SERVED_NAMES = {"onnx": "model.onnx", "tflite": "model.tflite", "saved_model": "model.savedmodel"}
-
-
-@dataclass(frozen=True)
-class Staged:
-    """An artefact in the making.
-
-    Attributes:
-        path: Where the exporter writes it.
-        place: Where it will go.
-    """
-
-    path: Path
-    place: Path
+from converter.publish import publish, staging
+from converter.staged import Staged
 
 
 class Destination(Protocol):
@@ -67,7 +51,7 @@ def open_destination(source: Path, options: Options) -> Iterator[Destination]:
                 hint="Use letters, digits, '_', '-' and '.'; choose another with --name.",
             )
         with staging(options.repository) as stage:
-            yield Repository(options.repository, stage, name, several=len(options.targets) > 1)
+            yield Repository(source, stage, options, options.repository)
         return
     folder = options.output or source.parent
     for target in options.targets:
@@ -105,56 +89,3 @@ class Folder:
         publish(staged.path, staged.place)
         publish(written, path)
         return staged.place
-
-
-@dataclass(frozen=True)
-class Repository:
-    """Versions ``<root>/<name>/<number>/``, each with its manifest and a golden request and answer."""
-
-    root: Path
-    staging: Path
-    name: str
-    several: bool
-
-    def stage(self, target: str) -> Staged:
-        """A path inside a folder that will be the version."""
-        name = f"{self.name}_{target}" if self.several else self.name
-        version = self.staging / name
-        version.mkdir()
-        return Staged(version / _SERVED_NAMES[target], self.root / name)
-
-    def publish(
-        self,
-        staged: Staged,
-        source: dict[str, Any],
-        entry: dict[str, Any],
-        answers: Sequence[Answer],
-    ) -> Path:
-        """Add the next version in one step; an older one is never changed."""
-        version = staged.path.parent
-        entries = {staged.path.name: entry}
-        text = manifest.merged(version / "manifest.json", source, entries)
-        (version / "manifest.json").write_text(text, encoding="utf-8")
-        if answers:
-            _write_golden(version / "golden.npz", answers[0], entry)
-        new = not staged.place.exists()
-        staged.place.mkdir(exist_ok=True)
-        try:
-            return publish_version(version, staged.place)
-        except OSError:
-            if new:
-                shutil.rmtree(staged.place, ignore_errors=True)
-            raise
-
-
-def _write_golden(path: Path, answer: Answer, entry: Mapping[str, Any]) -> None:
-    """A request and its answer, by which a server checks a version before it serves it."""
-    names, allowed = entry["names"], entry["parity"]["outputs"].values()
-    arrays = {f"input:{names['inputs'][name]}": array for name, array in answer.probe.inputs.items()}
-    arrays |= {f"output:{names['outputs'][name]}": array for name, array in answer.outputs.items()}
-    arrays |= {
-        "atol": np.asarray(max(figures["atol"] for figures in allowed)),
-        "rtol": np.asarray(max(figures["rtol"] for figures in allowed)),
-    }
-    with path.open("wb") as stream:
-        np.savez(stream, allow_pickle=False, **arrays)

@@ -33,11 +33,18 @@ def merged(path: Path, source: dict[str, Any], artefacts: dict[str, dict[str, An
     return text + "\n"
 
 
-def sha256(path: Path) -> str:
-    """SHA-256 of a file, or of a folder: of its sorted relative names and their files' digests."""
+def sha256(path: Path, without: frozenset[str] = frozenset()) -> str:
+    """SHA-256 of a file, or of a folder: of its sorted relative names and their files' digests.
+
+    Args:
+        path: The file or folder.
+        without: Names directly in the folder that do not count.
+    """
     if path.is_dir():
         whole = hashlib.sha256()
         for file in sorted(entry for entry in path.rglob("*") if entry.is_file()):
+            if file.parent == path and file.name in without:
+                continue
             whole.update(f"{file.relative_to(path).as_posix()}\0{sha256(file)}\n".encode())
         return whole.hexdigest()
     with path.open("rb") as stream:

@@ -22,6 +22,7 @@ class Options:
         output: Folder for the artefacts; None is the folder of each source.
         repository: Folder of a model repository to add versions to, instead of ``output``.
         name: Name in the repository; None is the source's stem.
+        skip_unchanged: Whether a model is left alone if its newest versions were made from the same.
         stated: ``--activation``: statements by layer name.
         shapes: ``--input-shape`` and ``--batch``.
         export: Options of single formats.
@@ -44,6 +45,7 @@ class Options:
     output: Path | None = None
     repository: Path | None = None
     name: str | None = None
+    skip_unchanged: bool = False
     stated: Mapping[str, str] = field(default_factory=dict)
     shapes: InputShapes = field(default_factory=InputShapes)
     export: ExportOptions = field(default_factory=ExportOptions)
@@ -69,6 +71,8 @@ class Options:
             raise UsageError("--repository and --output exclude each other")
         if self.name and not self.repository:
             raise UsageError("--name goes with --repository")
+        if self.skip_unchanged and not self.repository:
+            raise UsageError("--skip-unchanged goes with --repository")
         unservable = [target for target in self.targets if target not in SERVABLE]
         if self.repository and unservable:
             raise UsageError(f"no server runs '{unservable[0]}', so it cannot go into a repository")

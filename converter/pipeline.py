@@ -6,7 +6,7 @@ archive -> description -> reference model -> lowered -> folded -> exporters -> c
 import gc
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from converter.artefacts import open_artefact
 from converter.build import build, signature
 from converter.custom_objects import as_written, load
 from converter.description import Description, describe
-from converter.destination import Destination, Staged, open_destination
+from converter.destination import Destination, open_destination
 from converter.errors import ConversionError, ParityError, UnsupportedError
 from converter.exporters import get_target
 from converter.folding import fold
@@ -33,7 +33,9 @@ from converter.parity.tolerances import Tolerances, coarsest
 from converter.parity.verdict import require_parity
 from converter.provenance import provenance
 from converter.publish import publish, reported
+from converter.recipe import recipe
 from converter.signature import Signature, TensorSpec
+from converter.staged import Staged
 
 Progress = Callable[[str], None]
 
@@ -194,6 +196,9 @@ def _export(name: str, job: _Job, staged: Staged, progress: Progress, outcome: O
         "activations": job.record["activations"],
         "rewrites": job.record["rewrites"],
         "parity": outcome.proof.to_json() if outcome.proof else "unverified",
+        "inputs": [asdict(spec) for spec in artefact.inputs],
+        "outputs": [asdict(spec) for spec in artefact.outputs],
+        "recipe": recipe(job.source["sha256"], job.options),
         "sha256": manifest.sha256(staged.path),
         "bytes": manifest.size(staged.path),
     }

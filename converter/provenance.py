@@ -8,7 +8,8 @@ from converter import __version__
 from converter.description import Finding
 from converter.lowering import Rewrite
 
-_TOOLS = ("keras", "tensorflow", "tf2onnx", "onnx", "numpy")
+TOOLS = ("keras", "tensorflow", "tf2onnx", "onnx", "numpy")
+"""What artefacts are made with."""
 
 
 def provenance(
@@ -23,7 +24,7 @@ def provenance(
     return {
         "plainserve": __version__,
         "source": {"sha256": sha256, "keras_version": keras_version},
-        "tools": {tool: importlib.metadata.version(tool) for tool in _TOOLS},
+        "tools": {tool: importlib.metadata.version(tool) for tool in TOOLS},
         "options": options,
         "activations": [finding.to_json() for finding in findings],
         "rewrites": [rewrite.to_json() for rewrite in rewrites],

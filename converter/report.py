@@ -127,6 +127,12 @@ class Report:
             _add_row(table, *row(outcome.entry, outcome.proof), str(outcome.path))
         self._print_table(table)
 
+    def unchanged(self, source: Path) -> None:
+        """One model whose newest versions would be made again as they are."""
+        self._models.append({"source": {"file": str(source)}, "unchanged": True})
+        if not self._json:
+            self._out.print(f"[bold]{escape(source.name)}[/]  unchanged")
+
     def failed(self, source: Path, error: ConversionError) -> None:
         """One model that could not be read, understood or built."""
         self._models.append({"source": {"file": str(source)}, "error": _error(error)})

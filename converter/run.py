@@ -16,6 +16,7 @@ from converter.exporters import ExportOptions
 from converter.graph import Graph
 from converter.options import Options
 from converter.publish import tidied
+from converter.recipe import is_current
 from converter.report import Report
 
 _WORTH_READING = 2**20  # elements; a description answers at once
@@ -44,6 +45,9 @@ def _one(source: Path, options: Options, limits: Limits, report: Report) -> int:
     try:
         if not options.targets:
             return _describe(source, options, report)
+        if options.skip_unchanged and is_current(source, options):
+            report.unchanged(source)
+            return 0
         if "tensorflow" in sys.modules:  # a process that runs it cannot be forked
             return _convert(source, options, report)
         return _convert_confined(source, options, limits, report)
@@ -130,6 +134,7 @@ def _options(arguments: argparse.Namespace) -> Options:
         output=arguments.output,
         repository=arguments.repository,
         name=arguments.name,
+        skip_unchanged=arguments.skip_unchanged,
         stated=_stated(arguments.activation),
         shapes=InputShapes.parse(arguments.input_shape, arguments.batch),
         export=ExportOptions(opset=arguments.opset),

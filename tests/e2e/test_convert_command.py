@@ -140,8 +140,27 @@ def test_repository_gets_a_new_version_each_time_with_a_golden_request(models, t
         assert entries(version) == ["golden.npz", "manifest.json", "model.onnx"]
         recorded_golden(version)
     assert entries(tmp_path) == ["digits"]
+    assert entries(tmp_path / "digits") == ["1", "2", "config.pbtxt"]
     first, second = (tmp_path / "digits" / number / "model.onnx" for number in "12")
     assert digest(first) == digest(second)
+
+
+def test_a_config_is_replaced_only_as_long_as_convert_wrote_it(models, tmp_path):
+    arguments = ("--to", "onnx", "--no-parity", "--repository", tmp_path, "--name", "pss")
+    config = tmp_path / "pss" / "config.pbtxt"
+    assert convert(models / "mnist_pss.keras", *arguments) == 0
+    assert "max_batch_size: 64" in config.read_text()
+    assert convert(models / "mnist_pss.keras", *arguments, "--batch", 2) == 0
+    assert "max_batch_size: 0" in config.read_text()
+    config.write_text("max_batch_size: 0\n")
+    assert convert(models / "mnist_pss.keras", *arguments) == 0
+    assert config.read_text() == "max_batch_size: 0\n"
+    assert entries(tmp_path / "pss") == ["1", "2", "3", "config.pbtxt"]
+
+
+def test_skip_unchanged_needs_a_repository(models, tmp_path, capsys):
+    assert convert(models / "mnist_pss.keras", "--to", "onnx", "--skip-unchanged", "--output", tmp_path) == 2
+    assert "--skip-unchanged goes with --repository" in capsys.readouterr().err
 
 
 @pytest.fixture

@@ -1,0 +1,127 @@
+"""A destination that is a model repository, ``<root>/<model>/<version>/``, which other servers read too."""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from converter import manifest
+from converter.options import Options
+from converter.publish import publish, publish_version
+from converter.serving_config import config, is_ours
+from converter.signature import TensorSpec
+from converter.staged import Staged
+
+if TYPE_CHECKING:  # it imports Keras, and whether a model is unchanged is asked without
+    from converter.parity.reference import Answer
+
+ARTEFACTS = {"onnx": "model.onnx", "tflite": "model.tflite", "saved_model": "saved_model.pb"}
+"""The file in a version's folder by which servers know the format. A SavedModel's other files lie beside it, as
+TensorFlow Serving wants them."""
+
+CONFIG = "config.pbtxt"
+MANIFEST = "manifest.json"
+GOLDEN = "golden.npz"
+
+
+def model_name(source: Path, target: str, options: Options) -> str:
+    """What a model is called in the repository; with several targets, the name tells which it is."""
+    name = options.name or source.stem
+    return f"{name}_{target}" if len(options.targets) > 1 else name
+
+
+def newest_version(model: Path) -> Path | None:
+    """The version's folder with the highest number; None if there is none."""
+    numbered = [each for each in model.glob("*") if each.name.isdecimal() and each.is_dir()]
+    return max(numbered, key=lambda each: int(each.name), default=None)
+
+
+@dataclass(frozen=True)
+class Repository:
+    """Versions, each with its manifest and a golden request and answer; see ``destination.Destination``.
+
+    Attributes:
+        source: The file that is converted.
+        staging: A folder on the repository's disk.
+        options: They name the repository.
+        root: The repository.
+    """
+
+    source: Path
+    staging: Path
+    options: Options
+    root: Path
+
+    def stage(self, target: str) -> Staged:
+        """A path inside a folder that will be the version."""
+        name = model_name(self.source, target, self.options)
+        version = self.staging / name
+        version.mkdir()
+        file = "saved_model" if target == "saved_model" else ARTEFACTS[target]  # a folder, spilled at the end
+        return Staged(version / file, self.root / name)
+
+    def publish(
+        self, staged: Staged, source: dict[str, Any], entry: dict[str, Any], answers: Sequence["Answer"]
+    ) -> Path:
+        """Add the next version in one step; an older one is never changed."""
+        version = staged.path.parent
+        if staged.path.is_dir():
+            _spill(staged.path)
+        text = manifest.merged(version / MANIFEST, source, {ARTEFACTS[entry["target"]]: entry})
+        (version / MANIFEST).write_text(text, encoding="utf-8")
+        if answers:
+            _write_golden(version / GOLDEN, answers[0], entry)
+        new = not staged.place.exists()
+        staged.place.mkdir(exist_ok=True)
+        try:
+            published = publish_version(version, staged.place)
+        except OSError:
+            if new:
+                shutil.rmtree(staged.place, ignore_errors=True)
+            raise
+        self._publish_config(staged.place, entry)
+        return published
+
+    def _publish_config(self, model: Path, entry: Mapping[str, Any]) -> None:
+        """Write or replace the config, unless the model's owner made it his."""
+        place = model / CONFIG
+        if place.exists() and not is_ours(place.read_text(encoding="utf-8", errors="replace")):
+            return
+        inputs, outputs = ([TensorSpec(**each) for each in entry[side]] for side in ("inputs", "outputs"))
+        text = config(entry["target"], inputs, outputs)
+        if text is None:
+            place.unlink(missing_ok=True)
+            return
+        written = self.staging / CONFIG
+        written.write_text(text, encoding="utf-8")
+        publish(written, place)
+
+
+def artefact_sha256(version: Path, target: str) -> str:
+    """The digest that a manifest has of an artefact, of the one that lies in a version's folder."""
+    if target == "saved_model":
+        return manifest.sha256(version, without=frozenset({MANIFEST, GOLDEN}))
+    return manifest.sha256(version / ARTEFACTS[target])
+
+
+def _spill(folder: Path) -> None:
+    """Move what is in a folder into the one above, and remove it."""
+    for each in folder.iterdir():
+        each.rename(folder.parent / each.name)
+    folder.rmdir()
+
+
+def _write_golden(path: Path, answer: "Answer", entry: Mapping[str, Any]) -> None:
+    """A request and its answer, by which a server checks a version before it serves it."""
+    names, allowed = entry["names"], entry["parity"]["outputs"].values()
+    arrays = {f"input:{names['inputs'][name]}": array for name, array in answer.probe.inputs.items()}
+    arrays |= {f"output:{names['outputs'][name]}": array for name, array in answer.outputs.items()}
+    arrays |= {
+        "atol": np.asarray(max(figures["atol"] for figures in allowed)),
+        "rtol": np.asarray(max(figures["rtol"] for figures in allowed)),
+    }
+    with path.open("wb") as stream:
+        np.savez(stream, allow_pickle=False, **arrays)

@@ -1,0 +1,47 @@
+"""What an artefact in a repository is made from: if nothing of that has changed, it need not be made again."""
+
+import hashlib
+import importlib.metadata
+import json
+from pathlib import Path
+
+from converter import __version__, manifest
+from converter.model_repository import ARTEFACTS, MANIFEST, artefact_sha256, model_name, newest_version
+from converter.options import Options
+from converter.provenance import TOOLS
+
+
+def recipe(source_sha256: str, options: Options) -> str:
+    """SHA-256 of all that decides about an artefact and its proof: the files, the options, the tools."""
+    files = (options.custom_objects, options.samples, options.expected)
+    made_from = {
+        "plainserve": __version__,
+        "tools": {tool: importlib.metadata.version(tool) for tool in TOOLS},
+        "source": source_sha256,
+        "options": options.to_json(),
+        "files": [manifest.sha256(file) if file else None for file in files],
+        "parity": [options.parity, options.atol, options.rtol, options.seed, options.allow_nonfinite],
+    }
+    return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
+
+
+def is_current(source: Path, options: Options) -> bool:
+    """Whether the newest version of every target in the repository was made like this, and is still whole."""
+    if options.repository is None or not source.is_file():
+        return False
+    wanted = recipe(manifest.sha256(source), options)
+    return all(
+        _was_made(options.repository / model_name(source, target, options), target, wanted)
+        for target in options.targets
+    )
+
+
+def _was_made(model: Path, target: str, wanted: str) -> bool:
+    version = newest_version(model)
+    if version is None:
+        return False
+    try:
+        entry = json.loads((version / MANIFEST).read_bytes())["artefacts"][ARTEFACTS[target]]
+        return bool(entry["recipe"] == wanted and entry["sha256"] == artefact_sha256(version, target))
+    except (OSError, ValueError, KeyError, TypeError):  # removed, damaged, or written by an older version
+        return False
