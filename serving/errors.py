@@ -16,7 +16,8 @@ ServingError
 ├── ModelLoadError           a version cannot be loaded; becomes the reason of a ModelNotReadyError
 └── StartupError             the server cannot start
     ├── RepositoryError      the repository is missing or holds no model
-    └── AddressError         the address cannot be listened on
+    ├── AddressError         the address cannot be listened on
+    └── CredentialsError     certificates or tokens cannot be used
 
 A text says what is wrong, what came and what was expected, and reveals no path of the server.
 """
@@ -108,3 +109,9 @@ class AddressError(StartupError):
     """The address cannot be listened on."""
 
     exit_code = 6
+
+
+class CredentialsError(StartupError):
+    """Certificates or tokens are missing, unreadable or wrong, or would be sent for all to read."""
+
+    exit_code = 2

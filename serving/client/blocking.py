@@ -10,7 +10,7 @@ import grpc
 from protos import open_inference_pb2 as pb
 from protos.open_inference_pb2_grpc import GRPCInferenceServiceStub
 from serving.client.answer import Answer
-from serving.client.channel import OPTIONS, check_address
+from serving.client.channel import channel_options, check_address
 from serving.client.errors import (
     DeadlineExceededError,
     InvalidArgumentError,
@@ -21,6 +21,7 @@ from serving.client.errors import (
 from serving.client.metadata import ModelMetadata, from_wire
 from serving.client.request import Inputs, Parameter, build
 from serving.client.retry import ONCE, Retry
+from serving.client_credentials import bearer, channel
 
 Reply = TypeVar("Reply")
 
@@ -32,10 +33,13 @@ class Client:
         address: ``host:port``, or another form that gRPC resolves.
         timeout: Seconds for a call with all its attempts, unless the call names its own.
         retry: How persistent to be when the server is unavailable or asks to be tried again.
-        credentials: TLS; without them the connection is plain.
+        credentials: TLS, from :func:`serving.client.tls`; without them the connection is plain.
+        token: What tells the server who asks; over a plain connection all on the way can read it.
+        server_name: The name in the server's certificate, if it is another than in the address.
 
     Raises:
         AddressError: The address is no gRPC address.
+        CredentialsError: The token cannot be sent.
     """
 
     def __init__(
@@ -45,13 +49,12 @@ class Client:
         timeout: float = 30.0,
         retry: Retry | None = None,
         credentials: grpc.ChannelCredentials | None = None,
+        token: str | None = None,
+        server_name: str = "",
     ) -> None:
-        target = check_address(address)
-        self._channel = (
-            grpc.secure_channel(target, credentials, OPTIONS)
-            if credentials
-            else grpc.insecure_channel(target, OPTIONS)
-        )
+        target, options = check_address(address), channel_options(server_name)
+        self._bearer = bearer(token)
+        self._channel = channel(target, credentials, options)
         self._stub = GRPCInferenceServiceStub(self._channel)
         self._timeout = timeout
         self._retry = retry or Retry()
@@ -170,7 +173,8 @@ class Client:
         while True:
             attempt += 1
             try:
-                return method(request, timeout=max(0.0, deadline - time.monotonic()))
+                left = max(0.0, deadline - time.monotonic())
+                return method(request, timeout=left, metadata=self._bearer)
             except grpc.RpcError as error:
                 failure = server_error(error)
                 pause = retry.pause(attempt, failure, deadline - time.monotonic())

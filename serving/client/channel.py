@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from serving.client.errors import AddressError
+from serving.client_credentials import named
 
 OPTIONS: Final[list[tuple[str, Any]]] = [
     # A tensor is as large as it is; grpcio's limit for answers is 4 MiB.
@@ -12,6 +13,15 @@ OPTIONS: Final[list[tuple[str, Any]]] = [
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 5000),
 ]
+
+
+def channel_options(server_name: str = "") -> list[tuple[str, Any]]:
+    """The options of a channel.
+
+    Args:
+        server_name: The name in the server's certificate; empty for that in the address.
+    """
+    return [*OPTIONS, *named(server_name)]
 
 
 def check_address(address: str) -> str:

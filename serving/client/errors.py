@@ -15,6 +15,8 @@ ClientError
     ├── UnauthenticatedError
     ├── PermissionDeniedError
     └── InternalError
+
+A certificate or a token that cannot be used is a :class:`serving.client_credentials.CredentialsError`, a ValueError.
 """
 
 import math

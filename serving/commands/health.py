@@ -1,11 +1,13 @@
 """``plainserve health``: ask a server whether it serves; made to be a container's health check.
 
-Exit codes: 0 it serves; 1 it does not, or cannot be reached in time.
+Exit codes: 0 it serves; 1 it does not, or cannot be reached in time; 2 usage. Health is asked without a token.
 """
 
 import argparse
 import sys
 from typing import TYPE_CHECKING
+
+from serving.commands import connection
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -14,9 +16,7 @@ if TYPE_CHECKING:
 def add_parser(subparsers: "_SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the subcommand."""
     parser = subparsers.add_parser("health", help="exit 0 if a server, or one of its models, serves")
-    parser.add_argument(
-        "--server", default="127.0.0.1:8001", metavar="HOST:PORT", help="default: %(default)s"
-    )
+    connection.add_options(parser)
     parser.add_argument("--model", default="", metavar="NAME", help="ask about one model")
     parser.add_argument("--timeout", type=float, default=5.0, metavar="SECONDS", help="default: %(default)s")
     parser.set_defaults(run=run)
@@ -32,11 +32,19 @@ def run(options: argparse.Namespace) -> int:
     from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse  # noqa: PLC0415
     from grpc_health.v1.health_pb2_grpc import HealthStub  # noqa: PLC0415
 
+    from serving.client_credentials import CredentialsError, channel, named  # noqa: PLC0415
+
+    try:
+        credentials = connection.credentials(options)
+    except CredentialsError as error:
+        print(f"plainserve health: {error}", file=sys.stderr)  # noqa: T201  a command's output
+        return 2
     what = f"model '{options.model}' at {options.server}" if options.model else options.server
     # A check of one's own container must not go out through a proxy that its environment names.
-    with grpc.insecure_channel(options.server, [("grpc.enable_http_proxy", 0)]) as channel:
+    settings = [*named(options.tls_name), ("grpc.enable_http_proxy", 0)]
+    with channel(options.server, credentials, settings) as connected:
         try:
-            answer = HealthStub(channel).Check(
+            answer = HealthStub(connected).Check(
                 HealthCheckRequest(service=options.model), timeout=options.timeout
             )
         except grpc.RpcError as error:

@@ -7,14 +7,14 @@ the figures are of server and client together, and a fast server is not used to 
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from serving.client import AsyncClient, Retry
+from serving.client import AsyncClient
 from serving.client.errors import ServerError
 
 
@@ -43,7 +43,7 @@ class Report:
 
 
 def drive(
-    address: str,
+    connect: Callable[[], AsyncClient],
     model: str,
     inputs: Mapping[str, NDArray[Any]],
     *,
@@ -51,19 +51,17 @@ def drive(
     outputs: Sequence[str],
     seconds: float,
     concurrency: int,
-    timeout: float,
 ) -> Report:
     """Call a model for some seconds.
 
     Args:
-        address: The server.
+        connect: Makes the one client of all callers, on the event loop that they run on.
         model: The model's name.
         inputs: What each request holds.
         version: Which version; empty for the server's choice.
         outputs: Which outputs; all of them if empty.
         seconds: How long new requests are sent.
         concurrency: How many are under way at any time.
-        timeout: Seconds for each of them; none is tried again.
     """
     latencies: list[float] = []
     failed: Counter[str] = Counter()
@@ -79,7 +77,7 @@ def drive(
                 latencies.append(time.perf_counter() - start)
 
     async def callers() -> float:
-        async with AsyncClient(address, timeout=timeout, retry=Retry(attempts=1)) as client:
+        async with connect() as client:
             await client.metadata(model, version)
             start = time.perf_counter()
             await asyncio.gather(*(caller(client, start + seconds) for _ in range(concurrency)))

@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from serving.commands import connection
+
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
     from collections.abc import Callable, Iterator
@@ -30,9 +32,8 @@ def add_parser(subparsers: "_SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument(
         "--input", required=True, type=Path, metavar="FILE", help=".npy, .npz, .json, .csv or an image"
     )
-    parser.add_argument(
-        "--server", default="127.0.0.1:8001", metavar="HOST:PORT", help="default: %(default)s"
-    )
+    connection.add_options(parser)
+    connection.add_token_option(parser)
     parser.add_argument("--version", default="", metavar="V", help="default: the server's choice")
     parser.add_argument(
         "--output", action="append", default=[], metavar="NAME", help="only this output; may be repeated"
@@ -60,6 +61,7 @@ def run(options: argparse.Namespace) -> int:
         The exit code.
     """
     from serving.client import errors  # noqa: PLC0415  --help is fast
+    from serving.client_credentials import CredentialsError  # noqa: PLC0415
     from serving.commands.image_file import PackageMissingError  # noqa: PLC0415
     from serving.commands.input_file import InputFileError  # noqa: PLC0415
 
@@ -67,7 +69,13 @@ def run(options: argparse.Namespace) -> int:
         (benchmark if options.benchmark else ask)(options)
     except PackageMissingError as error:
         return fail(error, 6)
-    except (InputFileError, errors.AddressError, errors.InputError, errors.InvalidArgumentError) as error:
+    except (
+        InputFileError,
+        errors.AddressError,
+        CredentialsError,
+        errors.InputError,
+        errors.InvalidArgumentError,
+    ) as error:
         return fail(error, 2)
     except errors.ClientError as error:
         return fail(f"{options.server}: {error}", 1)
@@ -91,18 +99,20 @@ def ask(options: argparse.Namespace) -> None:
 
 def benchmark(options: argparse.Namespace) -> None:
     """Call the model for a while and print how fast it answered."""
-    from serving.commands.load import drive  # noqa: PLC0415  --help is fast
+    from serving.client import AsyncClient, Retry  # noqa: PLC0415  --help is fast
+    from serving.commands.load import drive  # noqa: PLC0415
 
     _, inputs = call(options)  # what is refused is not worth measuring
     report = drive(
-        options.server,
+        lambda: AsyncClient(
+            options.server, timeout=options.timeout, retry=Retry(attempts=1), **_security(options)
+        ),
         options.model,
         inputs,
         version=options.version,
         outputs=options.output,
         seconds=options.benchmark,
         concurrency=options.concurrency,
-        timeout=options.timeout,
     )
     sys.stdout.write((json.dumps(dataclasses.asdict(report)) if options.json else str(report)) + "\n")
 
@@ -118,7 +128,7 @@ def call(options: argparse.Namespace) -> "tuple[Answer, dict[str, NDArray[Any]]]
     from serving.client import Client  # noqa: PLC0415
     from serving.commands.input_file import read  # noqa: PLC0415
 
-    with Client(options.server, timeout=options.timeout) as client:
+    with Client(options.server, timeout=options.timeout, **_security(options)) as client:
         metadata = client.metadata(options.model, options.version)
         inputs = read(options.input, metadata)
         batched = all(tensor.shape[:1] == (-1,) for tensor in metadata.inputs)
@@ -131,6 +141,15 @@ def call(options: argparse.Namespace) -> "tuple[Answer, dict[str, NDArray[Any]]]
     for name in whole if len(answers) > 1 else ():
         whole[name] = np.concatenate([answer[name] for answer in answers])
     return whole, parts[0]
+
+
+def _security(options: argparse.Namespace) -> "dict[str, Any]":
+    """What a client needs to be let in, as its keyword arguments."""
+    return {
+        "credentials": connection.credentials(options),
+        "server_name": options.tls_name,
+        "token": connection.token(options),
+    }
 
 
 def _parts(inputs: "dict[str, NDArray[Any]]") -> "Iterator[dict[str, NDArray[Any]]]":

@@ -37,6 +37,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "(default: %(default)s)",
     )
     _add_repository_options(parser)
+    _add_security_options(parser)
     parser.add_argument(
         "--allow-shared-memory",
         action="store_true",
@@ -98,20 +99,61 @@ def _add_repository_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_security_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--tls-certificate",
+        metavar="FILE",
+        type=Path,
+        help="encrypt; the server's certificate in PEM, read again when it changes",
+    )
+    parser.add_argument("--tls-key", metavar="FILE", type=Path, help="the certificate's private key in PEM")
+    parser.add_argument(
+        "--tls-client-ca",
+        metavar="FILE",
+        type=Path,
+        help="let only clients in whose certificate this authority has signed",
+    )
+    parser.add_argument(
+        "--tokens",
+        metavar="FILE",
+        type=Path,
+        help="ask for bearer tokens; each line is 'inference TOKEN' or 'administration TOKEN', "
+        "read again when it changes",
+    )
+    parser.add_argument(
+        "--allow-plain-tokens",
+        action="store_true",
+        help="take tokens from other hosts without encryption; something in front must decrypt",
+    )
+
+
+def _contradiction(options: argparse.Namespace) -> str:
+    """Which options do not go together; empty if all do."""
+    if options.load_model and options.model_control_mode != "explicit":
+        return "--load-model needs --model-control-mode explicit"
+    if (options.tls_certificate is None) != (options.tls_key is None):
+        return "--tls-certificate and --tls-key need each other"
+    if options.tls_client_ca and not options.tls_certificate:
+        return "--tls-client-ca needs --tls-certificate and --tls-key"
+    return ""
+
+
 def run(options: argparse.Namespace) -> int:
     """Serve until a signal says otherwise.
 
     Returns:
         The exit code.
     """
-    if options.load_model and options.model_control_mode != "explicit":
-        print("plainserve serve: --load-model needs --model-control-mode explicit", file=sys.stderr)  # noqa: T201  an error for the person who typed it
+    if contradiction := _contradiction(options):
+        print(f"plainserve serve: {contradiction}", file=sys.stderr)  # noqa: T201  an error for the person who typed it
         return 2
     from serving.errors import StartupError  # noqa: PLC0415  --help needs none of this
     from serving.rpc.options import ControlMode  # noqa: PLC0415  likewise
     from serving.rpc.server import ServerOptions, serve  # noqa: PLC0415  likewise
+    from serving.rpc.tls import TlsFiles  # noqa: PLC0415  likewise
 
     log_output.set_up(options.log_format, options.log_level)
+    certificates = (options.tls_certificate, options.tls_key, options.tls_client_ca)
     decided = ServerOptions(
         repository=options.repository,
         host=options.host,
@@ -121,6 +163,9 @@ def run(options: argparse.Namespace) -> int:
         poll_seconds=options.repository_poll_secs,
         load_models=tuple(options.load_model),
         allow_shared_memory=options.allow_shared_memory,
+        tls=TlsFiles(*certificates) if options.tls_certificate else None,
+        tokens=options.tokens,
+        allow_plain_tokens=options.allow_plain_tokens,
         max_message_size=options.max_message_size * MEGABYTE,
         lame_duck_seconds=options.lame_duck_seconds,
         drain_seconds=options.drain_seconds,

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from serving.rpc.tls import TlsFiles
+
 MEGABYTE = 1 << 20
 
 
@@ -36,6 +38,9 @@ class ServerOptions:
         poll_seconds: How often the repository is looked at, if it is.
         load_models: What is loaded at the start if requests decide the rest; ``*`` for all.
         allow_shared_memory: Whether clients on this host may pass tensors in /dev/shm.
+        tls: Where certificates lie; None to speak without encryption.
+        tokens: Where bearer tokens lie; None to ask for none.
+        allow_plain_tokens: Whether tokens may come unencrypted from other hosts.
     """
 
     repository: Path
@@ -49,3 +54,14 @@ class ServerOptions:
     poll_seconds: float = 15.0
     load_models: tuple[str, ...] = ()
     allow_shared_memory: bool = False
+    tls: TlsFiles | None = None
+    tokens: Path | None = None
+    allow_plain_tokens: bool = False
+
+    @property
+    def administration(self) -> bool:
+        """Whether requests may change more than models: labels, and what is logged.
+
+        They may where they decide what is loaded, and where a token says that they may.
+        """
+        return self.control is ControlMode.EXPLICIT or self.tokens is not None

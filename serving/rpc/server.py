@@ -33,6 +33,7 @@ from serving.rpc import (
     tensorflow_session,
 )
 from serving.rpc.calls import Method, Traffic, stream, unary
+from serving.rpc.door import Door
 from serving.rpc.fleet import ADMINISTRATIVE, Fleet, forwarded
 from serving.rpc.memory_service import SharedMemoryService
 from serving.rpc.methods import Handler, Methods
@@ -60,6 +61,7 @@ class Server:
 
     Raises:
         RepositoryError: The repository is missing or holds no model.
+        CredentialsError: Certificates or tokens cannot be used.
     """
 
     def __init__(
@@ -67,6 +69,8 @@ class Server:
     ) -> None:
         self._options = options
         self._fleet = fleet
+        # Before models are loaded: who mistyped a path is to know at once.
+        self._door = Door(options)
         self._loop = asyncio.get_running_loop()
         self._repository = Repository(options.repository, parse=config_message.parse)
         self._plane = DataPlane(self._repository, self._loop)
@@ -81,7 +85,10 @@ class Server:
         else:
             self.standing.restore(standing)
         self._metrics = MetricsServer(self.metrics)
-        self._server = grpc.aio.server(options=_channel_options(options, shared=fleet is not None))
+        self._server = grpc.aio.server(
+            options=_channel_options(options, shared=fleet is not None),
+            interceptors=self._door.checks(self._traffic.counts),
+        )
         self._administrative: dict[str, tuple[Method, type[Message]]] = {}
         servicers = self._servicers()
         handlers = {tensorflow_session.PATH: tensorflow_session.handler(self._traffic)}
@@ -104,12 +111,14 @@ class Server:
                 inference.InferenceService(plane, self._memory),
                 ModelRepositoryService(plane, control, self._fleet),
                 SharedMemoryService(self._memory),
-                SettingsService(logging.getLogger("serving")),
+                SettingsService(logging.getLogger("serving"), changeable=options.administration),
             ),
             tensorflow_prediction.SERVICE: (
                 tensorflow_prediction.PredictionService(plane, options.max_message_size),
             ),
-            tensorflow_models.SERVICE: (tensorflow_models.ModelService(plane, control),),
+            tensorflow_models.SERVICE: (
+                tensorflow_models.ModelService(plane, control, labelled=options.administration),
+            ),
         }
 
     def _handlers(self, service: ServiceDescriptor, parts: Sequence[object]) -> dict[str, Handler]:
@@ -155,7 +164,7 @@ class Server:
             address.check(host, port)
         bracketed = f"[{host}]" if ":" in host else host
         try:
-            chosen = self._server.add_insecure_port(f"{bracketed}:{port}")
+            chosen = self._door.listen(self._server, f"{bracketed}:{port}")
         except RuntimeError as error:
             raise AddressError(f"cannot listen on {bracketed}:{port}") from error
         await self._server.start()
@@ -253,6 +262,7 @@ async def serve(options: ServerOptions, announce: Callable[[str], None]) -> bool
     Raises:
         RepositoryError: The repository is missing or holds no model.
         AddressError: The address cannot be listened on.
+        CredentialsError: Certificates or tokens cannot be used.
     """
     server = Server(options)
     signals = Signals()

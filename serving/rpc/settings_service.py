@@ -7,10 +7,13 @@ There is a log, whose level can be changed, and there are no traces.
 import logging
 
 from protos import open_inference_pb2 as pb
-from serving.errors import InvalidInputError, UnsupportedError
+from serving.errors import InvalidInputError, PermissionDeniedError, UnsupportedError
 
 LEVELS = {"log_error": logging.ERROR, "log_warning": logging.WARNING, "log_info": logging.INFO}
 """The switches of the log, from the most to the least important."""
+
+ENABLE = "start the server with --model-control-mode explicit, or with --tokens, to allow it"
+"""How administration is enabled."""
 
 UNTRACED = {"trace_level": ["OFF"], "trace_rate": ["1000"], "trace_count": ["-1"], "log_frequency": ["0"]}
 """What a server without traces answers."""
@@ -21,10 +24,12 @@ class SettingsService:
 
     Args:
         log: The logger above all of the server's.
+        changeable: Whether requests may change what is logged.
     """
 
-    def __init__(self, log: logging.Logger) -> None:
+    def __init__(self, log: logging.Logger, *, changeable: bool) -> None:
         self._log = log
+        self._changeable = changeable
 
     async def TraceSetting(
         self, request: pb.TraceSettingRequest, _deadline: float | None
@@ -44,6 +49,8 @@ class SettingsService:
         self, request: pb.LogSettingsRequest, _deadline: float | None
     ) -> pb.LogSettingsResponse:
         """How much is logged, after changing it if that is asked for."""
+        if request.settings and not self._changeable:
+            raise PermissionDeniedError(f"what is logged is not changed by requests here; {ENABLE}")
         level = self._log.getEffectiveLevel()
         for name, setting in request.settings.items():
             if setting.WhichOneof("parameter_choice") is not None:

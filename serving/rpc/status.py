@@ -27,6 +27,7 @@ STATUS: dict[type[errors.ServingError], grpc.StatusCode] = {
     errors.StartupError: grpc.StatusCode.UNAVAILABLE,
     errors.RepositoryError: grpc.StatusCode.UNAVAILABLE,
     errors.AddressError: grpc.StatusCode.UNAVAILABLE,
+    errors.CredentialsError: grpc.StatusCode.UNAVAILABLE,
 }
 
 INTERNAL_TEXT = "the server failed on this request; its log says why"

@@ -3,7 +3,8 @@
 
 A reload replaces the list of models that are served, as in TensorFlow Serving, if the server was started so that
 requests decide that (``--model-control-mode explicit``); else it gives labels and nothing more. Models come from the
-repository the server was started with, whoever asks: a request cannot lead the server to another folder.
+repository the server was started with, whoever asks: a request cannot lead the server to another folder. Where
+administration is not enabled, a reload is refused.
 """
 
 from pathlib import PurePosixPath
@@ -12,9 +13,10 @@ from protos import tensorflow_error_pb2 as error
 from protos import tensorflow_serving_pb2 as pb
 from serving.dataplane.dataplane import DataPlane
 from serving.dataplane.model_control import ModelControl
-from serving.errors import InvalidInputError, ModelNotFoundError, UnsupportedError
+from serving.errors import InvalidInputError, ModelNotFoundError, PermissionDeniedError, UnsupportedError
 from serving.repository.status import UNLOADED, State, VersionStatus
 from serving.rpc import model_spec
+from serving.rpc.settings_service import ENABLE
 
 SERVICE = pb.DESCRIPTOR.services_by_name["ModelService"]
 
@@ -37,11 +39,13 @@ class ModelService:
     Args:
         plane: What the server does.
         control: What loads models.
+        labelled: Whether requests may give labels, and what else a reload does.
     """
 
-    def __init__(self, plane: DataPlane, control: ModelControl) -> None:
+    def __init__(self, plane: DataPlane, control: ModelControl, *, labelled: bool) -> None:
         self._plane = plane
         self._control = control
+        self._labelled = labelled
 
     async def GetModelStatus(
         self, request: pb.GetModelStatusRequest, _deadline: float | None
@@ -63,6 +67,8 @@ class ModelService:
 
         Models that are not named and stay keep their labels.
         """
+        if not self._labelled:
+            raise PermissionDeniedError(f"requests give no labels and load no models here; {ENABLE}")
         if request.config.WhichOneof("config") != "model_config_list":
             raise UnsupportedError("a reload takes model_config_list and nothing else; name the models in it")
         labels: dict[str, dict[str, str]] = {}

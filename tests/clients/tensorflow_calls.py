@@ -2,7 +2,8 @@
 
 The job: ``{"address", "requests": [{"model", "inputs": {name: [datatype, elements]}, "signature", "outputs",
 "version", "label"}], "metadata": [model], "status": [model], "labels": {model: {label: version}}}``. Labels are
-given before the requests are put. A request may be ``{"method": name}``: that method with an empty message.
+given before the requests are put; a "token" goes with every call. A request may be ``{"method": name}``: that method
+with an empty message.
 """
 
 import json
@@ -97,6 +98,20 @@ class Calls:
         return self.models.HandleReloadConfigRequest(request, timeout=60).status.error_code
 
 
+class WithToken(grpc.UnaryUnaryClientInterceptor):
+    def __init__(self, token):
+        self.metadata = [("authorization", f"Bearer {token}")]
+
+    def intercept_unary_unary(self, continuation, details, request):
+        return continuation(Details(details.method, details.timeout, self.metadata), request)
+
+
+class Details(grpc.ClientCallDetails):
+    def __init__(self, method, timeout, metadata):
+        self.method, self.timeout, self.metadata = method, timeout, metadata
+        self.credentials = self.wait_for_ready = self.compression = None
+
+
 def elements_of(tensor):
     array = tf.make_ndarray(tensor)
     return [each.decode() for each in array.ravel()] if array.dtype == object else array.tolist()
@@ -115,7 +130,7 @@ def signature_of(signature):
 def main():
     job = json.load(sys.stdin)
     with grpc.insecure_channel(job["address"]) as channel:
-        calls = Calls(channel)
+        calls = Calls(grpc.intercept_channel(channel, WithToken(job["token"])) if "token" in job else channel)
         done = {
             "labels": calls.label(job["labels"]) if "labels" in job else None,
             "answers": [calls.answer(asked) for asked in job.get("requests", [])],

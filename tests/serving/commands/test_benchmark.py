@@ -4,6 +4,7 @@ import grpc
 import numpy as np
 import pytest
 
+from serving.client import AsyncClient
 from serving.commands.load import Report, drive, percentiles
 
 
@@ -33,8 +34,10 @@ def test_a_benchmark_prints_plain_lines(run, row, capsys):
 
 
 def test_failures_are_counted_by_code_and_not_among_the_answers(address):
-    options = {"version": "", "outputs": ["no"], "seconds": 0.1, "concurrency": 2, "timeout": 5.0}
-    report = drive(address, "rows", {"x": np.ones((1, 3), np.float32)}, **options)
+    options = {"version": "", "outputs": ["no"], "seconds": 0.1, "concurrency": 2}
+    report = drive(
+        lambda: AsyncClient(address, timeout=5.0), "rows", {"x": np.ones((1, 3), np.float32)}, **options
+    )
     assert report.answered == report.requests_per_second == 0
     assert list(report.failed) == [grpc.StatusCode.INVALID_ARGUMENT.name]
     assert report.failed["INVALID_ARGUMENT"] >= 2

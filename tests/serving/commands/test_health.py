@@ -61,9 +61,9 @@ def test_declaring_the_commands_imports_nothing_heavy(command):
 
 def test_the_health_check_needs_no_numpy(address):
     code = (
-        "import argparse, sys\n"
-        "from serving.commands.health import run\n"
-        f"code = run(argparse.Namespace(server={address!r}, model='', timeout=5.0))\n"
+        "import sys\n"
+        "from serving.cli import main\n"
+        f"code = main(['health', '--server', {address!r}])\n"
         "print(code, 'numpy' in sys.modules, 'rich' in sys.modules)"
     )
     done = subprocess.run(

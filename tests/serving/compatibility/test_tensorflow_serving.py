@@ -49,6 +49,9 @@ REQUESTS = {
 }
 
 
+TOKEN = "a-token-that-may-give-labels"  # noqa: S105  of no other server
+
+
 @pytest.fixture(scope="module")
 def address(full_repository, onnx_models, tmp_path_factory, start_module_server):
     root = tmp_path_factory.mktemp("repository") / "all"
@@ -57,13 +60,17 @@ def address(full_repository, onnx_models, tmp_path_factory, start_module_server)
         (root / f"same_{name}" / "1").mkdir(parents=True)
         model = onnx_models.identity(element, ["batch", 2])
         (root / f"same_{name}" / "1" / "model.onnx").write_bytes(model)
-    return start_module_server(root).address
+    tokens = root.parent / "tokens"
+    tokens.write_text(f"administration {TOKEN}\n")
+    tokens.chmod(0o600)
+    return start_module_server(root, "--tokens", str(tokens)).address
 
 
 @pytest.fixture(scope="module")
 def done(ask, address):
     job = {
         "address": address,
+        "token": TOKEN,
         "labels": {"affine": {"stable": 1}},
         "requests": list(REQUESTS.values()),
         "metadata": ["affine", "labels_lite"],

@@ -229,6 +229,9 @@ def test_the_status_of_one_version_or_of_a_model_that_is_not_there(models):
     assert raised.value.code() is MISSING
 
 
+ADMINISTERED = ("--model-control-mode", "explicit", "--load-model", "*")
+
+
 def reload(models, *configs, **fields):
     listed = pb.ModelServerConfig(model_config_list=pb.ModelConfigList(config=configs), **fields)
     return models.HandleReloadConfigRequest(pb.ReloadConfigRequest(config=listed), timeout=20)
@@ -240,8 +243,23 @@ def own(repository, onnx_models, start_server):
     for version in (1, 2):
         repository.onnx("m", onnx_models.affine(version), version)
     (repository.root / "m" / "config.pbtxt").write_text("version_policy: { all: {} }")
-    with grpc.insecure_channel(start_server(repository.root).address) as channel:
+    server = start_server(repository.root, *ADMINISTERED)
+    with grpc.insecure_channel(server.address) as channel:
         yield PredictionServiceStub(channel), ModelServiceStub(channel)
+
+
+@pytest.fixture(scope="module")
+def administered(start_module_server, full_repository):
+    """A stub of a server with administration enabled; what it refuses changes nothing."""
+    server = start_module_server(full_repository, "--model-control-mode", "explicit")
+    with grpc.insecure_channel(server.address) as channel:
+        yield ModelServiceStub(channel)
+
+
+def test_a_reload_is_refused_where_administration_is_off(models):
+    with pytest.raises(grpc.RpcError, match=r"give no labels .* --model-control-mode explicit") as raised:
+        reload(models, pb.ModelConfig(name="affine", version_labels={"new": 1}))
+    assert raised.value.code() is grpc.StatusCode.PERMISSION_DENIED
 
 
 def labelled(prediction, label):
@@ -284,7 +302,8 @@ def test_the_owner_gives_labels_in_the_config_until_requests_give_others(
         for label, version in stated
     ]
     repository.config("m", "\n".join(["version_policy { all {} }", *parameters]))
-    with grpc.insecure_channel(start_server(repository.root).address) as channel:
+    server = start_server(repository.root, *ADMINISTERED)
+    with grpc.insecure_channel(server.address) as channel:
         prediction, models = PredictionServiceStub(channel), ModelServiceStub(channel)
         assert labelled(prediction, "stable") == 1
         with pytest.raises(grpc.RpcError, match="no version 3; it has: 1, 2"):
@@ -299,7 +318,7 @@ def test_the_owner_gives_labels_in_the_config_until_requests_give_others(
     ("configs", "code", "text"),
     [
         ([pb.ModelConfig()], INVALID, "has no name; name it"),
-        ([pb.ModelConfig(name="none")], MISSING, "no model 'none' here"),
+        ([pb.ModelConfig(name="none")], MISSING, "'none': the repository holds no such model"),
         ([pb.ModelConfig(name="affine")] * 2, INVALID, "'affine' came twice; name each model once"),
         (
             [pb.ModelConfig(name="affine", base_path="/etc")],
@@ -313,15 +332,15 @@ def test_the_owner_gives_labels_in_the_config_until_requests_give_others(
         ),
     ],
 )
-def test_a_reload_cannot_do_more_than_the_repository(models, configs, code, text):
+def test_a_reload_cannot_do_more_than_the_repository(administered, configs, code, text):
     with pytest.raises(grpc.RpcError, match=text) as raised:
-        reload(models, *configs)
+        reload(administered, *configs)
     assert raised.value.code() is code
 
 
-def test_a_reload_without_a_list_of_models_is_not_understood(models):
+def test_a_reload_without_a_list_of_models_is_not_understood(administered):
     with pytest.raises(grpc.RpcError, match="takes model_config_list and nothing else") as raised:
-        models.HandleReloadConfigRequest(pb.ReloadConfigRequest(), timeout=20)
+        administered.HandleReloadConfigRequest(pb.ReloadConfigRequest(), timeout=20)
     assert raised.value.code() is UNDONE
 
 

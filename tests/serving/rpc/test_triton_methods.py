@@ -24,7 +24,7 @@ output [{ name: "y" data_type: TYPE_FP32 dims: [3] label_filename: "labels.txt" 
 
 @pytest.fixture(scope="module")
 def serving(tmp_path_factory, onnx_models, module_server):
-    """A server with shared memory allowed, metrics, and a log in JSON."""
+    """A server that allows shared memory and administration."""
     root = tmp_path_factory.mktemp("models")
     for name, content in (
         ("simple", onnx_models.add_sub()),
@@ -41,7 +41,8 @@ def serving(tmp_path_factory, onnx_models, module_server):
         "dynamic_batching { priority_levels: 2 default_priority_level: 2 max_queue_delay_microseconds: 20000 "
         "default_queue_policy { allow_timeout_override: true } }"
     )
-    return module_server(root, "--allow-shared-memory")
+    administered = ("--model-control-mode", "explicit", "--load-model", "*")
+    return module_server(root, "--allow-shared-memory", *administered)
 
 
 @pytest.fixture
@@ -296,6 +297,16 @@ def test_log_settings_can_be_read_and_changed(client):
         client.update_log_settings({"log_file": "log.txt"})
     with pytest.raises(InferenceServerException, match=r"INVALID_ARGUMENT.*no log setting 'log_all'"):
         client.update_log_settings({"log_all": True})
+
+
+def test_log_settings_can_only_be_read_where_administration_is_off(full_server):
+    with triton.InferenceServerClient(full_server.address) as client:
+        for settings in ({"log_info": True}, {"log_verbose_level": 0}, {"log_all": True}):
+            with pytest.raises(
+                InferenceServerException, match=r"PERMISSION_DENIED.*--model-control-mode explicit"
+            ):
+                client.update_log_settings(settings)
+        assert client.get_log_settings().settings["log_warning"].bool_param
 
 
 def test_nothing_is_traced_and_asking_for_it_says_so(client):

@@ -1,0 +1,73 @@
+"""What a client shows to a server, and whom it believes.
+
+Apart from :mod:`serving.client`, so that a health check need not import numpy.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import grpc
+
+HEADER: Final = "authorization"
+
+
+class CredentialsError(ValueError):
+    """A certificate or a token cannot be used; nothing was sent."""
+
+
+def tls(
+    ca: Path | str, *, certificate: Path | str | None = None, key: Path | str | None = None
+) -> grpc.ChannelCredentials:
+    """TLS for a client.
+
+    Args:
+        ca: Who must have signed the server's certificate: a file in PEM. For servers with public
+            certificates this is the system's, such as ``/etc/ssl/certs/ca-certificates.crt``.
+        certificate: The client's own certificate in PEM, for servers that ask for one.
+        key: Its private key in PEM; goes with ``certificate``.
+
+    Raises:
+        CredentialsError: A file cannot be read, or of certificate and key there is one only.
+    """
+    if (certificate is None) != (key is None):
+        raise CredentialsError("a client's certificate and its key need each other")
+    pair = (_read(key), _read(certificate)) if key and certificate else (None, None)
+    return grpc.ssl_channel_credentials(_read(ca), *pair)
+
+
+def channel(
+    address: str, credentials: grpc.ChannelCredentials | None, options: Sequence[tuple[str, Any]]
+) -> grpc.Channel:
+    """A blocking channel, with TLS or plain."""
+    if credentials is None:
+        return grpc.insecure_channel(address, options)
+    return grpc.secure_channel(address, credentials, options)
+
+
+def named(server_name: str) -> list[tuple[str, str]]:
+    """The option of a channel that says which name the server's certificate has; nothing for the address's."""
+    return [("grpc.ssl_target_name_override", server_name)] if server_name else []
+
+
+def bearer(token: str | None) -> tuple[tuple[str, str], ...]:
+    """What goes with each call so that the server knows who asks.
+
+    Args:
+        token: The token; None to send none.
+
+    Raises:
+        CredentialsError: It cannot be sent in a header.
+    """
+    if token is None:
+        return ()
+    if not token or not token.isascii() or not token.isprintable() or " " in token:
+        raise CredentialsError("a token is made of ASCII letters, digits and signs, without blanks")
+    return ((HEADER, f"Bearer {token}"),)
+
+
+def _read(path: Path | str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise CredentialsError(f"cannot read '{path}': {error.strerror}") from error
