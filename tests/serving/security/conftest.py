@@ -84,3 +84,12 @@ def affine(address, credentials=None, token=None):
 @pytest.fixture(scope="session")
 def ask_affine():
     return affine
+
+
+@pytest.fixture(scope="session")
+def good_repository(tmp_path_factory, onnx_models):
+    """One model, ``affine``. Nobody writes to it."""
+    root = tmp_path_factory.mktemp("good")
+    (root / "affine" / "1").mkdir(parents=True)
+    (root / "affine" / "1" / "model.onnx").write_bytes(onnx_models.affine())
+    return root

@@ -27,14 +27,14 @@ def refused(call):
 
 
 @pytest.fixture(scope="module")
-def tls_server(start_module_server, full_repository, certificates, tls_options):
-    return start_module_server(full_repository, *tls_options(certificates.server))
+def tls_server(start_module_server, good_repository, certificates, tls_options):
+    return start_module_server(good_repository, *tls_options(certificates.server))
 
 
 @pytest.fixture(scope="module")
-def mutual_server(start_module_server, full_repository, certificates, tls_options):
+def mutual_server(start_module_server, good_repository, certificates, tls_options):
     options = tls_options(certificates.server, certificates.ca)
-    return start_module_server(full_repository, *options)
+    return start_module_server(good_repository, *options)
 
 
 def test_our_client_is_answered_over_tls(tls_server, certificates):
@@ -75,9 +75,9 @@ def test_a_client_that_expects_another_name_does_not_connect(tls_server, certifi
 
 
 def test_a_server_whose_certificate_has_expired_is_not_believed(
-    start_server, full_repository, certificates, tls_options, ask_affine
+    start_server, good_repository, certificates, tls_options, ask_affine
 ):
-    server = start_server(full_repository, *tls_options(certificates.expired_server))
+    server = start_server(good_repository, *tls_options(certificates.expired_server))
     assert "has expired" in refused(lambda: ask_affine(server.address, tls(certificates.ca)))
 
 
@@ -130,9 +130,9 @@ def connects(address, ca):
 
 
 def test_a_replaced_certificate_is_shown_to_new_connections_and_old_ones_go_on(
-    start_server, full_repository, certificates, tls_options, copied
+    start_server, good_repository, certificates, tls_options, copied
 ):
-    server = start_server(full_repository, *tls_options(copied))
+    server = start_server(good_repository, *tls_options(copied))
     renewed = certificates.pair("renewed", certificates.stranger.issue_cert("127.0.0.1"))
     with Client(server.address, credentials=tls(certificates.ca)) as before:
         assert before.is_live()
@@ -144,9 +144,9 @@ def test_a_replaced_certificate_is_shown_to_new_connections_and_old_ones_go_on(
 
 
 def test_a_replacement_that_is_no_pair_is_told_once_and_the_old_one_stays(
-    start_server, full_repository, certificates, tls_options, copied
+    start_server, good_repository, certificates, tls_options, copied
 ):
-    server = start_server(full_repository, *tls_options(copied))
+    server = start_server(good_repository, *tls_options(copied))
     time.sleep(1.1)  # until the files are looked at again
     replace(copied, (certificates.client[0], certificates.server[1]))
     for _ in range(3):
@@ -212,8 +212,8 @@ def test_what_cannot_be_used_at_the_start_is_named(certificates, tmp_path, certi
         (["--tokens", "x"], "cannot read 'x': No such file or directory"),
     ],
 )
-def test_options_that_cannot_be_followed_are_one_line_and_exit_code_2(full_repository, capsys, options, text):
-    assert main(["serve", str(full_repository), "--port", "0", "--metrics-port", "off", *options]) == 2
+def test_options_that_cannot_be_followed_are_one_line_and_exit_code_2(good_repository, capsys, options, text):
+    assert main(["serve", str(good_repository), "--port", "0", "--metrics-port", "off", *options]) == 2
     assert capsys.readouterr() == ("", f"plainserve serve: {text}\n")
 
 

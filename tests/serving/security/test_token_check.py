@@ -27,11 +27,11 @@ X = np.zeros((1, 3), np.float32)
 
 
 @pytest.fixture(scope="module")
-def server(start_module_server, full_repository, tmp_path_factory):
+def server(start_module_server, good_repository, tmp_path_factory):
     path = tmp_path_factory.mktemp("tokens") / "tokens"
     path.write_text(f"inference {INFERENCE}\nadministration {ADMINISTRATION}\n")
     path.chmod(0o600)
-    return start_module_server(full_repository, "--tokens", str(path), "--allow-shared-memory")
+    return start_module_server(good_repository, "--tokens", str(path), "--allow-shared-memory")
 
 
 @pytest.fixture
@@ -188,9 +188,9 @@ def test_the_commands_send_a_token_from_a_file_or_the_environment(server, tmp_pa
     assert main(["health", "--server", server.address]) == 0
 
 
-def test_what_is_refused_is_counted_and_invented_names_are_not(start_server, full_repository, tokens_file):
+def test_what_is_refused_is_counted_and_invented_names_are_not(start_server, good_repository, tokens_file):
     server = start_server(
-        full_repository, "--tokens", str(tokens_file), "--metrics-port", "0", "--log-level", "info"
+        good_repository, "--tokens", str(tokens_file), "--metrics-port", "0", "--log-level", "info"
     )
     found = None
     while not found:
@@ -205,9 +205,9 @@ def test_what_is_refused_is_counted_and_invented_names_are_not(start_server, ful
 
 
 def test_a_token_is_taken_back_and_another_given_under_a_live_connection(
-    start_server, full_repository, tokens_file
+    start_server, good_repository, tokens_file
 ):
-    server = start_server(full_repository, "--tokens", str(tokens_file))
+    server = start_server(good_repository, "--tokens", str(tokens_file))
     with grpc.insecure_channel(server.address) as channel:
         method = "/inference.GRPCInferenceService/ServerMetadata"
         assert code(channel, method, f"Bearer {INFERENCE}") == "OK"
@@ -220,9 +220,9 @@ def test_a_token_is_taken_back_and_another_given_under_a_live_connection(
         assert code(channel, method, f"Bearer {INFERENCE}-new") == "OK"
 
 
-def test_tokens_and_tls_go_together(start_server, full_repository, certificates, tls_options, tokens_file):
+def test_tokens_and_tls_go_together(start_server, good_repository, certificates, tls_options, tokens_file):
     options = [*tls_options(certificates.server), "--tokens", str(tokens_file), "--host", EVERYWHERE]
-    server = start_server(full_repository, *options)
+    server = start_server(good_repository, *options)
     address = server.address.replace(EVERYWHERE, "127.0.0.1")
     with Client(address, credentials=tls(certificates.ca), token=INFERENCE) as client:
         assert client.infer("affine", X)["y"].tolist() == [[1, 1, 1]]
@@ -232,16 +232,16 @@ def test_tokens_and_tls_go_together(start_server, full_repository, certificates,
 
 @pytest.mark.parametrize("host", [EVERYWHERE, "::", "192.0.2.1", "models.example"])
 def test_tokens_that_all_could_read_on_their_way_are_refused_at_the_start(
-    full_repository, tokens_file, capsys, host
+    good_repository, tokens_file, capsys, host
 ):
-    command = ["serve", str(full_repository), "--port", "0", "--host", host, "--tokens", str(tokens_file)]
+    command = ["serve", str(good_repository), "--port", "0", "--host", host, "--tokens", str(tokens_file)]
     assert main(command) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"plainserve serve: tokens sent to {host} without encryption could be read")
 
 
 def test_behind_something_that_decrypts_plain_tokens_can_be_allowed(
-    start_server, full_repository, tokens_file
+    start_server, good_repository, tokens_file
 ):
     options = ["--host", EVERYWHERE, "--tokens", str(tokens_file), "--allow-plain-tokens"]
-    assert start_server(full_repository, *options).line.startswith("Serving 7 models")
+    assert start_server(good_repository, *options).line.startswith("Serving 1 model ")
