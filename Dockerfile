@@ -65,7 +65,7 @@ CMD ["--help"]
 
 FROM runtime AS server
 COPY --from=server-environment /opt/plainserve /opt/plainserve
-EXPOSE 8001
+EXPOSE 8001 8002
 HEALTHCHECK --interval=10s --timeout=10s --start-period=30s --retries=3 CMD ["plainserve", "health"]
 ENTRYPOINT ["plainserve"]
 CMD ["serve", "/models", "--host", "0.0.0.0"]
