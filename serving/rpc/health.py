@@ -13,6 +13,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from serving.dataplane.dataplane import DataPlane
 from serving.errors import InvalidInputError, ModelNotFoundError
+from serving.rpc.error_text import presentable
 
 SERVICE = health_pb2.DESCRIPTOR.services_by_name["Health"]
 Status = health_pb2.HealthCheckResponse
@@ -46,7 +47,7 @@ class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # gr
         status = self._status(request.service)
         if status == Status.SERVICE_UNKNOWN:
             text = f"there is no service or model '{request.service}'; leave the name empty for the server"
-            await context.abort(grpc.StatusCode.NOT_FOUND, text)
+            await context.abort(grpc.StatusCode.NOT_FOUND, presentable(text))
         return Status(status=status)
 
     async def Watch(self, request: Message, context: Context) -> None:  # noqa: N802  the protocol names it

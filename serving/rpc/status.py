@@ -7,6 +7,7 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from serving import errors
+from serving.rpc.error_text import presentable
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +56,7 @@ def described(
         if log_fault:
             log.error("a request failed", exc_info=error)
         return grpc.StatusCode.INTERNAL, INTERNAL_TEXT, ()
+    text = presentable(str(error))
     if isinstance(error, errors.QueueFullError):
-        return code, str(error), ((PUSHBACK, str(math.ceil(error.retry_after * 1000))),)
-    return code, str(error), ()
+        return code, text, ((PUSHBACK, str(math.ceil(error.retry_after * 1000))),)
+    return code, text, ()

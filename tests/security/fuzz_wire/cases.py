@@ -1,0 +1,79 @@
+"""What is sent: decided by the seed and a number alone, so that any case can be sent again."""
+
+import functools
+import random
+from dataclasses import dataclass
+from itertools import accumulate
+
+import fields
+import octets
+import sessions
+import valid
+from valid import STREAM, Seed
+
+
+@dataclass(frozen=True)
+class Case:
+    """One call, or one connection.
+
+    Attributes:
+        number: Which one it is.
+        method: The method; empty for a connection of raw bytes.
+        payloads: The messages, or the bytes of the connection.
+        readable: Whether protobuf reads every message: each of a stream is then answered.
+    """
+
+    number: int
+    method: str
+    payloads: tuple[bytes, ...]
+    readable: bool
+
+
+@functools.cache
+def _seeds() -> tuple[list[Seed], list[float]]:
+    made = valid.seeds()
+    return made, list(accumulate(seed.weight for seed in made))
+
+
+@functools.cache
+def _inference() -> list[Seed]:
+    return [seed for seed in valid.seeds() if seed.method.endswith("/ModelInfer")]
+
+
+def case(seed: int, number: int) -> Case:
+    """The case of that number."""
+    chance = random.Random(f"{seed} {number}")  # noqa: S311  a case must be the same every time
+    kind = chance.random()
+    if kind < 0.02:
+        calls = [_chosen(chance) for _ in range(chance.choice((1, 1, 2, 3)))]
+        return Case(number, "", (sessions.session(calls, chance),), readable=False)
+    if kind < 0.12:
+        return _stream(number, chance)
+    origin = _chosen(chance)
+    if kind < 0.7:
+        data = _fields(origin, chance)
+        return Case(number, origin.method, (data,), readable=True)
+    if kind < 0.73:
+        # A message of another method: protobuf may well read it as its own.
+        return Case(number, origin.method, (_fields(_chosen(chance), chance),), readable=False)
+    return Case(number, origin.method, (octets.mutated(_fields(origin, chance), chance),), readable=False)
+
+
+def _chosen(chance: random.Random) -> Seed:
+    seeds, weights = _seeds()
+    return chance.choices(seeds, cum_weights=weights)[0]
+
+
+def _fields(origin: Seed, chance: random.Random) -> bytes:
+    if chance.random() < 0.05:
+        return origin.message.SerializeToString()
+    return fields.mutated(origin.message, chance).SerializeToString()
+
+
+def _stream(number: int, chance: random.Random) -> Case:
+    """Several requests in one stream; in some of them the last is no protobuf."""
+    made = [_fields(chance.choice(_inference()), chance) for _ in range(chance.choice((1, 4, 16, 32)))]
+    broken = chance.random() < 0.2
+    if broken:
+        made[-1] = octets.mutated(made[-1], chance)
+    return Case(number, STREAM, tuple(made), readable=not broken)

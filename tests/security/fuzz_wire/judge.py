@@ -1,0 +1,57 @@
+"""What an answer to a mutated message may be."""
+
+import re
+
+from protos import open_inference_pb2 as pb
+from serving.rpc.status import INTERNAL_TEXT
+
+MOST_TEXT = 2000
+"""Characters of a text: more is not for reading, and beyond 8 KiB gRPC's clients drop the status."""
+
+DESIGNED = {
+    "OK", "INVALID_ARGUMENT", "NOT_FOUND", "UNAVAILABLE", "RESOURCE_EXHAUSTED", "UNIMPLEMENTED", "PERMISSION_DENIED",
+    "DEADLINE_EXCEEDED",
+}  # fmt: skip
+CLIENTS_OWN = ("Received", "Stream removed", "Deadline", "Socket closed", "failed to connect", "recvmsg", "Connection")
+"""What the client's library says by itself; the server's texts are its own."""
+
+_PATH = re.compile(r"(?<![\w./])/(tmp|home|root|usr|work|var)/|\.py\b|Traceback|0x[0-9a-f]{8}")
+
+
+def finding(code: str, text: str) -> str:
+    """What is wrong with a status; empty if nothing is."""
+    if code not in DESIGNED:
+        return f"{code}: {text[:300]}"
+    if code != "OK" and not text:
+        return f"{code} without a text"
+    if text.startswith(CLIENTS_OWN) and not (code == "RESOURCE_EXHAUSTED" and "larger than max" in text):
+        return f"{code}, not from the server: {text[:300]}"
+    return text_finding(text)
+
+
+def text_finding(text: str) -> str:
+    """What is wrong with an error's text; empty if nothing is."""
+    if len(text) > MOST_TEXT:
+        return f"a text of {len(text)} characters: {text[:100]!r}"
+    if text == INTERNAL_TEXT:
+        return "INTERNAL in a stream"
+    if not text.isprintable():
+        return f"a text that cannot be printed: {text[:200]!r}"
+    # The client's own words come back to it, whatever they are; the server's may reveal nothing.
+    if _PATH.search(text) and "/etc/passwd" not in text:
+        return f"a text that reveals something: {text[:300]!r}"
+    return ""
+
+
+def stream_finding(sent: int, answers: list[bytes], code: str, text: str, *, readable: bool) -> str:
+    """What is wrong with the answers of a stream: each message has one, and then the stream ends well."""
+    for each in answers:
+        answer = pb.ModelStreamInferResponse.FromString(each)
+        wrong = text_finding(answer.error_message)
+        if wrong:
+            return wrong
+    if readable and code != "OK":
+        return f"a stream of readable messages ends with {code}: {text[:300]}"
+    if code == "OK" and len(answers) != sent:
+        return f"{len(answers)} answers to {sent} messages"
+    return finding(code, text)
