@@ -51,3 +51,4 @@ def add(server: grpc.aio.Server, services: Sequence[str]) -> None:
     )
     methods = {"ServerReflectionInfo": handler}
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICES[0], methods),))
+    server.add_registered_method_handlers(SERVICES[0], methods)

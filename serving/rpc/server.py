@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import NoReturn
 
-import grpc
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
@@ -23,6 +22,7 @@ from serving.repository.model import LoadedModel
 from serving.repository.repository import Repository
 from serving.repository.statistics import Statistics
 from serving.rpc import (
+    acceptor,
     config_message,
     contents,
     health,
@@ -85,9 +85,9 @@ class Server:
         else:
             self.standing.restore(standing)
         self._metrics = MetricsServer(self.metrics)
-        self._server = grpc.aio.server(
-            options=_channel_options(options, shared=fleet is not None),
-            interceptors=self._door.checks(self._traffic.counts),
+        self._server = acceptor.server(
+            _channel_options(options, shared=fleet is not None),
+            self._door.checks(self._traffic.counts),
         )
         self._administrative: dict[str, tuple[Method, type[Message]]] = {}
         servicers = self._servicers()
@@ -95,7 +95,7 @@ class Server:
         for service, parts in servicers.items():
             handlers |= self._handlers(service, parts)
         self._methods = Methods(handlers)
-        self._server.add_generic_rpc_handlers([self._methods])
+        acceptor.announce(self._server, handlers, self._methods)
         services = [*(each.full_name for each in (*servicers, health.SERVICE)), *reflection.SERVICES]
         self._health = health.HealthService(self._plane, services)
         self._repository.changed = self._changed
