@@ -64,6 +64,7 @@ class Acceptor(cygrpc.AioServer):  # type: ignore[misc]  # grpcio ships no types
         self._events = loop
         self._generic: list[grpc.GenericRpcHandler] = []
         self._registered: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
+        self._announced: set[str] = set()
         self._checks = tuple(interceptors or ())
         self._calls: set[asyncio.Task[None]] = set()
         super().__init__(loop, pool, handlers, interceptors, *more)
@@ -77,11 +78,13 @@ class Acceptor(cygrpc.AioServer):  # type: ignore[misc]  # grpcio ships no types
     ) -> None:
         """Take calls by the paths of these."""
         self._registered.update(handlers)
-        super().add_registered_method_handlers(handlers)
+        self.announce(handlers)
 
     def announce(self, paths: Iterable[str]) -> None:
-        """Take calls by these paths; the generic handlers say what handles them."""
-        super().add_registered_method_handlers(dict.fromkeys(paths))
+        """Take calls by these paths; what was added says what handles them."""
+        new = dict.fromkeys(path for path in paths if path not in self._announced)
+        self._announced |= new.keys()
+        super().add_registered_method_handlers(new)
 
     def _make_request_call_future(self, path: bytes | None) -> "asyncio.Task[None]":
         """Take calls of one path, or of all that were not announced, until the server stops."""

@@ -39,6 +39,7 @@ from serving.rpc.memory_service import SharedMemoryService
 from serving.rpc.methods import Handler, Methods
 from serving.rpc.model_repository import ModelRepositoryService
 from serving.rpc.options import ControlMode, ServerOptions
+from serving.rpc.rights import NEEDED
 from serving.rpc.settings_service import SettingsService
 from serving.rpc.signals import Signals
 from serving.rpc.standing import JsonObject, Standing
@@ -95,7 +96,7 @@ class Server:
         for service, parts in servicers.items():
             handlers |= self._handlers(service, parts)
         self._methods = Methods(handlers)
-        acceptor.announce(self._server, handlers, self._methods)
+        acceptor.announce(self._server, {*handlers, *NEEDED}, self._methods)
         services = [*(each.full_name for each in (*servicers, health.SERVICE)), *reflection.SERVICES]
         self._health = health.HealthService(self._plane, services)
         self._repository.changed = self._changed
