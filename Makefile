@@ -7,7 +7,7 @@ CLIENTS := .venv-clients
 SEED    ?= 1
 COUNT   ?= 20000
 
-.PHONY: demo test test-all lint protos train lock docs parity bench fuzz-archive clients wheel test-image clean
+.PHONY: demo test test-all lint protos train lock docs parity bench bench-memory fuzz-archive clients wheel test-image clean
 
 $(STAMP): requirements/dev.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -57,6 +57,9 @@ fuzz-archive: $(STAMP)  ## mutated model files, many (COUNT, SEED)
 bench: $(STAMP)  ## our server against a bare one, and batching (needs h2load, from Debian's nghttp2-client)
 	$(BIN)/python benchmarks/rpc.py
 	$(BIN)/python benchmarks/batching.py
+
+bench-memory: $(STAMP)  ## 500 reloads of a model of 100 MB; some minutes
+	$(BIN)/python benchmarks/reload_memory.py
 
 parity: $(STAMP)  ## every row of the parity table, and docs/parity.md from it
 	$(BIN)/python tests/parity/write_page.py

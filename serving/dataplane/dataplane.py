@@ -7,6 +7,7 @@ from time import perf_counter_ns
 from serving import __version__
 from serving.dataplane import classification
 from serving.dataplane.decoder import Decoder
+from serving.dataplane.freed_memory import give_back
 from serving.dataplane.messages import InferRequest, InferResult, ModelMetadata, ServerMetadata
 from serving.errors import (
     DeadlineExceededError,
@@ -40,6 +41,10 @@ REASONS: dict[type[BaseException], str] = {
     InternalError: "BACKEND",
 }
 """Why a request was not answered, as metrics call it; any other error is ``OTHER``."""
+
+
+SWEEP = 0.1
+"""Seconds between looks at models that were retired and still run."""
 
 
 class DataPlane:
@@ -178,6 +183,14 @@ class DataPlane:
         for model in models:
             self._ways.pop(model, None)
             self._scheduler.retire(model)
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """Let go of what was retired as soon as it is done; only then its memory is free."""
+        if self._scheduler.sweep():
+            self._loop.call_later(SWEEP, self._sweep)
+        else:
+            self._loop.run_in_executor(None, give_back)
 
     def _way(self, model: LoadedModel) -> tuple[Decoder, Lane]:
         way = self._ways[model] = Decoder(model), self._scheduler.lane(model)

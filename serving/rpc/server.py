@@ -12,6 +12,7 @@ from google.protobuf.message_factory import GetMessageClass
 from grpc_health.v1 import health_pb2_grpc
 
 from serving import address
+from serving.dataplane import freed_memory
 from serving.dataplane.dataplane import DataPlane
 from serving.dataplane.model_control import ModelControl
 from serving.dataplane.shared_memory import SharedMemory
@@ -85,6 +86,8 @@ class Server:
             contents.load(self._repository, options)
         else:
             self.standing.restore(standing)
+        # Loading takes several times what a loaded model does.
+        freed_memory.give_back()
         self._metrics = MetricsServer(self.metrics)
         self._server = acceptor.server(
             _channel_options(options, shared=fleet is not None),

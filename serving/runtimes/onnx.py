@@ -3,6 +3,7 @@
 import ctypes
 import mmap
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,9 +66,10 @@ class OnnxRuntime:
         # What the session's own ``run`` adds to this is a check of the input names, which is already done.
         self._run = self._session._sess.run  # noqa: SLF001  saves a tenth of a small model's time
         self.steady = not _loops(path)
-        datatypes = {spec.datatype for spec in (*self.inputs, *self.outputs)}
-        if BF16 in datatypes:
-            self._run = self._run_values
+        if BF16 in {spec.datatype for spec in (*self.inputs, *self.outputs)}:
+            bf16 = frozenset(spec.name for spec in self.inputs if spec.datatype == BF16)
+            # Not a method: it would keep this object, and with it the weights, until cycles are collected.
+            self._run = partial(_run_values, self._session, bf16)
 
     def infer(self, inputs: Mapping[str, Array], outputs: Sequence[str]) -> list[Array]:
         """Run the model once; see :class:`~serving.runtimes.runtime.Runtime`."""
@@ -78,12 +80,6 @@ class OnnxRuntime:
             if array.dtype == np.object_:
                 results[at] = _encoded(array)
         return results
-
-    def _run_values(self, outputs: Sequence[str], inputs: Mapping[str, Array], _: None) -> list[Array]:
-        """The long way, for models with bfloat16, which numpy does not have."""
-        bf16 = {spec.name for spec in self.inputs if spec.datatype == BF16}
-        values = {name: _value(array, bits=name in bf16) for name, array in inputs.items()}
-        return [_array(value) for value in self._session.run_with_ort_values(outputs, values)]
 
 
 def _options(path: Path) -> onnxruntime.SessionOptions:
@@ -127,6 +123,18 @@ def _encoded(array: Array) -> Array:
     encoded = np.empty(array.size, dtype=np.object_)
     encoded[:] = [element.encode() for element in array.ravel().tolist()]
     return encoded.reshape(array.shape)
+
+
+def _run_values(
+    session: onnxruntime.InferenceSession,
+    bf16: frozenset[str],
+    outputs: Sequence[str],
+    inputs: Mapping[str, Array],
+    _: None,
+) -> list[Array]:
+    """The long way, for models with bfloat16, which numpy does not have."""
+    values = {name: _value(array, bits=name in bf16) for name, array in inputs.items()}
+    return [_array(value) for value in session.run_with_ort_values(outputs, values)]
 
 
 def _value(array: Array, *, bits: bool) -> onnxruntime.OrtValue:

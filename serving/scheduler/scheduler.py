@@ -98,13 +98,16 @@ class Scheduler:
         return lane.pending if lane else 0
 
     def retire(self, model: LoadedModel) -> None:
-        """Let what waits for a model be done, end its threads, and forget it."""
-        self._leaving = [lane for lane in self._leaving if not lane.join(0)]
+        """Let what waits for a model be done and end its threads; :meth:`sweep` forgets it."""
         lane = self._lanes.pop(model, None)
         if lane is not None:
             lane.close()
-            if not lane.join(0):
-                self._leaving.append(lane)
+            self._leaving.append(lane)
+
+    def sweep(self) -> bool:
+        """Forget the retired models that are done; whether some are not."""
+        self._leaving = [lane for lane in self._leaving if not lane.join(0)]
+        return bool(self._leaving)
 
     def close(self, timeout: float) -> bool:
         """Let everything that waits be done and end the threads.

@@ -1,6 +1,7 @@
 import asyncio
 import threading
 import time
+import weakref
 
 import numpy as np
 import pytest
@@ -166,3 +167,34 @@ def test_what_is_not_there_is_an_error_everywhere(models, name, version, error):
             await plane.infer(InferRequest(name, version, []))
 
     with_plane(models, ask)
+
+
+def test_a_retired_model_is_let_go_of_once_it_is_idle(function_model):
+    leave = threading.Event()
+
+    def slow(x):
+        assert leave.wait(10)
+        return {"y": x}
+
+    async def retire(plane):
+        model = function_model(slow)
+        repository.model = model
+        asked = asyncio.create_task(plane.infer(request(1)))
+        await asyncio.sleep(0.01)
+        repository.model = function_model(lambda x: {"y": x})
+        repository.retired([model])
+        seen = weakref.ref(model)
+        del model
+        await asyncio.sleep(0.15)
+        assert seen() is not None
+        leave.set()
+        await asked
+        del asked
+        for _ in range(100):
+            if seen() is None:
+                return True
+            await asyncio.sleep(0.02)
+        return False
+
+    repository = OneModel(function_model(None))
+    assert with_plane(repository, retire)

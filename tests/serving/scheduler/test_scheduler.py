@@ -155,12 +155,14 @@ def test_a_retired_model_finishes_what_waits_and_is_forgotten(function_model, sc
     scheduler.retire(model)
     assert scheduler.pending(model) == 0
     assert scheduler.lane(function_model(lambda x: {"y": x})) is not lane
+    assert scheduler.sweep()
     leave.set()
     for _ in range(2):
         assert scheduler.delivered.acquire(timeout=10)
     assert asked.answer()
     assert behind.answer()
     assert lane.join(10)
+    assert not scheduler.sweep()
 
 
 def test_retiring_a_model_that_was_never_asked_is_nothing(function_model, scheduler):
