@@ -1,4 +1,5 @@
-# Two images: `server` (the default) and `converter`. docs/deployment.md says how to build and run them.
+# Three images: `server` (the default; ONNX and TFLite), `server-tensorflow` (SavedModels too) and `converter`.
+# docs/deployment.md says how to build and run them.
 #
 # Everything comes from the lock files in requirements/, checked by hash. Where pip fetches from is the builder's
 # affair: the build takes an optional secret `pip.conf`, which is mounted while pip runs and is in no layer.
@@ -12,7 +13,7 @@ ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 COPY requirements/build.txt /build.txt
 RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
     python3 -m venv /tools && /tools/bin/pip install --require-hashes -r /build.txt
-# The account that both images run as, and an empty folder to make its volumes of. The final stages only copy:
+# The account that all images run as, and an empty folder to make its volumes of. The final stages only copy:
 # no command runs in them, so no log, cache or mount point is left behind.
 RUN echo 'plainserve:x:10001:10001::/tmp:/usr/sbin/nologin' >> /etc/passwd \
     && echo 'plainserve:x:10001:' >> /etc/group \
@@ -31,6 +32,15 @@ RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
 # The environments have no pip of their own: pip works on them from outside.
 FROM tools AS server-environment
 COPY requirements/server.txt /requirements.txt
+RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
+    python3 -m venv --without-pip /opt/plainserve \
+    && /tools/bin/pip --python /opt/plainserve install --require-hashes -r /requirements.txt
+COPY --from=wheel /wheel /wheel
+RUN /tools/bin/pip --python /opt/plainserve install --no-deps --no-index /wheel/*.whl
+
+
+FROM tools AS server-tensorflow-environment
+COPY requirements/server-tensorflow.txt /requirements.txt
 RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
     python3 -m venv --without-pip /opt/plainserve \
     && /tools/bin/pip --python /opt/plainserve install --require-hashes -r /requirements.txt
@@ -63,9 +73,16 @@ ENTRYPOINT ["convert"]
 CMD ["--help"]
 
 
-FROM runtime AS server
-COPY --from=server-environment /opt/plainserve /opt/plainserve
+FROM runtime AS serving
 EXPOSE 8001 8002
 HEALTHCHECK --interval=10s --timeout=10s --start-period=30s --retries=3 CMD ["plainserve", "health"]
 ENTRYPOINT ["plainserve"]
 CMD ["serve", "/models", "--host", "0.0.0.0"]
+
+
+FROM serving AS server-tensorflow
+COPY --from=server-tensorflow-environment /opt/plainserve /opt/plainserve
+
+
+FROM serving AS server
+COPY --from=server-environment /opt/plainserve /opt/plainserve

@@ -1,7 +1,7 @@
 """Pin every dependency with hashes, naming no index and no address.
 
-Five files: ``dev.txt`` is everything; ``server.txt`` and ``converter.txt`` are what the images install and
-``build.txt`` is what builds the wheel in them, constrained to the versions of ``dev.txt`` so that what was
+``dev.txt`` is everything; ``server.txt``, ``server-tensorflow.txt`` and ``converter.txt`` are what the images install
+and ``build.txt`` is what builds the wheel in them, constrained to the versions of ``dev.txt`` so that what was
 tested is what is shipped. ``clients.txt`` has the clients that the tests call the server with and that cannot share
 an environment with the rest.
 """
@@ -30,6 +30,7 @@ DEV = HERE / "dev.txt"
 FILES = {
     DEV: [str(PYPROJECT), "--all-extras", "--group=dev"],
     HERE / "server.txt": [str(PYPROJECT), f"--constraint={DEV}"],
+    HERE / "server-tensorflow.txt": [str(PYPROJECT), "--extra=saved-model", f"--constraint={DEV}"],
     HERE / "converter.txt": [str(PYPROJECT), "--extra=converter", f"--constraint={DEV}"],
     HERE / "clients.txt": [f"--group={PYPROJECT}:clients"],
     HERE / "build.txt": [STDIN, f"--constraint={DEV}"],
@@ -37,7 +38,7 @@ FILES = {
 
 
 def main() -> None:
-    """Write the five files, ``dev.txt`` first because the others follow it."""
+    """Write the files, ``dev.txt`` first because the others follow it."""
     build_requirements = tomllib.loads(PYPROJECT.read_text())["build-system"]["requires"]
     for path, options in FILES.items():
         subprocess.run(

@@ -6,7 +6,7 @@ from fnmatch import fnmatch
 
 import pytest
 
-IMAGES = ["server", "converter"]
+IMAGES = ["server", "server-tensorflow", "converter"]
 INDEX_OPTION = re.compile(r"--(extra-)?index-url|--find-links|--trusted-host|\bpip\b.*\s-[if]\s")
 ADDRESS = re.compile(r"\w+://")
 PIN = re.compile(r"(?m)^([\w.\[\]-]+)==([^\s;\\]+)")
@@ -83,7 +83,7 @@ def test_pip_installs_only_what_a_hash_or_this_tree_vouches_for(dockerfile):
         for command in re.split(r"&&|\s{2,}/tools", run)
         if re.search(r"pip\b.* (install|wheel)\b", command)
     ]
-    assert len(installs) == 6
+    assert len(installs) == 2 + 2 * len(IMAGES)
     for command in installs:
         assert "--require-hashes -r" in command or "--no-deps" in command
 
@@ -92,17 +92,19 @@ def test_where_pip_asks_an_index_it_has_the_builders_settings(dockerfile):
     asking = [
         run for stage in dockerfile.stages.values() for run in stage.values("RUN") if "require-hashes" in run
     ]
-    assert len(asking) == 3
+    assert len(asking) == 1 + len(IMAGES)
     for run in asking:
         assert run.startswith("--mount=type=secret,id=pip.conf,target=/etc/pip.conf ")
 
 
-def test_the_server_is_made_from_its_own_lock_file(dockerfile):
-    assert set.union(*map(locks_of, sources(dockerfile, "server"))) == {"server.txt", "build.txt"}
+def test_an_image_is_made_from_its_own_lock_file(dockerfile, image):
+    assert set.union(*map(locks_of, sources(dockerfile, image))) == {f"{image}.txt", "build.txt"}
 
 
-def test_the_converter_is_made_from_its_own_lock_file(dockerfile):
-    assert set.union(*map(locks_of, sources(dockerfile, "converter"))) == {"converter.txt", "build.txt"}
+def test_both_servers_are_started_and_checked_alike(dockerfile):
+    for keyword in ("ENTRYPOINT", "CMD", "HEALTHCHECK", "EXPOSE", "USER", "WORKDIR"):
+        assert dockerfile.setting("server", keyword) == dockerfile.setting("server-tensorflow", keyword)
+        assert dockerfile.setting("server", keyword)
 
 
 def test_the_servers_lock_file_has_no_tensorflow_and_no_keras(project):
@@ -111,7 +113,16 @@ def test_the_servers_lock_file_has_no_tensorflow_and_no_keras(project):
     assert not pinned & {"tensorflow", "tensorflow-cpu", "keras", "h5py", "onnx", "tf2onnx"}
 
 
-@pytest.mark.parametrize("name", ["server.txt", "converter.txt", "build.txt"])
+def test_the_server_for_saved_models_has_what_the_other_has_and_tensorflow(project):
+    small, large = (
+        {name.lower() for name, _ in PIN.findall(lock_file(project, f"{name}.txt"))}
+        for name in ("server", "server-tensorflow")
+    )
+    assert small | {"tensorflow"} <= large
+    assert "tf2onnx" not in large
+
+
+@pytest.mark.parametrize("name", ["server.txt", "server-tensorflow.txt", "converter.txt", "build.txt"])
 def test_a_lock_file_pins_what_was_tested_by_hash(project, name):
     text = lock_file(project, name)
     tested = set(PIN.findall(lock_file(project, "dev.txt")))
@@ -129,6 +140,7 @@ def test_a_lock_file_pins_what_was_tested_by_hash(project, name):
         "deploy/test-image",
         "deploy/image/stand-in-base",
         "requirements/server.txt",
+        "requirements/server-tensorflow.txt",
         "requirements/converter.txt",
         "requirements/build.txt",
     ],
