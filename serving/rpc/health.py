@@ -1,5 +1,8 @@
 """``grpc.health.v1.Health``: of the server (the empty name), of each service, of each model by its name.
 
+The health service itself serves as long as the process answers: that is what a liveness probe is to ask for, for
+a server whose models cannot answer gets no better by being restarted.
+
 grpcio-health-checking brings the messages. Its servicer is not used: a watcher that leaves it silences
 the others, and watchers keep a server from stopping.
 """
@@ -64,6 +67,8 @@ class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # gr
             await changed.wait()
 
     def _status(self, name: str) -> int:
+        if name == SERVICE.full_name:
+            return int(Status.SERVING)
         try:
             ready = (
                 self._plane.server_ready() if name in self._services else self._plane.model_ready(name, "")

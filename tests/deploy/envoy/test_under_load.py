@@ -1,7 +1,10 @@
-"""Envoy with the configuration of the compose file, in front of two servers, under load over one connection."""
+"""Two servers under load: behind Envoy as the compose file configures it, over one connection; and without it."""
 
 import asyncio
 import signal
+
+import numpy as np
+import tritonclient.grpc as triton
 
 REQUESTS = 1000
 
@@ -73,3 +76,18 @@ def test_a_server_that_comes_back_gets_requests_again(fleet, load):
     failed, outcomes = asyncio.run(run())
     assert outcomes["UNAVAILABLE"] == failed
     assert gone.answered > 0
+
+
+def test_a_client_that_balances_by_itself_needs_no_envoy(fleet):
+    """As behind a headless service of Kubernetes: one name, all addresses."""
+    before = counts(fleet)
+    addresses = ",".join(f"127.0.0.1:{server.port}" for server in fleet.servers)
+    tensor = triton.InferInput("x", [1, 4], "FP32")
+    tensor.set_data_from_numpy(np.ones((1, 4), np.float32))
+    options = [("grpc.lb_policy_name", "round_robin")]
+    with triton.InferenceServerClient(f"ipv4:{addresses}", channel_args=options) as client:
+        for _ in range(100):
+            client.infer("double", [tensor])
+    shares = [after - earlier for earlier, after in zip(before, counts(fleet), strict=True)]
+    assert sum(shares) == 100
+    assert all(abs(share - 50) <= 5 for share in shares)

@@ -13,7 +13,6 @@ SERVICES = [
     "inference.GRPCInferenceService",
     "tensorflow.serving.PredictionService",
     "tensorflow.serving.ModelService",
-    "grpc.health.v1.Health",
 ]
 
 
@@ -28,6 +27,7 @@ def stub(full_server):
     [
         ("", NOT_SERVING),
         *((name, NOT_SERVING) for name in SERVICES),
+        ("grpc.health.v1.Health", SERVING),  # the process answers
         ("affine", SERVING),
         ("bad", NOT_SERVING),
     ],

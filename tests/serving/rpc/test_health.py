@@ -51,6 +51,16 @@ def asked(name):
     return health_pb2.HealthCheckRequest(service=name)
 
 
+def test_the_health_service_itself_serves_whatever_the_models_do():
+    async def use(stub, plane, service):
+        plane.up = False
+        service.changed(stopping=True)
+        names = ("grpc.health.v1.Health", "", "inference.GRPCInferenceService")
+        return [(await stub.Check(asked(name))).status for name in names]
+
+    assert with_stub(use) == [SERVING, NOT_SERVING, NOT_SERVING]
+
+
 @pytest.mark.parametrize(
     ("name", "status"),
     [("", SERVING), ("inference.GRPCInferenceService", SERVING), ("good", SERVING), ("bad", NOT_SERVING)],
