@@ -15,6 +15,9 @@ DERIVED_BATCH = 64
 QUEUE_SIZE = 1024
 """Most requests that may wait for a model, when its owner did not say."""
 
+QUEUE_SECONDS = 1.0
+"""Most seconds that those who wait are to need together, likewise."""
+
 
 @dataclass(frozen=True, slots=True)
 class VersionPolicy:
@@ -38,12 +41,18 @@ class QueuePolicy:
         timeout: Seconds a request may wait; 0 for any time.
         delay: Whether one that waited longer runs after all others, and is not refused.
         override: Whether a request may choose a shorter time for itself.
+        seconds: Most seconds that those who wait are expected to need together; 0 for any.
     """
 
     size: int = QUEUE_SIZE
     timeout: float = 0.0
     delay: bool = False
     override: bool = True
+    seconds: float = 0.0
+
+
+UNSTATED = QueuePolicy(seconds=QUEUE_SECONDS)
+"""The policy of a model whose owner states none. An owner who states one bounds the queue by a number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +146,7 @@ class ModelConfig:
 
     max_batch_size: int | None = None
     versions: VersionPolicy = field(default_factory=VersionPolicy)
-    queue: QueuePolicy = field(default_factory=QueuePolicy)
+    queue: QueuePolicy = UNSTATED
     batching: Batching | None = None
     instances: int = 1
     inputs: tuple[TensorConfig, ...] = ()

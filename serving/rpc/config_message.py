@@ -11,6 +11,7 @@ from protos import model_config_pb2 as pb
 from serving.datatypes import BYTES
 from serving.errors import ModelLoadError
 from serving.repository.config import (
+    UNSTATED,
     Batching,
     ModelConfig,
     QueuePolicy,
@@ -76,7 +77,7 @@ def to_model_config(message: pb.ModelConfig, *, states_batch: bool) -> ModelConf
     return ModelConfig(
         max_batch_size=message.max_batch_size if message.max_batch_size or states_batch else None,
         versions=_to_versions(message.version_policy),
-        queue=QueuePolicy() if policy is None else _to_queue_policy(policy),
+        queue=UNSTATED if policy is None else _to_queue_policy(policy),
         batching=None if batching is None else _to_batching(batching),
         instances=sum(max(1, group.count) for group in message.instance_group) or 1,
         inputs=tuple(TensorConfig(each.name, _datatype(each), tuple(each.dims)) for each in message.input),

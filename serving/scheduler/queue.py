@@ -17,6 +17,12 @@ from serving.repository.config import Batching, QueuePolicy
 from serving.repository.model import LoadedModel
 from serving.scheduler.job import Job
 
+FEW = 16
+"""So many may wait however slow the model is: who sends a few at once to a slow model overloads nothing."""
+
+NEWS = 0.2
+"""The weight of the last run in what is thought of the next."""
+
 
 class Queue:
     """What waits for one model.
@@ -34,6 +40,7 @@ class Queue:
         self._count = 0
         # Requests with a limited time are rare; without one nobody needs to look for those that waited too long.
         self._limited = 0
+        self._each = model.pace.first if model.pace else 0.0
 
     def __len__(self) -> int:
         return self._count
@@ -48,7 +55,7 @@ class Queue:
         level = self._level(job)
         policy = self._policy(level)
         waiting = self._levels[level]
-        if policy.size and len(waiting) >= policy.size:
+        if (policy.size and len(waiting) >= policy.size) or self._long(level, policy.seconds):
             raise QueueFullError(
                 f"{len(waiting)} requests wait for model '{self._model.name}'; try again later",
                 retry_after=self._drain_time(),
@@ -57,6 +64,11 @@ class Queue:
         self._limited += job.timeout > 0
         waiting.append(job)
         self._count += 1
+
+    def ran(self, jobs: int, seconds: float) -> None:
+        """Learn from a run how long the next will take."""
+        each = seconds / jobs
+        self._each += (each - self._each) * (NEWS if self._each else 1.0)
 
     def remove(self, job: Job) -> None:
         """Take out a job that nobody waits for any more, if it is there."""
@@ -154,12 +166,18 @@ class Queue:
     def _policy(self, level: int) -> QueuePolicy:
         return self._batching.level_policies.get(level, self._model.config.queue)
 
+    def _long(self, level: int, seconds: float) -> bool:
+        """Whether those who are not behind a new job of this level need longer than that."""
+        most = seconds * self._model.config.instances
+        if not most or self._each * self._count <= most or self._count < FEW:
+            return False
+        before = sum(len(waiting) for other, waiting in self._levels.items() if other <= level)
+        return before >= FEW and self._each * before > most
+
     def _drain_time(self) -> float:
         """Seconds until the queue is half empty, as far as that can be told."""
-        pace = self._model.pace
-        most = max(1, self._model.max_batch_size)
-        per_run = pace.seconds(most) if pace else 0.1
-        return min(10.0, max(0.01, per_run * self._count / most / 2))
+        needed = self._each * self._count / self._model.config.instances
+        return min(10.0, max(0.01, needed / 2))
 
 
 def _timeout(job: Job, policy: QueuePolicy) -> float:

@@ -88,10 +88,13 @@ class Worker:
     def _work(self) -> None:
         while jobs := self._next():
             ready = [job for job in jobs if job.error is None and not job.expired()]
+            start = monotonic()
             if ready:
                 batch.run(self._model, ready)
             with self._changed:
                 self._running -= 1
+                if ready:
+                    self._queue.ran(len(ready), monotonic() - start)
             self._deliver(jobs)
             # While this thread waits, what it did last must not be kept alive.
             del jobs, ready

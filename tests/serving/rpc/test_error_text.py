@@ -7,7 +7,9 @@ from protos.open_inference_pb2_grpc import GRPCInferenceServiceStub
 from serving.rpc.error_text import MOST, presentable
 
 
-@pytest.mark.parametrize("text", ["", "input 'x' has shape [-1,3]; got [2,2]", "Füße, \N{GRINNING FACE}", "x" * MOST])
+@pytest.mark.parametrize(
+    "text", ["", "input 'x' has shape [-1,3]; got [2,2]", "Füße, \N{GRINNING FACE}", "x" * MOST]
+)
 def test_what_can_be_printed_stays_as_it_is(text):
     assert presentable(text) == text
 

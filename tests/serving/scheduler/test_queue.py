@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from serving.errors import DeadlineExceededError, InvalidInputError, QueueFullError
-from serving.repository.config import Batching, QueuePolicy
+from serving.repository.config import UNSTATED, Batching, QueuePolicy
+from serving.repository.warmup import Pace
 from serving.scheduler.job import Job
 from serving.scheduler.queue import Queue
 from serving.scheduler.worker import Worker
@@ -237,3 +238,59 @@ def test_runs_are_counted_by_their_rows(working):
     assert (rows, totals.infer.count, statistics.runs) == (4, 1, 1)
     assert one.done[0].run is one.done[1].run
     assert totals.infer.ns == one.done[0].run.infer > 0
+
+
+def count(queue, **options):
+    """How many more jobs a queue takes."""
+    taken = 0
+    while True:
+        try:
+            queue.add(job(**options))
+        except QueueFullError as error:
+            return taken, error
+        taken += 1
+
+
+@pytest.mark.parametrize(
+    ("each", "instances", "taken"), [(0.01, 1, 101), (0.01, 2, 201), (0.5, 1, 16), (1e-4, 1, 1024)]
+)
+def test_without_a_policy_the_work_that_waits_is_bounded_in_time(function_model, each, instances, taken):
+    queue = Queue(function_model(None, queue=UNSTATED, instances=instances))
+    queue.ran(1, each)
+    found, error = count(queue)
+    assert found == taken
+    # Half of what waits will be done by then.
+    assert error.retry_after == pytest.approx(min(10, taken * each / instances / 2), rel=0.01)
+
+
+def test_what_a_warm_up_told_counts_until_a_run_tells_more(function_model):
+    queue = Queue(function_model(None, queue=UNSTATED, pace=Pace(0.02, 0.0)))
+    assert count(queue)[0] == 51
+    for _ in range(30):
+        queue.ran(8, 0.08)
+    assert count(queue)[0] == pytest.approx(50, abs=1)
+
+
+def test_a_model_that_never_ran_is_bounded_in_number(function_model):
+    assert count(Queue(function_model(None, queue=UNSTATED)))[0] == 1024
+
+
+def test_the_owner_s_number_takes_the_place_of_the_time(function_model):
+    queue = Queue(function_model(None, queue=QueuePolicy(size=300)))
+    queue.ran(1, 0.5)
+    assert count(queue)[0] == 300
+
+
+def test_one_slow_run_does_not_shut_the_queue(function_model):
+    queue = Queue(function_model(None, queue=UNSTATED))
+    queue.ran(1, 100.0)
+    assert count(queue)[0] == 16
+
+
+def test_those_behind_do_not_keep_the_urgent_out(filled):
+    queue = filled([], batching=LEVELS, queue=UNSTATED)
+    queue.ran(1, 0.02)
+    assert count(queue, priority=3)[0] == 51
+    assert count(queue, priority=1)[0] == 51
+    with pytest.raises(QueueFullError):
+        queue.add(job(priority=2))
