@@ -34,6 +34,7 @@ from serving.rpc import (
     tensorflow_session,
 )
 from serving.rpc.calls import Method, Traffic, stream, unary
+from serving.rpc.connections import channel_options
 from serving.rpc.door import Door
 from serving.rpc.fleet import ADMINISTRATIVE, Fleet, forwarded
 from serving.rpc.memory_service import SharedMemoryService
@@ -90,7 +91,7 @@ class Server:
         freed_memory.give_back()
         self._metrics = MetricsServer(self.metrics)
         self._server = acceptor.server(
-            _channel_options(options, shared=fleet is not None),
+            channel_options(options, shared=fleet is not None),
             self._door.checks(self._traffic.counts),
         )
         self._administrative: dict[str, tuple[Method, type[Message]]] = {}
@@ -290,13 +291,3 @@ def _unsupported(name: str) -> Method:
         raise UnsupportedError(f"this server does not do {name}")
 
     return refuse
-
-
-def _channel_options(options: ServerOptions, *, shared: bool) -> list[tuple[str, int]]:
-    return [
-        ("grpc.max_receive_message_length", options.max_message_size),
-        ("grpc.max_send_message_length", -1),
-        # Without this a second server on the same port would silently take half of the connections.
-        # Processes of one fleet share a port that was taken for them.
-        ("grpc.so_reuseport", int(shared)),
-    ]
