@@ -4,10 +4,11 @@ VENV    := .venv
 BIN     := $(VENV)/bin
 STAMP   := $(VENV)/.installed
 CLIENTS := .venv-clients
+RAY     := .venv-ray
 SEED    ?= 1
 COUNT   ?= 20000
 
-.PHONY: demo test test-all lint protos train lock docs parity bench bench-memory fuzz-archive clients wheel test-image clean
+.PHONY: demo test test-all lint protos train lock docs parity bench bench-memory fuzz-archive clients ray wheel test-image clean
 
 $(STAMP): requirements/dev.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -21,13 +22,19 @@ $(CLIENTS)/.installed: requirements/clients.txt
 	$(CLIENTS)/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/clients.txt
 	@touch $@
 
+# Ray's command is called serve: an environment of its own.
+$(RAY)/.installed: requirements/ray.txt
+	$(PYTHON) -m venv $(RAY)
+	$(RAY)/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/ray.txt
+	@touch $@
+
 demo: $(STAMP)  ## convert the example models, prove them, serve them, call them
 	@$(BIN)/python tests/e2e/demo.py
 
-test: $(STAMP) clients lint  ## every test but the heaviest architectures
+test: $(STAMP) clients ray lint  ## every test but the heaviest architectures
 	$(BIN)/python -m pytest -m "not heavy"
 
-test-all: $(STAMP) clients lint  ## every test
+test-all: $(STAMP) clients ray lint  ## every test
 	$(BIN)/python -m pytest
 
 lint: $(STAMP)  ## style, types, and generated code and pages up to date
@@ -41,6 +48,8 @@ docs: $(STAMP)  ## write the pages that are generated from the code
 	$(BIN)/python docs/errors.py
 
 clients: $(CLIENTS)/.installed  ## the environment of other people's clients
+
+ray: $(RAY)/.installed  ## the environment of a Ray cluster's nodes
 
 protos: $(STAMP)  ## regenerate the protobuf code
 	$(BIN)/python protos/generate.py
@@ -71,4 +80,4 @@ test-image: $(STAMP)  ## build the images and call the server in one (as root; n
 	deploy/test-image
 
 clean:
-	rm -rf $(VENV) $(CLIENTS) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(CLIENTS) $(RAY) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

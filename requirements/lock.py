@@ -1,9 +1,9 @@
 """Pin every dependency with hashes, naming no index and no address.
 
-``dev.txt`` is everything; ``server.txt``, ``server-tensorflow.txt`` and ``converter.txt`` are what the images install
-and ``build.txt`` is what builds the wheel in them, constrained to the versions of ``dev.txt`` so that what was
-tested is what is shipped. ``clients.txt`` has the clients that the tests call the server with and that cannot share
-an environment with the rest.
+``dev.txt`` is everything but Ray; ``server.txt``, ``server-tensorflow.txt`` and ``converter.txt`` are what the images
+install, ``build.txt`` is what builds the wheel in them and ``ray.txt`` is what a node of a Ray cluster needs,
+constrained to the versions of ``dev.txt`` so that what was tested is what is shipped. ``clients.txt`` has the clients
+that the tests call the server with and that cannot share an environment with the rest.
 """
 
 import subprocess
@@ -28,10 +28,11 @@ COMMON = [
 ]
 DEV = HERE / "dev.txt"
 FILES = {
-    DEV: [str(PYPROJECT), "--all-extras", "--group=dev"],
+    DEV: [str(PYPROJECT), "--extra=converter", "--extra=saved-model", "--extra=images", "--group=dev"],
     HERE / "server.txt": [str(PYPROJECT), f"--constraint={DEV}"],
     HERE / "server-tensorflow.txt": [str(PYPROJECT), "--extra=saved-model", f"--constraint={DEV}"],
     HERE / "converter.txt": [str(PYPROJECT), "--extra=converter", f"--constraint={DEV}"],
+    HERE / "ray.txt": [str(PYPROJECT), "--extra=ray", f"--constraint={DEV}"],
     HERE / "clients.txt": [f"--group={PYPROJECT}:clients"],
     HERE / "build.txt": [STDIN, f"--constraint={DEV}"],
 }

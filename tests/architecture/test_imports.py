@@ -11,6 +11,13 @@ FRAMEWORKS = {"tensorflow", "keras", "tf2onnx", "tf_keras"}
 
 # A folder and what nothing below it may import; the files named after it are exempt.
 FORBIDDEN = [
+    ("deploy/ray", {"converter", "models", "tests", "benchmarks"}, ()),
+    (
+        "deploy/ray",
+        {"ray"},
+        ("deploy/ray/plainserve_ray/application.py", "deploy/ray/plainserve_ray/replica.py"),
+    ),
+    ("serving", {"ray", "plainserve_ray"}, ()),
     ("protos", {"converter", "serving", "models", "tests"}, ()),
     ("converter", {"serving", "protos", "models", "tests", "grpc"}, ()),
     ("serving", {"converter", "models", "tests", "keras", "tf2onnx"}, ()),

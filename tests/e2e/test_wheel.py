@@ -81,10 +81,10 @@ def test_the_wheel_converts_and_serves(installed, models, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_wheel_holds_the_three_packages_and_the_licence_and_nothing_else(installed):
+def test_the_wheel_holds_our_packages_and_the_licence_and_nothing_else(installed):
     wheel = next(Path(installed).parents[2].glob("*.whl"))
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
     tops = {name.split("/")[0].split("-")[0] for name in names}
-    assert tops == {"converter", "serving", "protos", "plainserve"}
+    assert tops == {"converter", "serving", "protos", "plainserve", "plainserve_ray"}
     assert [name for name in names if name.endswith("licenses/LICENSE")]

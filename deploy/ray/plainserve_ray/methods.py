@@ -1,0 +1,57 @@
+"""Which methods go through Ray's proxy. The proxy and the replicas read the same table.
+
+Ray finds a replica's method by the last part of a call's name, ``/service/method``, so no two may share it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+from grpc_health.v1 import health_pb2
+
+from serving.rpc import inference, tensorflow_models, tensorflow_prediction
+
+HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"]
+
+SERVICES: tuple[ServiceDescriptor, ...] = (
+    inference.SERVICE,
+    tensorflow_prediction.SERVICE,
+    tensorflow_models.SERVICE,
+    HEALTH,
+)
+
+UNROUTED = {"Watch"}
+"""A watcher would hold a place in a replica for as long as it looks on; clients fall back to Check."""
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """A method that a replica answers.
+
+    Attributes:
+        service: Its service's full name.
+        name: Its name.
+        request: The message it takes.
+        streams: Whether it takes any number of messages and returns any number.
+    """
+
+    service: str
+    name: str
+    request: type[Message]
+    streams: bool
+
+
+def routed() -> Iterator[Routed]:
+    """Every method that a replica answers, be it with the reason why not."""
+    for service in SERVICES:
+        for method in service.methods:
+            if method.name not in UNROUTED:
+                yield _routed(service, method)
+
+
+def _routed(service: ServiceDescriptor, method: MethodDescriptor) -> Routed:
+    return Routed(
+        service.full_name, method.name, GetMessageClass(method.input_type), bool(method.client_streaming)
+    )

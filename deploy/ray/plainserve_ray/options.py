@@ -1,0 +1,65 @@
+"""What the person who deploys decides: ``args`` of the application in Serve's config file."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+ENVIRONMENT = "PLAINSERVE_REPOSITORY"
+"""Where the repository is taken from if the config does not name it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaOptions:
+    """What every replica does.
+
+    Attributes:
+        repository: The folder of models, at the same path on every node.
+        poll_seconds: How often it is looked at again; None: never.
+        log_level: As for ``plainserve serve``.
+    """
+
+    repository: Path
+    poll_seconds: float | None = None
+    log_level: str = "warning"
+
+
+def read(args: Mapping[str, object]) -> ReplicaOptions:
+    """What the config's ``args`` say.
+
+    Args:
+        args: ``repository``, ``repository_poll_secs`` and ``log_level``, all of which may be missing.
+
+    Raises:
+        ValueError: One of them is unknown or wrong, or there is no repository.
+    """
+    unknown = sorted(set(args) - {"repository", "repository_poll_secs", "log_level"})
+    if unknown:
+        raise ValueError(
+            f"args has {unknown[0]!r}; it may have repository, repository_poll_secs and log_level"
+        )
+    repository = args.get("repository") or os.environ.get(ENVIRONMENT)
+    if not isinstance(repository, str):
+        raise ValueError(  # noqa: TRY004  whoever writes the config knows no types
+            f"args needs repository, the path of the model repository on every node (or set {ENVIRONMENT})"
+        )
+    return ReplicaOptions(Path(repository), _seconds(args.get("repository_poll_secs")), _level(args))
+
+
+def _seconds(value: object) -> float | None:
+    if value is None:
+        return None
+    try:
+        seconds = float(str(value))
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise ValueError(f"repository_poll_secs must be a time above 0; got {value!r}")
+    return seconds
+
+
+def _level(args: Mapping[str, object]) -> str:
+    level = args.get("log_level", "warning")
+    if level not in {"error", "warning", "info", "debug"}:
+        raise ValueError(f"log_level must be error, warning, info or debug; got {level!r}")
+    return str(level)

@@ -1,0 +1,80 @@
+# ruff: noqa: N802  the protocols name the methods
+"""What a replica does otherwise than a server that stands alone."""
+
+from typing import Any, NoReturn
+
+from google.protobuf.message import Message
+from grpc_health.v1 import health_pb2
+
+from protos import open_inference_pb2 as pb
+from serving import __version__
+from serving.dataplane.dataplane import DataPlane
+from serving.dataplane.messages import ServerMetadata
+from serving.errors import UnsupportedError
+from serving.rpc import inference, tensorflow_models, tensorflow_prediction, translate
+from serving.rpc.calls import Method
+
+EXTENSIONS = ("classification", "schedule_policy", "model_configuration")
+"""What is left beyond the protocol's core."""
+
+ONE_SERVER = frozenset(
+    {
+        "CudaSharedMemoryRegister",
+        "CudaSharedMemoryStatus",
+        "CudaSharedMemoryUnregister",
+        "HandleReloadConfigRequest",
+        "LogSettings",
+        "ModelStatistics",
+        "RepositoryModelLoad",
+        "RepositoryModelUnload",
+        "SystemSharedMemoryRegister",
+        "SystemSharedMemoryStatus",
+        "SystemSharedMemoryUnregister",
+        "TraceSetting",
+    }
+)
+"""Methods that read or change one server. Here each call may reach another."""
+
+_SERVER_NAMES = frozenset(
+    {
+        "",
+        inference.SERVICE.full_name,
+        tensorflow_prediction.SERVICE.full_name,
+        tensorflow_models.SERVICE.full_name,
+    }
+)
+
+
+class ClusterService:
+    """What the cluster is, as one server, and whether it can answer.
+
+    Args:
+        plane: What this replica does.
+    """
+
+    def __init__(self, plane: DataPlane) -> None:
+        self._plane = plane
+
+    async def ServerMetadata(
+        self, _request: pb.ServerMetadataRequest, _deadline: float | None
+    ) -> pb.ServerMetadataResponse:
+        """What the cluster is."""
+        return translate.from_server_metadata(ServerMetadata("plainserve", __version__, EXTENSIONS))
+
+    async def Check(self, request: Any, _deadline: float | None) -> Any:  # noqa: ANN401  grpcio-health-checking ships no types
+        """Whether the server, a service or a model can answer; NOT_FOUND if there is none of that name."""
+        name = request.service
+        plane = self._plane
+        ready = plane.server_ready() if name in _SERVER_NAMES else plane.model_ready(name, "")
+        kinds = health_pb2.HealthCheckResponse
+        return kinds(status=kinds.SERVING if ready else kinds.NOT_SERVING)
+
+
+def refuse(name: str) -> Method:
+    """A method that says why it is not done."""
+    text = f"{name} concerns one server, and behind this address there are many replicas"
+
+    async def refused(_request: Message, _deadline: float | None) -> NoReturn:
+        raise UnsupportedError(text)
+
+    return refused

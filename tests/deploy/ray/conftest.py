@@ -1,0 +1,234 @@
+"""A Ray cluster of two nodes on this machine, as its owner would start it, with the shipped application on it."""
+
+import contextlib
+import copy
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import tritonclient.grpc as triton
+import yaml
+from tritonclient.utils import InferenceServerException
+
+HEAD, WORKER = "127.0.0.2", "127.0.0.3"
+OBJECT_STORE = 100_000_000
+WAITS = "dynamic_batching { max_queue_delay_microseconds: 2000000 %s }"
+
+
+def free_ports(count):
+    """Ports that nobody has at the moment, each another."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+def family(process):
+    """A process and all below it."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return [process, *process.children(recursive=True)]
+    return []
+
+
+def kill(processes):
+    for each in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            each.kill()
+    psutil.wait_procs(processes, timeout=10)
+
+
+class Cluster:
+    """The processes of two nodes, each kept by its id; the folder of all that Ray writes."""
+
+    def __init__(self, root, bin_folder, folder):
+        self.bin = bin_folder
+        self.folder = folder
+        self.nodes = {}
+        self.seen = {}
+        self.port = None
+        self.gcs, self.client_port, self.worker_port, self.worker_http = free_ports(4)
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("RAY_")},
+            "PYTHONPATH": f"{root}:{root / 'deploy' / 'ray'}",
+            "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_TMPDIR": str(folder),
+            # A proxy prefers replicas of its own node; here the other node's are to have their share.
+            "RAY_SERVE_PROXY_PREFER_LOCAL_NODE_ROUTING": "0",
+            # Two nodes on one machine, two ports.
+            "RAY_SERVE_WORKER_PROXY_GRPC_PORT": str(self.worker_port),
+            "RAY_SERVE_WORKER_PROXY_HTTP_PORT": str(self.worker_http),
+        }
+
+    def start_node(self, name, *options):
+        log = self.folder / f"{name}.log"
+        command = [self.bin / "ray", "start", "--block", f"--object-store-memory={OBJECT_STORE}"]
+        command += ["--disable-usage-stats", "--min-worker-port=0", "--max-worker-port=0"]
+        command += ["--dashboard-agent-listen-port=0", *options]
+        with log.open("w") as output:
+            process = subprocess.Popen(
+                command, stdout=output, stderr=output, env=self.environment, cwd=self.folder
+            )
+        self.nodes[name] = process
+        self.wait_for(lambda: "Ray runtime started" in log.read_text(), log)
+
+    def start(self):
+        self.start_node(
+            "head",
+            "--head",
+            f"--node-ip-address={HEAD}",
+            f"--port={self.gcs}",
+            "--num-cpus=3",
+            "--include-dashboard=false",
+            "--include-log-monitor=false",
+            f"--temp-dir={self.folder}",
+            f"--ray-client-server-port={self.client_port}",
+        )
+        address = f"{HEAD}:{self.gcs}"
+        self.start_node("worker", f"--address={address}", f"--node-ip-address={WORKER}", "--num-cpus=2")
+
+    def deploy(self, config):
+        """Deploy a config and wait until each node has a replica and a proxy that is ready."""
+        self.port = config["grpc_options"]["port"]
+        file, log = self.folder / "serve.yaml", self.folder / "serve.log"
+        file.write_text(yaml.safe_dump(config))
+        command = [self.bin / "serve", "run", "--non-blocking", f"--address={HEAD}:{self.gcs}", file]
+        with log.open("w") as output:
+            subprocess.run(
+                command, stdout=output, stderr=output, env=self.environment, check=True, cwd=self.folder
+            )
+        self.wait_for(lambda: len(self.replicas("head")) and len(self.replicas("worker")), log)
+        self.wait_for(lambda: self.ready(self.port) and self.ready(self.worker_port), log)
+
+    def ready(self, port):
+        with triton.InferenceServerClient(f"127.0.0.1:{port}") as client:
+            try:
+                return client.is_server_ready(client_timeout=5)
+            except InferenceServerException:
+                return False
+
+    def processes(self, node):
+        found = family(psutil.Process(self.nodes[node].pid))
+        self.seen.update({each.pid: each for each in found})
+        return found
+
+    def replicas(self, node):
+        """The process ids of a node's replicas."""
+        found = set()
+        for each in self.processes(node):
+            with contextlib.suppress(psutil.Error, IndexError):
+                # The title goes on with what the replica does at the moment.
+                if each.cmdline()[0].startswith("ray::ServeReplica:plainserve:Replica"):
+                    found.add(each.pid)
+        return found
+
+    def kill_node(self, node):
+        """As a power cut does: all of its processes at once."""
+        kill(self.processes(node))
+        self.nodes.pop(node).wait(10)
+
+    def wait_for(self, condition, log, seconds=90):
+        end = time.monotonic() + seconds
+        while not condition():
+            dead = [name for name, process in self.nodes.items() if process.poll() is not None]
+            if dead or time.monotonic() > end:
+                pytest.fail(f"Ray did not get there (ended: {dead}):\n{log.read_text()}")
+            time.sleep(0.1)
+
+    def stop(self):
+        for node in list(self.nodes):
+            self.kill_node(node)
+        kill(list(self.seen.values()))
+
+
+@pytest.fixture(scope="session")
+def ray_bin(root):
+    folder = root / ".venv-ray" / "bin"
+    if not (folder / "serve").exists():
+        pytest.fail(".venv-ray is missing: run 'make ray', which installs requirements/ray.txt")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def conversion(models, tmp_path_factory):
+    """A model on its way into a repository, while the nodes start."""
+    folder = tmp_path_factory.mktemp("ray-repository")
+    command = [sys.executable, "-m", "converter", models / "mnist_pss.keras", "--repository", folder]
+    command += ["--to", "onnx", "--to", "tflite"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        yield process, folder
+
+
+@pytest.fixture(scope="module")
+def repository(conversion):
+    """A model in two formats, and two more that keep a request for seconds."""
+    process, folder = conversion
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, output
+    for name, policy in (("slow", ""), ("narrow", "default_queue_policy { max_queue_size: 1 }")):
+        (folder / name / "1").mkdir(parents=True)
+        shutil.copy(folder / "mnist_pss_onnx" / "1" / "model.onnx", folder / name / "1")
+        (folder / name / "config.pbtxt").write_text(WAITS % policy)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def golden(repository):
+    """The recorded request and its answer, by model."""
+    return {
+        name: dict(np.load(repository / name / "1" / "golden.npz"))
+        for name in ("mnist_pss_onnx", "mnist_pss_tflite")
+    }
+
+
+@pytest.fixture(scope="module")
+def shipped(root):
+    """The config that users deploy."""
+    return yaml.safe_load((root / "deploy" / "ray" / "serve.yaml").read_text())
+
+
+@pytest.fixture(scope="module")
+def config(shipped, repository):
+    """Likewise, with this machine's paths and with numbers small enough to be reached."""
+    made = copy.deepcopy(shipped)
+    made["grpc_options"]["port"], made["http_options"]["port"] = free_ports(2)
+    application = made["applications"][0]
+    application["args"]["repository"] = str(repository)
+    deployment = application["deployments"][0]
+    deployment |= {"max_ongoing_requests": 8, "max_queued_requests": 16}
+    deployment["autoscaling_config"] |= {
+        "max_replicas": 3,
+        "target_ongoing_requests": 1,
+        "upscale_delay_s": 1,
+        "look_back_period_s": 2,
+        "metrics_interval_s": 0.5,
+    }
+    return made
+
+
+@pytest.fixture(scope="module")
+def nodes(root, ray_bin, conversion):  # noqa: ARG001  begun before the nodes, which take longer
+    """Two nodes that run nothing yet."""
+    # Short: the paths of Unix sockets are limited to 107 bytes, and Ray adds sixty.
+    folder = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))
+    made = Cluster(root, ray_bin, folder)
+    try:
+        made.start()
+        yield made
+    finally:
+        made.stop()
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def cluster(nodes, config):
+    nodes.deploy(config)
+    return nodes
