@@ -4,6 +4,7 @@ from pathlib import Path
 
 from serving.errors import ModelLoadError
 from serving.repository.config import ModelConfig
+from serving.repository.confinement import beside
 
 
 def read(folder: Path, root: Path, config: ModelConfig) -> dict[str, tuple[str, ...]]:
@@ -15,16 +16,14 @@ def read(folder: Path, root: Path, config: ModelConfig) -> dict[str, tuple[str, 
         config: What the owner decided.
 
     Raises:
-        ModelLoadError: A file is missing, unreadable, or outside the repository.
+        ModelLoadError: A file is missing, unreadable, or outside the model's folder.
     """
     return {each.name: _lines(folder, root, each.labels) for each in config.outputs if each.labels}
 
 
 def _lines(folder: Path, root: Path, name: str) -> tuple[str, ...]:
-    path = folder / name
+    path = beside(folder, name, root)
     try:
-        if not path.resolve().is_relative_to(root.resolve()):
-            raise ModelLoadError(f"its label file '{name}' lies outside the repository")
         return tuple(path.read_text(encoding="utf-8").splitlines())
-    except (OSError, ValueError) as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise ModelLoadError(f"its label file '{name}' cannot be read as UTF-8 text") from error

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from serving.errors import ModelLoadError, RepositoryError
+from serving.repository.confinement import OUT, is_inside
 from serving.runtimes import ARTEFACTS
 
 CONFIG = "config.pbtxt"
@@ -60,19 +61,17 @@ def scan(root: Path, *, may_be_empty: bool = False) -> dict[str, ModelFolder]:
     return models
 
 
-def artefact(version: Path, root: Path) -> Path:
+def artefact(version: Path) -> Path:
     """The one file or folder in a version's folder that a runtime opens.
 
     Raises:
-        ModelLoadError: There is none, there are several, or a link leads out of the repository.
+        ModelLoadError: There is none, or there are several.
     """
     found = [version / name for name in ARTEFACTS if (version / name).exists()]
     if len(found) != 1:
         names = " and ".join(each.name for each in found)
         expected = f"expected one of {', '.join(ARTEFACTS)}"
         raise ModelLoadError(f"it holds {names}; {expected}" if found else f"it holds no model; {expected}")
-    if not found[0].resolve().is_relative_to(root.resolve()):
-        raise ModelLoadError(f"{found[0].name} is a link that leads out of the repository")
     return found[0]
 
 
@@ -86,8 +85,8 @@ def config_text(model: Path, root: Path) -> str | None:
     try:
         if not path.is_file():
             return None
-        if not path.resolve().is_relative_to(root.resolve()):
-            raise ModelLoadError(f"{CONFIG} is a link that leads out of the repository")
+        if not is_inside(path, root):
+            raise ModelLoadError(f"{CONFIG} {OUT}")
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ModelLoadError(f"{CONFIG} cannot be read as UTF-8 text") from error

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from serving.errors import ModelLoadError
-from serving.repository import agreement, golden, labels, layout
+from serving.repository import agreement, confinement, golden, labels, layout
 from serving.repository.config import ModelConfig
 from serving.repository.model import LoadedModel
+from serving.repository.plain_reason import plain
 from serving.repository.warmup import answer_requests, warm_up
 from serving.runtimes import ARTEFACTS
 
@@ -24,7 +25,8 @@ def load(name: str, version: int, folder: Path, root: Path, config: ModelConfig)
         ModelLoadError: It cannot be served; the text says why, without paths.
     """
     try:
-        artefact = layout.artefact(folder, root)
+        confinement.check_content(folder, root)
+        artefact = layout.artefact(folder)
         runtime = ARTEFACTS[artefact.name](artefact)
         completed = config.completed(runtime)
         agreement.check(completed, name, runtime)
@@ -34,13 +36,6 @@ def load(name: str, version: int, folder: Path, root: Path, config: ModelConfig)
     except Exception as error:
         # A corrupt file makes a library raise anything; none of it may stop the other models.
         reason = str(error) if isinstance(error, ModelLoadError) else f"{type(error).__name__}: {error}"
-        raise ModelLoadError(without_paths(reason, folder, root)) from error
+        raise ModelLoadError(plain(reason, folder, root)) from error
     pace = warm_up(runtime, completed.max_batch_size or 0)
     return LoadedModel(name, str(version), runtime, completed, pace, names)
-
-
-def without_paths(reason: str, folder: Path, root: Path) -> str:
-    """One line without the server's paths: reasons reach clients, and libraries write whole paths into them."""
-    for path in (folder, folder.resolve(), root, root.resolve()):
-        reason = reason.replace(f"{path}/", "").replace(str(path), path.name)
-    return " ".join(reason.split())

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from serving.errors import ModelLoadError
-from serving.repository import layout
+from serving.repository import confinement, layout
 from serving.repository.config import ModelConfig
 from serving.repository.loading import load
 from serving.repository.model import LoadedModel
@@ -74,6 +74,13 @@ class Refresh:
         if version not in self._folder.versions:
             self._failed[text] = MISSING
             return
+        try:
+            # Before its files are looked at: a link may lead to a whole disk.
+            confinement.check_folder(self._folder.versions[version], self._root)
+        except ModelLoadError as error:
+            self._fail(text, error)
+            self._served |= {text: before.served[text]} if text in before.served else {}
+            return
         mark = (*config_mark, *layout.fingerprint(self._folder.versions[version]))
         self._marks[text] = mark
         served, failed = before.served.get(text), before.failed.get(text)
@@ -91,11 +98,17 @@ class Refresh:
         try:
             return load(name, version, self._folder.versions[version], self._root, config)
         except ModelLoadError as error:
-            self._failed[str(version)] = str(error)
-            log.error("model '%s' version %s is not ready: %s", name, version, error)  # noqa: TRY400  the text is the reason
+            self._fail(str(version), error)
             return None
         finally:
             self._announce(name, None)
+
+    def _fail(self, version: str, error: ModelLoadError) -> None:
+        """Keep the reason, and log it if it is news."""
+        if self._before.failed.get(version) != str(error):
+            log.error("model '%s' version %s is not ready: %s", self._folder.name, version, error)
+            log.debug("because", exc_info=error)
+        self._failed[version] = str(error)
 
     def _state(self, config: ModelConfig) -> ModelState:
         served = dict(self._served)

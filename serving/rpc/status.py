@@ -34,6 +34,9 @@ STATUS: dict[type[errors.ServingError], grpc.StatusCode] = {
 INTERNAL_TEXT = "the server failed on this request; its log says why"
 """All that a client learns of a fault of ours: anything more could reveal what it must not."""
 
+STARTUP_TEXT = "the server cannot read its repository now; its log says why"
+"""Likewise of what is wrong with the server's own files."""
+
 PUSHBACK = "grpc-retry-pushback-ms"
 """The trailer by which gRPC clients that retry learn how long to wait."""
 
@@ -56,6 +59,10 @@ def described(
         if log_fault:
             log.error("a request failed", exc_info=error)
         return grpc.StatusCode.INTERNAL, INTERNAL_TEXT, ()
+    if isinstance(error, errors.StartupError):
+        # Meant for whoever starts servers, and it names folders.
+        log.error("a request found the server in want of something: %s", error)
+        return code, STARTUP_TEXT, ()
     text = presentable(str(error))
     if isinstance(error, errors.QueueFullError):
         return code, text, ((PUSHBACK, str(math.ceil(error.retry_after * 1000))),)

@@ -6,7 +6,7 @@ from typing import Any
 
 from serving.datatypes import BF16, BYTES, NUMPY
 from serving.errors import ModelLoadError
-from serving.runtimes import cpus
+from serving.runtimes import cpus, saved_model_operators
 from serving.runtimes.runtime import FREE, Array, TensorSpec
 
 SIGNATURE = "serving_default"
@@ -24,7 +24,8 @@ class SavedModelRuntime:
         path: The folder that holds ``saved_model.pb``.
 
     Raises:
-        ModelLoadError: TensorFlow is not installed, or cannot load the folder, or it lacks the signature.
+        ModelLoadError: TensorFlow is not installed, or cannot load the folder, or its graph reaches beyond it, or it
+            lacks the signature.
     """
 
     platform = "tensorflow_savedmodel"
@@ -32,6 +33,7 @@ class SavedModelRuntime:
 
     def __init__(self, path: Path) -> None:
         self._tf = _import_tensorflow()
+        saved_model_operators.check(_parsed(path))
         try:
             # The functions of a loaded model hold its variables by weak references.
             self._model = self._tf.saved_model.load(str(path))
@@ -78,6 +80,19 @@ def _import_tensorflow() -> Any:  # noqa: ANN401  a module
         # TensorFlow already runs, started by an earlier model with this very setting.
         return tf
     return tf
+
+
+def _parsed(path: Path) -> Any:  # noqa: ANN401  a SavedModel message
+    """What TensorFlow is about to read: of the forms a SavedModel may have, it prefers this one."""
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel  # noqa: PLC0415  as late as TensorFlow itself
+
+    try:
+        return SavedModel.FromString((path / "saved_model.pb").read_bytes())
+    except OSError as error:
+        raise ModelLoadError("it has no saved_model.pb that can be read") from error
+    except Exception as error:
+        # protobuf's, which is no business of this layer.
+        raise ModelLoadError("its saved_model.pb is damaged") from error
 
 
 def _spec(name: str, described: Any) -> TensorSpec:  # noqa: ANN401  a tensorflow.TensorSpec

@@ -57,8 +57,14 @@ def test_a_config_that_agrees_is_accepted(repository, onnx_models, config):
         (ModelConfig(inputs=(TensorConfig("x", "FP32", (1, 3)),)), r"dims \[1, 3\]"),
         (ModelConfig(max_batch_size=0, inputs=(X,)), r"dims \[3\], and the model has \[-1, 3\]"),
         (ModelConfig(outputs=(TensorConfig("z", "FP32", (3,)),)), "declares the output 'z'"),
-        (ModelConfig(outputs=(TensorConfig("y", "FP32", (3,), "none.txt"),)), "label file 'none.txt' cannot"),
-        (ModelConfig(outputs=(TensorConfig("y", "FP32", (3,), "../../secret"),)), "outside the repository"),
+        (
+            ModelConfig(outputs=(TensorConfig("y", "FP32", (3,), "none.txt"),)),
+            "'none.txt', which is not there",
+        ),
+        (
+            ModelConfig(outputs=(TensorConfig("y", "FP32", (3,), "../../secret"),)),
+            "not in the model's folder",
+        ),
     ],
 )
 def test_a_config_that_contradicts_the_model_is_refused_with_the_place(

@@ -5,7 +5,7 @@ import pytest
 from google.protobuf.message import DecodeError
 
 from serving import errors
-from serving.rpc.status import INTERNAL_TEXT, PUSHBACK, STATUS, described
+from serving.rpc.status import INTERNAL_TEXT, PUSHBACK, STARTUP_TEXT, STATUS, described
 
 
 def every(error):
@@ -50,6 +50,14 @@ def test_faults_of_ours_are_logged_and_not_told(caplog, error):
         code, text, _ = described(error)
     assert code is grpc.StatusCode.INTERNAL
     assert text == INTERNAL_TEXT
+    assert "/secret/path" in caplog.text
+
+
+@pytest.mark.parametrize("error", every(errors.StartupError))
+def test_what_is_wrong_with_the_servers_own_files_is_logged_and_not_told(caplog, error):
+    code, text, _ = described(error("cannot read the repository '/secret/path': No such file"))
+    assert code is grpc.StatusCode.UNAVAILABLE
+    assert text == STARTUP_TEXT
     assert "/secret/path" in caplog.text
 
 

@@ -3,7 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from ml_dtypes import bfloat16
-from onnx import TensorProto, helper
+from onnx import AttributeProto, TensorProto, helper
 
 from serving.errors import InvalidInputError, ModelLoadError
 from serving.runtimes.onnx import DATATYPES, OnnxRuntime
@@ -117,3 +117,69 @@ def test_an_output_that_is_no_tensor_is_refused(opened):
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
     with pytest.raises(ModelLoadError, match=r"'y'.*only tensors"):
         opened(model.SerializeToString())
+
+
+@pytest.fixture
+def with_weights_in(tmp_path):
+    """Make a model whose weights lie in another file, as an initializer or as a constant in its graph."""
+    folder = tmp_path / "m" / "1"
+    (folder / "weights").mkdir(parents=True)
+    for path in (tmp_path / "secret.bin", folder / "own.bin", folder / "weights" / "own.bin"):
+        path.write_bytes(np.arange(3, dtype=np.float32).tobytes())
+    (folder / "link.bin").symlink_to(tmp_path / "secret.bin")
+    (folder / "out").symlink_to(tmp_path)
+
+    def make(location, *, constant):
+        weights = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[3])
+        weights.data_location = TensorProto.EXTERNAL
+        weights.external_data.add(key="location", value=location.format(tmp_path))
+        x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [3]) for name in "xy")
+        nodes = [helper.make_node("Add", ["x", "w"], ["y"])]
+        if constant:
+            node = helper.make_node("Constant", [], ["w"])
+            node.attribute.add(name="value", type=AttributeProto.TENSOR).t.CopyFrom(weights)
+            nodes.insert(0, node)
+        graph = helper.make_graph(nodes, "g", [x], [y], [] if constant else [weights])
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+        (folder / "model.onnx").write_bytes(model.SerializeToString())
+        return folder / "model.onnx"
+
+    return make
+
+
+@pytest.mark.parametrize("constant", [False, True])
+@pytest.mark.parametrize("location", ["own.bin", "weights/own.bin"])
+def test_weights_may_lie_in_the_models_folder(with_weights_in, location, constant):
+    (y,) = OnnxRuntime(with_weights_in(location, constant=constant)).infer(
+        {"x": np.zeros(3, np.float32)}, ["y"]
+    )
+    assert y.tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("constant", [False, True])
+@pytest.mark.parametrize(
+    "location",
+    [
+        "../../secret.bin",
+        "{}/secret.bin",
+        "link.bin",
+        "out/secret.bin",
+        "weights/../../../secret.bin",
+        "*/_ORT_MEM_ADDR_/*",
+        "/proc/self/environ",
+        "",
+    ],
+)
+def test_weights_that_lie_elsewhere_are_refused(with_weights_in, location, constant):
+    with pytest.raises(ModelLoadError, match="onnxruntime cannot load it"):
+        OnnxRuntime(with_weights_in(location, constant=constant))
+
+
+def test_operators_of_other_libraries_are_refused(tmp_path):
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [3]) for name in "xy")
+    graph = helper.make_graph([helper.make_node("Evil", ["x"], ["y"], domain="evil")], "g", [x], [y])
+    sets = [helper.make_opsetid("", 18), helper.make_opsetid("evil", 1)]
+    path = tmp_path / "model.onnx"
+    path.write_bytes(helper.make_model(graph, opset_imports=sets, ir_version=8).SerializeToString())
+    with pytest.raises(ModelLoadError, match="onnxruntime cannot load it"):
+        OnnxRuntime(path)

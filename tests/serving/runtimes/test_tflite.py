@@ -1,8 +1,10 @@
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import flatbuffers
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 
 from serving.errors import ModelLoadError
 from serving.runtimes.runtime import TensorSpec
@@ -70,4 +72,18 @@ def test_a_damaged_file_is_refused_with_a_reason(tmp_path, damage):
     path = tmp_path / "model.tflite"
     path.write_bytes(damage((DATA / "affine.tflite").read_bytes()))
     with pytest.raises(ModelLoadError, match="TFLite interpreter cannot load it"):
+        TfliteRuntime(path)
+
+
+@pytest.mark.parametrize("operator", ["FlexReadFile", "FlexAddV2", "Evil", "TfLiteMyOwn"])
+def test_operators_that_are_not_builtin_are_refused_and_no_delegate_is_sought(tmp_path, operator):
+    model = schema.ModelT.InitFromPackedBuf(bytearray((DATA / "affine.tflite").read_bytes()), 0)
+    for code in model.operatorCodes:
+        code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.CUSTOM
+        code.customCode = operator
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    path = tmp_path / "model.tflite"
+    path.write_bytes(builder.Output())
+    with pytest.raises(ModelLoadError, match="the TFLite interpreter cannot load it"):
         TfliteRuntime(path)
