@@ -37,15 +37,31 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(entry, default=str)
 
 
-def set_up(style: str, level: str) -> None:
+class _OfWorker(logging.Filter):
+    """Puts the number of the worker that writes it into each entry."""
+
+    def __init__(self, worker: int) -> None:
+        super().__init__()
+        self._worker = worker
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let it pass, with one field more."""
+        record.fields = {**getattr(record, "fields", {}), "worker": self._worker}
+        return True
+
+
+def set_up(style: str, level: str, worker: int | None = None) -> None:
     """Write the log to stderr.
 
     Args:
         style: ``text`` or ``json``.
+        worker: Which of several processes this is, if it is one of several.
         level: The least important level of our own entries, in lower case; libraries have from ``warning`` on.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter())
+    if worker is not None:
+        handler.addFilter(_OfWorker(worker))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("serving").setLevel(level.upper())
 

@@ -1,14 +1,10 @@
-"""Metrics in the text format of Prometheus (version 0.0.4), under the names that Triton gave them.
+"""All that a server measures, in the text format of Prometheus, under the names that Triton gave it."""
 
-# HELP nv_inference_count Number of inferences performed
-# TYPE nv_inference_count counter
-nv_inference_count{model="digits",version="1"} 42
-"""
-
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
 from serving.dataplane.dataplane import DataPlane
 from serving.metrics.calls import CallCounts
+from serving.metrics.family import family
 from serving.repository.model import LoadedModel
 from serving.repository.statistics import Statistics
 
@@ -52,10 +48,10 @@ def exposition(plane: DataPlane, calls: CallCounts) -> str:
     models = plane.loaded_models()
     families = [
         *(
-            _family(name, "counter", about, ((_of(model), read(model.statistics)) for model in models))
+            family(name, "counter", about, ((_of(model), read(model.statistics)) for model in models))
             for name, about, read in COUNTERS
         ),
-        _family(
+        family(
             "nv_inference_request_failure",
             "counter",
             "requests that were not answered, by reason",
@@ -65,7 +61,7 @@ def exposition(plane: DataPlane, calls: CallCounts) -> str:
                 for reason, count in ({"OTHER": 0} | model.statistics.failures).items()
             ),
         ),
-        _family(
+        family(
             "nv_inference_pending_request_count",
             "gauge",
             "requests that wait",
@@ -77,13 +73,13 @@ def exposition(plane: DataPlane, calls: CallCounts) -> str:
 
 
 def _calls(calls: CallCounts) -> Iterable[str]:
-    yield _family(
+    yield family(
         "grpc_server_started_total",
         "counter",
         "calls that arrived",
         ((_method(method), count) for method, count in sorted(calls.started.items())),
     )
-    yield _family(
+    yield family(
         "grpc_server_handled_total",
         "counter",
         "calls that ended, by status code",
@@ -92,7 +88,7 @@ def _calls(calls: CallCounts) -> Iterable[str]:
             for (method, code), count in sorted(calls.handled.items())
         ),
     )
-    yield _family(
+    yield family(
         "grpc_server_handling_seconds_sum",
         "counter",
         "seconds of the calls that ended, summed",
@@ -107,15 +103,3 @@ def _of(model: LoadedModel) -> dict[str, str]:
 def _method(full: str) -> dict[str, str]:
     service, _, method = full.strip("/").rpartition("/")
     return {"grpc_service": service, "grpc_method": method}
-
-
-def _family(name: str, kind: str, about: str, samples: Iterable[tuple[Mapping[str, str], float]]) -> str:
-    lines = [f"# HELP {name} {about}", f"# TYPE {name} {kind}"]
-    for labels, value in samples:
-        written = ",".join(f'{label}="{_escaped(text)}"' for label, text in labels.items())
-        lines.append(f"{name}{{{written}}} {value}")
-    return "\n".join(lines) + "\n"
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

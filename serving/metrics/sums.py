@@ -1,0 +1,88 @@
+"""Adds up what several processes measured, as they wrote it in :mod:`serving.metrics.text`.
+
+a{model="m"} 2   and   a{model="m"} 3   ->   a{model="m"} 5
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+GAUGE = "gauge"
+
+_OF_MODEL = re.compile(r'[^{]*\{model="((?:[^"\\]|\\.)*)",version="([^"]*)"')
+_ESCAPED = re.compile(r"\\(.)")
+
+
+@dataclass(slots=True)
+class Family:
+    """One thing that is measured.
+
+    Attributes:
+        kind: ``counter`` or ``gauge``.
+        head: The lines about it.
+        samples: Each value by its name and labels, as they are written.
+    """
+
+    kind: str
+    head: str
+    samples: dict[str, float] = field(default_factory=dict)
+
+
+class Sums:
+    """Families by name, into which expositions are added."""
+
+    def __init__(self) -> None:
+        self._families: dict[str, Family] = {}
+
+    def add(self, exposition: str) -> None:
+        """Add what a process measured."""
+        head: list[str] = []
+        family = Family("", "")
+        for line in exposition.splitlines():
+            if line.startswith("# HELP "):
+                head = [line]
+            elif line.startswith("# TYPE "):
+                _, _, name, kind = line.split(" ")
+                family = self._families.setdefault(name, Family(kind, "\n".join([*head, line])))
+            elif line:
+                sample, _, value = line.rpartition(" ")
+                family.samples[sample] = family.samples.get(sample, 0) + _number(value)
+
+    def include(self, other: "Sums") -> None:
+        """Add what others added up."""
+        self.add(other.written())
+
+    def drop(self, unwanted: Callable[[str, str], bool], *, kinds: Iterable[str] = ()) -> None:
+        """Forget the samples of some models, and all of some kinds.
+
+        Args:
+            unwanted: Told the name and the version of a model.
+            kinds: What is forgotten whatever it is about.
+        """
+        for family in self._families.values():
+            family.samples = {
+                sample: value
+                for sample, value in family.samples.items()
+                if family.kind not in kinds and not ((of := model_of(sample)) and unwanted(*of))
+            }
+
+    def written(self) -> str:
+        """All of it as text."""
+        return "".join(
+            "\n".join([family.head, *(f"{sample} {value}" for sample, value in family.samples.items())])
+            + "\n"
+            for family in self._families.values()
+        )
+
+
+def model_of(sample: str) -> tuple[str, str] | None:
+    """The name and version of the model that a sample is about; None if it is about none."""
+    found = _OF_MODEL.match(sample)
+    if found is None:
+        return None
+    name = _ESCAPED.sub(lambda escaped: "\n" if escaped[1] == "n" else escaped[1], found[1])
+    return name, found[2]
+
+
+def _number(text: str) -> float:
+    return int(text) if text.lstrip("-").isdigit() else float(text)

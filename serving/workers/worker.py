@@ -1,0 +1,133 @@
+"""One of several processes that serve on one port: a server, and a link to what keeps it."""
+
+import asyncio
+import base64
+import logging
+import signal
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from serving import errors
+from serving.repository.statistics import Statistics
+from serving.rpc.options import ServerOptions
+from serving.rpc.server import Server
+from serving.rpc.signals import Signals
+from serving.rpc.standing import JsonObject
+from serving.runtimes import cpus
+from serving.workers.link import Link, LinkLostError
+
+log = logging.getLogger(__name__)
+
+
+class Worker:
+    """A worker process. The supervisor calls the methods that are not a fleet's.
+
+    Args:
+        prepare: Makes options of a command line and of the worker's place, from 1, and sets the log up.
+    """
+
+    def __init__(self, prepare: Callable[[list[str], int], ServerOptions]) -> None:
+        self._prepare = prepare
+        self._signals = Signals()
+        self._link: Link
+        self._server: Server
+
+    async def run(self, end: socket.socket) -> bool:
+        """Serve until told to stop, or until the supervisor is gone.
+
+        Args:
+            end: What leads to the supervisor.
+
+        Returns:
+            Whether all that was accepted was answered and no model runs any more.
+        """
+        calls = (self.start, self.listen, self.count, self.apply, self.restore, self.refresh)
+        self._link = await Link.over(end, {each.__name__: each for each in calls})
+        link = asyncio.create_task(self._link.run())
+        link.add_done_callback(self._lost)
+        await self._signals.stop.wait()
+        drained = await self._server.stop(self._signals) if hasattr(self, "_server") else True
+        link.cancel()
+        return drained
+
+    def _lost(self, _link: object) -> None:
+        if not self._signals.stop.is_set():
+            log.error("the supervisor is gone; ending")
+            self._signals.arrived(signal.SIGINT)
+
+    async def start(
+        self, *, arguments: list[str], index: int, workers: int, port: int, standing: JsonObject | None
+    ) -> JsonObject:
+        """Load the models.
+
+        Args:
+            arguments: The command line.
+            index: This worker's place, from 1.
+            workers: How many there are.
+            port: The port that was taken for all of them.
+            standing: How the others stand; None for the first.
+
+        Raises:
+            StartupError: There is nothing to serve.
+        """
+        cpus.share(workers)
+        options = replace(self._prepare(arguments, index), port=port)
+        self._server = Server(options, self, standing)
+        self._signals.listen()
+        return self._server.standing.take()
+
+    async def listen(self) -> int:
+        """Let clients in; how many models there are for them."""
+        await self._server.start()
+        return self._server.ready_models
+
+    async def count(self) -> JsonObject:
+        """What has been counted."""
+        return {
+            "metrics": await self._server.metrics(),
+            "statistics": [
+                (model.name, model.version, counted.totals()) for model, counted in self._server.statistics()
+            ],
+        }
+
+    async def apply(self, *, method: str, request: str) -> JsonObject:
+        """Do what a client asked one of the workers for."""
+        try:
+            response = await self._server.apply(method, base64.b64decode(request))
+            outcome = {"response": base64.b64encode(response).decode()}
+        except errors.ServingError as error:
+            outcome = {"error": type(error).__name__, "text": str(error)}
+        except Exception as error:
+            log.exception("%s failed", method)
+            outcome = {"error": errors.InternalError.__name__, "text": f"{type(error).__name__}: {error}"}
+        return {**outcome, "standing": self._server.standing.take()}
+
+    async def restore(self, *, standing: JsonObject) -> JsonObject:
+        """Come to a standing as far as possible, on a thread: models may have to be loaded."""
+        await asyncio.to_thread(self._server.standing.restore, standing)
+        return self._server.standing.take()
+
+    async def refresh(self) -> JsonObject:
+        """Look at the repository."""
+        await self._server.refresh()
+        return self._server.standing.take()
+
+    async def administer(self, method: str, request: bytes) -> bytes:
+        """Have a method done by every worker; see :class:`~serving.rpc.fleet.Fleet`."""
+        outcome = await self._ask("administer", method=method, request=base64.b64encode(request).decode())
+        if "error" in outcome:
+            raise getattr(errors, outcome["error"])(outcome["text"])
+        return base64.b64decode(outcome["response"])
+
+    async def statistics(self) -> Mapping[tuple[str, str], Statistics]:
+        """What the workers have counted together; see :class:`~serving.rpc.fleet.Fleet`."""
+        told = await self._ask("statistics")
+        return {(name, version): Statistics.of(totals) for name, version, totals in told}
+
+    async def _ask(self, name: str, **arguments: object) -> Any:  # noqa: ANN401  whatever JSON holds
+        try:
+            return await self._link.call(name, **arguments)
+        except LinkLostError:
+            raise errors.StoppingError("the server is stopping; ask again") from None
