@@ -22,7 +22,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    options = parser().parse_args(arguments)
+    typed = [*(sys.argv[1:] if arguments is None else arguments)]
+    options = parser().parse_args(typed)
+    options.arguments = typed
     try:
         code: int = options.run(options)
         sys.stdout.flush()

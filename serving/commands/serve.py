@@ -4,9 +4,14 @@ import argparse
 import asyncio
 import os
 import sys
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from serving.commands import log_output
+
+if TYPE_CHECKING:
+    from serving.rpc.options import ServerOptions
 
 MEGABYTE = 1 << 20
 
@@ -64,6 +69,14 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         type=_positive,
         default=30,
         help="at the end, most time for answering what was accepted (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--workers",
+        metavar="N",
+        type=_positive,
+        default=1,
+        help="processes that serve together on the port; one that ends or hangs is replaced "
+        "(default: %(default)s)",
     )
     parser.add_argument("--log-format", choices=("text", "json"), default="text", help="default: %(default)s")
     parser.add_argument(
@@ -148,13 +161,52 @@ def run(options: argparse.Namespace) -> int:
         print(f"plainserve serve: {contradiction}", file=sys.stderr)  # noqa: T201  an error for the person who typed it
         return 2
     from serving.errors import StartupError  # noqa: PLC0415  --help needs none of this
-    from serving.rpc.options import ControlMode  # noqa: PLC0415  likewise
-    from serving.rpc.server import ServerOptions, serve  # noqa: PLC0415  likewise
-    from serving.rpc.tls import TlsFiles  # noqa: PLC0415  likewise
 
     log_output.set_up(options.log_format, options.log_level)
+    try:
+        drained = asyncio.run(_serving(options))
+    except StartupError as error:
+        print(f"plainserve serve: {error}", file=sys.stderr)  # noqa: T201  an error for the person who typed it
+        return error.exit_code
+    if not drained:
+        text = "plainserve serve: ended before all that was accepted was answered"
+        print(text, file=sys.stderr, flush=True)  # noqa: T201  why the exit code is 1
+        # No library survives that the interpreter ends beneath its running threads.
+        os._exit(1)
+    return 0
+
+
+def _serving(options: argparse.Namespace) -> Coroutine[None, None, bool]:
+    """What serves, in this process or in others."""
+    if options.workers == 1:
+        from serving.rpc.server import serve  # noqa: PLC0415  gRPC and numpy, which a supervisor does without
+
+        return serve(decided(options), _announce)
+    from serving.workers.supervisor import Plan, supervise  # noqa: PLC0415  one process needs none of it
+
+    plan = Plan(
+        workers=options.workers,
+        host=options.host,
+        port=options.port,
+        metrics_port=options.metrics_port,
+        poll_seconds=options.repository_poll_secs if options.model_control_mode == "poll" else None,
+        stop_seconds=options.lame_duck_seconds + options.drain_seconds,
+        arguments=tuple(options.arguments),
+    )
+    return supervise(plan, _announce)
+
+
+def _announce(line: str) -> None:
+    print(line, flush=True)  # noqa: T201  the one line
+
+
+def decided(options: argparse.Namespace) -> "ServerOptions":
+    """What the person who typed these options decides."""
+    from serving.rpc.options import ControlMode, ServerOptions  # noqa: PLC0415  --help needs none of it
+    from serving.rpc.tls import TlsFiles  # noqa: PLC0415  likewise
+
     certificates = (options.tls_certificate, options.tls_key, options.tls_client_ca)
-    decided = ServerOptions(
+    return ServerOptions(
         repository=options.repository,
         host=options.host,
         port=options.port,
@@ -170,17 +222,6 @@ def run(options: argparse.Namespace) -> int:
         lame_duck_seconds=options.lame_duck_seconds,
         drain_seconds=options.drain_seconds,
     )
-    try:
-        drained = asyncio.run(serve(decided, lambda line: print(line, flush=True)))  # noqa: T201  the one line
-    except StartupError as error:
-        print(f"plainserve serve: {error}", file=sys.stderr)  # noqa: T201  an error for the person who typed it
-        return error.exit_code
-    if not drained:
-        text = "plainserve serve: ended before all that was accepted was answered"
-        print(text, file=sys.stderr, flush=True)  # noqa: T201  why the exit code is 1
-        # No library survives that the interpreter ends beneath its running threads.
-        os._exit(1)
-    return 0
 
 
 def _port(text: str) -> int:

@@ -97,7 +97,9 @@ class Crew:
                 raise UnavailableError("every worker ended meanwhile; ask again")
             decided = next((each for each in outcomes.values() if "response" in each), None)
             decided = decided or next(iter(outcomes.values()))
-            await self._settle({worker: each["standing"] for worker, each in outcomes.items()}, decided["standing"])
+            await self._settle(
+                {worker: each["standing"] for worker, each in outcomes.items()}, decided["standing"]
+            )
             return {key: value for key, value in decided.items() if key != "standing"}
 
     async def refresh(self) -> None:
