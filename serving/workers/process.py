@@ -93,11 +93,16 @@ class WorkerProcess:
         with suppress(ProcessLookupError):
             self._process.send_signal(number)
 
+    async def wait(self) -> int:
+        """Wait until the process has ended; its exit code. Giving up waiting does not touch ``ended``."""
+        await asyncio.wait((self.ended,))
+        return self.ended.result()
+
     async def death(self) -> str:
         """Wait until the process has ended, and say how. One that cannot be reached any more is made to."""
         await asyncio.wait((self.ended,), timeout=LAST_WORDS)
         self.signal()
-        code = await self.ended
+        code = await self.wait()
         if code >= 0:
             return f"ended with exit code {code}"
         return f"was ended by {signal.Signals(-code).name}"

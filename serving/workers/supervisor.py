@@ -124,12 +124,12 @@ class Supervisor:
         Returns:
             Whether each of them had answered what it accepted.
         """
-        ends = [each.ended for each in self._processes]
-        if ends and patience:
-            await asyncio.wait(ends, timeout=patience)
-        for each in self._processes:
+        left = [*self._processes]
+        if left and patience:
+            await asyncio.wait([each.ended for each in left], timeout=patience)
+        for each in left:
             each.signal()
-        return all([await each == 0 for each in ends])
+        return all([await each.wait() == 0 for each in left])
 
     async def _bring_up(self, index: int) -> WorkerProcess:
         """Start a worker and let it listen."""
@@ -153,7 +153,7 @@ class Supervisor:
             raise LinkLostError(f"{how} before it was ready") from None
         except (UnfitError, ServingError):
             worker.signal()
-            await worker.ended
+            await worker.wait()
             self._processes.discard(worker)
             raise
         return worker
@@ -204,7 +204,7 @@ class Supervisor:
                 asked = asyncio.create_task(worker.count())
             if missed >= (PATIENCE_LOADING if self._crew.busy else PATIENCE):
                 worker.signal()
-                await worker.ended
+                await worker.wait()
                 return f"did not answer for {missed * BEAT:g} s and was ended"
         asked.cancel()
         await asyncio.gather(asked, return_exceptions=True)

@@ -1,0 +1,193 @@
+"""Workers that end, hang or cannot start, and a supervisor that ends."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import grpc
+import pytest
+
+from protos import open_inference_pb2 as pb
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def affine(repository, onnx_models):
+    repository.onnx("affine", onnx_models.affine())
+    return repository.root
+
+
+def attempt(root, *options):
+    """Run a server that is not expected to start."""
+    return subprocess.run(
+        [sys.executable, "-m", "serving", "serve", str(root), "--metrics-port", "off", *options],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+
+
+def test_one_line_when_all_are_ready_and_all_end_with_zero(affine, start_fleet, is_alive):
+    fleet = start_fleet(affine, workers=3)
+    assert fleet.server.line == f"Serving 1 model on 127.0.0.1:{fleet.port}"
+    workers = fleet.workers()
+    assert len(workers) == 3
+    assert all(map(fleet.listens, workers))
+    fleet.server.terminate()
+    assert fleet.server.wait() == (0, "", "")
+    assert not any(map(is_alive, workers))
+
+
+def test_the_supervisor_has_no_grpc_and_no_runtime(affine, start_fleet):
+    fleet = start_fleet(affine)
+    mapped = [Path(f"/proc/{pid}/maps").read_text() for pid in (fleet.supervisor, fleet.workers()[0])]
+    for library in ("cygrpc", "onnxruntime", "numpy"):
+        assert library not in mapped[0]
+        assert library in mapped[1]
+
+
+def test_a_killed_worker_costs_only_its_own_requests_and_is_replaced(affine, start_fleet, put_load, capsys):
+    fleet = start_fleet(affine)
+    gone, _ = fleet.workers()
+
+    async def kill():
+        await asyncio.sleep(0.7)
+        held = len(fleet.connections(gone))
+        killed = time.monotonic()
+        os.kill(gone, signal.SIGKILL)
+        (new,) = await asyncio.to_thread(fleet.replacement, gone)
+        took = time.monotonic() - killed
+        await asyncio.sleep(0.7)
+        return held, killed, took, new
+
+    load, (held, killed, took, new) = put_load(fleet.address, kill)
+    figures = (
+        f"{held} of 64 connections lost their worker, {len(load.failed)} requests failed, "
+        f"{len(load.answered)} were answered; the next worker listened after {took:.2f} s"
+    )
+    with capsys.disabled():
+        print(f"\n  {figures} ", end="")  # noqa: T201  the figures of docs/reliability.md
+    assert set(load.codes()) <= {"UNAVAILABLE"}
+    assert len({request_id.partition("-")[0] for request_id in load.failed}) == len(load.failed) <= held, (
+        "a client that loses its worker loses the one request that it waits for"
+    )
+    assert all(when >= killed for _, _, when in load.failed.values())
+    assert fleet.listens(new)
+    assert took < 10
+
+
+def test_a_worker_that_hangs_is_found_and_replaced_and_the_other_stays_ready(affine, start_fleet, ask):
+    fleet = start_fleet(affine)
+    with fleet.stubs() as found:
+        (hanging, _), (stays, stub) = found.items()
+        os.kill(hanging, signal.SIGSTOP)
+        stopped = time.monotonic()
+        while hanging in fleet.workers():
+            assert stub.ServerReady(pb.ServerReadyRequest(), timeout=20).ready
+            assert stub.ModelInfer(ask(), timeout=20).raw_output_contents
+            assert time.monotonic() < stopped + 60
+            time.sleep(0.1)
+        assert time.monotonic() - stopped > 3, "a pause of a second or two is no reason to end a worker"
+        (new,) = fleet.replacement(hanging)
+        assert stays in fleet.workers()
+    assert fleet.listens(new)
+    fleet.server.terminate()
+    code, _, err = fleet.server.wait()
+    assert code == 0
+    assert "did not answer for 5 s and was ended" in err
+
+
+def test_a_worker_that_ends_again_and_again_is_started_less_and_less_often(affine, start_fleet, wait_until):
+    fleet = start_fleet(affine)
+    present, stays = fleet.workers()
+    for _ in range(3):
+        before = present
+        os.kill(before, signal.SIGKILL)
+        killed = time.monotonic()
+        present = wait_until(
+            lambda before=before: next((e for e in fleet.workers() if e not in (before, stays)), None)
+        )
+        wait_until(lambda present=present: fleet.listens(present))
+    assert time.monotonic() - killed > 1.0, "the pause before the third is 1 s"
+    fleet.server.terminate()
+    code, _, err = fleet.server.wait()
+    assert code == 0
+    for told in (
+        "worker 1 was ended by SIGKILL; the next starts in 0 s",
+        "worker 1 was ended by SIGKILL, 2 in a row; the next starts in 0.5 s",
+        "worker 1 was ended by SIGKILL, 3 in a row; the next starts in 1 s",
+    ):
+        assert told in err
+
+
+def test_without_their_supervisor_the_workers_end(affine, start_fleet, wait_until, is_alive):
+    fleet = start_fleet(affine)
+    workers = fleet.workers()
+    fleet.server.process.kill()
+    wait_until(lambda: not any(map(is_alive, workers)))
+    with socket.socket() as free:
+        free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        free.bind(("127.0.0.1", fleet.port))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_ends_all_at_once(repository, onnx_models, start_fleet, number, is_alive):
+    repository.onnx("counter", onnx_models.counter())
+    fleet = start_fleet(repository.root)
+    workers = fleet.workers()
+    request = pb.ModelInferRequest(model_name="counter", raw_input_contents=[(10**12).to_bytes(8, "little")])
+    request.inputs.add(name="n", datatype="INT64", shape=[1])
+    with fleet.stubs() as found:
+        endless = next(iter(found.values())).ModelInfer.future(request, timeout=60)
+        time.sleep(0.5)
+        start = time.monotonic()
+        fleet.server.terminate(number)
+        time.sleep(0.5)
+        assert fleet.server.process.poll() is None
+        fleet.server.terminate(number)
+        code, _, _ = fleet.server.wait()
+        assert time.monotonic() - start < 15
+        assert code == 1
+        assert not any(map(is_alive, workers))
+        assert endless.exception(timeout=20).code() is grpc.StatusCode.UNAVAILABLE
+
+
+def test_a_repository_that_is_missing_is_the_same_clear_line_as_with_one(tmp_path):
+    one, two = (attempt(tmp_path / "none", "--port", "0", "--workers", count) for count in "12")
+    assert (one.returncode, two.returncode) == (2, 2)
+    assert two.stderr == one.stderr
+    assert len(two.stderr.splitlines()) == 1
+    assert two.stdout == ""
+
+
+def test_a_port_in_use_is_the_same_clear_line_as_with_one(affine):
+    with socket.socket() as taken:
+        # One that would share it, and must not be joined.
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        one, two = (attempt(affine, "--port", port, "--workers", count) for count in "12")
+    assert (one.returncode, two.returncode) == (6, 6)
+    assert two.stderr == one.stderr
+    assert f"cannot listen on 127.0.0.1:{port}: Address already in use" in two.stderr
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_nobody_else_shares_the_port_even_while_a_worker_is_away(affine, start_fleet, workers):
+    fleet = start_fleet(affine)
+    for pid in fleet.workers():
+        os.kill(pid, signal.SIGSTOP)
+    refused = attempt(affine, "--port", str(fleet.port), "--workers", workers)
+    for pid in fleet.workers():
+        os.kill(pid, signal.SIGCONT)
+    assert refused.returncode == 6
+    assert "Address already in use" in refused.stderr
