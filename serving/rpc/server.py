@@ -29,6 +29,7 @@ from serving.rpc import (
     health,
     inference,
     reflection,
+    sockets,
     tensorflow_models,
     tensorflow_prediction,
     tensorflow_session,
@@ -51,7 +52,10 @@ __all__ = ["Server", "ServerOptions", "serve"]
 log = logging.getLogger(__name__)
 
 LAST_MOMENT = 1.0
-"""Most seconds that handlers of cancelled calls have to notice it."""
+"""Most seconds that clients have to notice that the server is leaving, and handlers that their calls have ended."""
+
+GLANCE = 0.02
+"""Seconds between two looks whether clients have noticed."""
 
 
 class Server:
@@ -107,6 +111,7 @@ class Server:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.add(self._server, services)
         self._polling: asyncio.Task[None] | None = None
+        self._port = 0
 
     def _servicers(self) -> dict[ServiceDescriptor, Sequence[object]]:
         """The parts that answer the methods of each service."""
@@ -169,7 +174,7 @@ class Server:
             address.check(host, port)
         bracketed = f"[{host}]" if ":" in host else host
         try:
-            chosen = self._door.listen(self._server, f"{bracketed}:{port}")
+            chosen = self._port = self._door.listen(self._server, f"{bracketed}:{port}")
         except RuntimeError as error:
             raise AddressError(f"cannot listen on {bracketed}:{port}") from error
         await self._server.start()
@@ -236,6 +241,7 @@ class Server:
     async def _drain(self, signals: Signals) -> bool:
         """Refuse new calls and wait for those that ask for work, not for idle streams; whether all ended."""
         self._methods.close()
+        sockets.stop_listening(self._port)
         self._traffic.close()
         idle = asyncio.create_task(self._traffic.idle())
         now = asyncio.create_task(signals.now.wait())
@@ -247,11 +253,19 @@ class Server:
         now.cancel()
         if answered:
             await self._methods.quiet()
+            await self._part()
         await self._server.stop(None)
         with suppress(TimeoutError):
             # grpcio does not wait for the handlers of the calls that it ended.
             await asyncio.wait_for(self._traffic.idle(), LAST_MOMENT)
         return answered
+
+    async def _part(self) -> None:
+        """Wait until those who are connected have seen that nothing more comes, or do not want to see it."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_MOMENT):
+                while sockets.say_goodbye(self._port):  # noqa: ASYNC110  only the system knows, and does not tell
+                    await asyncio.sleep(GLANCE)
 
 
 async def serve(options: ServerOptions, announce: Callable[[str], None]) -> bool:
