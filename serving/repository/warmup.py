@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass
+from math import prod
 from time import perf_counter
 
 import numpy as np
@@ -17,6 +18,10 @@ ROUNDS = 3
 
 SLOW = 5e-3
 """Seconds from which a run is not repeated, nor tried with a full batch: the server is to start soon."""
+
+
+FULL = 64 << 20
+"""Bytes of inputs above which no batch is tried: what requests may have can be far beyond what any has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +48,7 @@ def warm_up(runtime: Runtime, max_batch_size: int) -> Pace | None:
         Its pace. None if the model rejects zeros, or if its time depends on more than the rows: on values, or
         on other sizes that each request chooses.
     """
-    rows = max(1, max_batch_size)
+    rows = max(1, min(max_batch_size, FULL // _row_bytes(runtime)))
     try:
         first = _time(runtime, 1)
         full = _time(runtime, rows) if rows > 1 and first < SLOW else first * rows
@@ -111,6 +116,14 @@ def _time(runtime: Runtime, rows: int) -> float:
         if best > SLOW:
             break
     return best
+
+
+def _row_bytes(runtime: Runtime) -> int:
+    """Bytes of one row of all inputs, with a size of 1 wherever it is free."""
+    sizes = (prod(max(1, size) for size in spec.shape[1:]) for spec in runtime.inputs)
+    return max(
+        1, sum(NUMPY[s.datatype].itemsize * size for s, size in zip(runtime.inputs, sizes, strict=True))
+    )
 
 
 def _zeros(spec: TensorSpec, rows: int) -> Array:

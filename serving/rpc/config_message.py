@@ -21,6 +21,7 @@ from serving.repository.config import (
     WarmupRequest,
 )
 from serving.repository.model import LoadedModel
+from serving.rpc import config_limits
 from serving.rpc.config_refusals import check
 from serving.runtimes.runtime import TensorSpec
 
@@ -72,6 +73,7 @@ def to_model_config(message: pb.ModelConfig, *, states_batch: bool) -> ModelConf
         ModelLoadError: It asks for something that this server does not do.
     """
     check(message)
+    config_limits.check(message)
     batching = message.dynamic_batching if message.HasField("dynamic_batching") else None
     policy = batching.default_queue_policy if batching and batching.HasField("default_queue_policy") else None
     return ModelConfig(

@@ -5,7 +5,7 @@ company that has not arrived, unless the model's owner wants that.
 """
 
 from collections.abc import Callable, Sequence
-from threading import Condition, Thread
+from threading import TIMEOUT_MAX, Condition, Thread
 from time import monotonic
 
 from serving.errors import StoppingError
@@ -135,4 +135,5 @@ class Worker:
         until = self._queue.soonest()
         if self._batching.delay:
             until = min(until, self._queue.oldest() + self._batching.delay)
-        return None if until == float("inf") else max(0.0, until - now)
+        # A request may name any time, and a lock takes no more than that; whoever wakes looks again.
+        return None if until == float("inf") else min(max(0.0, until - now), TIMEOUT_MAX)

@@ -10,25 +10,42 @@ from google.protobuf.message import Message
 from target import KINDS
 
 NAMES = [
-    "affine", "queued", "spare", "kinds", "text", "bf16", "free", "scalar", "broken", "affine_lite", "same_lite", "both",
-    "x", "y", "back", "x_back", *KINDS, *(f"{kind}_back" for kind in KINDS), "BF16", "FP8", "STRING", "float32",
+    "affine", "queued", "spare", "kinds", "text", "bf16", "free", "scalar", "broken", "affine_lite",
+    "same_lite", "both", "x", "y", "back", "x_back", *KINDS, *(f"{kind}_back" for kind in KINDS), "BF16", "FP8", "STRING", "float32",
     "config", "file:1/model.onnx", "priority", "timeout", "sequence_id", "sequence_start", "classification",
-    "shared_memory_region", "shared_memory_offset", "shared_memory_byte_size", "binary_data", "region", "signature_def",
-    "serving_default", "stable", "log_info", "log_error", "log_verbose_level", "log_file", "log_format", "trace_level",
-    "/plainserve_fuzz", "plainserve_fuzz", "labels.txt",
+    "shared_memory_region", "shared_memory_offset", "shared_memory_byte_size", "binary_data", "region",
+    "signature_def", "serving_default", "stable", "log_info", "log_error", "log_verbose_level", "log_file",
+    "log_format", "trace_level", "/plainserve_fuzz", "plainserve_fuzz", "labels.txt",
 ]  # fmt: skip
 """What means something to the server in one field or another."""
 
 ODD = [
     "", " ", "0", "1", "-1", "01", "1e3", "2", "9" * 19, "9" * 5000, "\u00b2", "\u0663", "latest", "*", ".", "..",
-    "../affine", "/etc/passwd", "affine/1", "affine\0", "\0", "\n", "a\nERROR: forged", "\x1b[31m", "\u202e", "\ufeff",
-    "\U0001f600" * 10, "%s%n{0}{x}", "null", "x" * 300, "x" * 9000, "\u00e4" * 20000, "y" * 100_000,
+    "../affine", "/etc/passwd", "affine/1", "affine\0", "\0", "\n", "a\nERROR: forged", "\x1b[31m", "\u202e",
+    "\ufeff", "\U0001f600" * 10, "%s%n{0}{x}", "null", "x" * 300, "x" * 9000, "\u00e4" * 20000, "y" * 100_000,
 ]  # fmt: skip
 
-WHOLE = [0, 1, 2, 3, 7, 8, 63, 64, 65, 255, 256, 65535, 65536, 2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**53, 2**62, 2**63 - 1]
-WHOLE += [2**63, 2**64 - 1, 86400, 10**6, 10**9, 10**12, 10**15] + [-1, -2, -8, -128, -(2**31), -(2**62), -(2**63)]
+WHOLE = [
+    0, 1, 2, 3, 7, 8, 63, 64, 65, 255, 256, 65535, 65536, 2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**53, 2**62,
+    2**63 - 1, 2**63, 2**64 - 1, 86400, 10**6, 10**9, 10**12, 10**15, -1, -2, -8, -128, -(2**31), -(2**62), -(2**63),
+]  # fmt: skip
 REAL = [0.0, -0.0, 1.0, float("nan"), float("inf"), float("-inf"), 1e-45, 1e308, -1e308, 5e-324, 3.5e38, 0.1]
-JSON = ["null", "[]", "{}", "0", '""', "true", "[" * 50, '{"a":' * 2000, "1e999", "-", '{"max_batch_size": 1e400}']
+JSON = [
+    "null",
+    "[]",
+    "{}",
+    "0",
+    '""',
+    "true",
+    "[" * 50,
+    '{"a":' * 2000,
+    "1e999",
+    "-",
+    '{"max_batch_size": 1e400}',
+]
+
+LARGE = 100
+"""Elements above this many bytes are not repeated thousands of times: the limit of a message is tested elsewhere."""
 
 _RANGES = {
     FieldDescriptor.CPPTYPE_INT32: (-(2**31), 2**31 - 1),
@@ -56,7 +73,7 @@ def _change(message: Message, chance: random.Random) -> None:
         return
     field = chance.choice(fields)
     entries = _is_map(field)
-    within = [each for each in _messages(message, field, entries=entries)]
+    within = list(_messages(message, field, entries=entries))
     if within and chance.random() < 0.75:
         _change(chance.choice(within), chance)
     elif entries:
@@ -88,7 +105,7 @@ def _messages(message: Message, field: FieldDescriptor, *, entries: bool) -> Ite
     return [value] if message.HasField(field.name) else []
 
 
-def _change_list(values: Any, field: FieldDescriptor, chance: random.Random) -> None:  # noqa: ANN401  protobuf's lists
+def _change_list(values: Any, field: FieldDescriptor, chance: random.Random) -> None:
     kind = chance.randrange(7)
     if field.message_type is not None:
         _change_messages(values, kind, chance)
@@ -99,7 +116,9 @@ def _change_list(values: Any, field: FieldDescriptor, chance: random.Random) -> 
     elif kind == 1:
         del values[chance.randrange(len(values))]
     elif kind == 2:
-        values.extend([_value(field, some, chance)] * chance.choice((1, 2, 100, 10_000)))
+        value = _value(field, some, chance)
+        large = isinstance(value, str | bytes) and len(value) > LARGE
+        values.extend([value] * chance.choice((1, 2, 20) if large else (1, 2, 100, 10_000)))
     elif kind == 3:
         values.insert(chance.randrange(len(values) + 1), _value(field, some, chance))
     elif kind == 4 and values:
@@ -109,7 +128,7 @@ def _change_list(values: Any, field: FieldDescriptor, chance: random.Random) -> 
         values[at] = _value(field, values[at], chance)
 
 
-def _change_messages(values: Any, kind: int, chance: random.Random) -> None:  # noqa: ANN401  protobuf's lists
+def _change_messages(values: Any, kind: int, chance: random.Random) -> None:
     if kind == 0:
         del values[:]
     elif kind in {1, 2} and values:
@@ -123,7 +142,7 @@ def _change_messages(values: Any, kind: int, chance: random.Random) -> None:  # 
         values.add()
 
 
-def _change_map(entries: Any, field: FieldDescriptor, chance: random.Random) -> None:  # noqa: ANN401  protobuf's maps
+def _change_map(entries: Any, field: FieldDescriptor, chance: random.Random) -> None:
     key_field, value_field = (field.message_type.fields_by_name[name] for name in ("key", "value"))
     keys = list(entries)
     if keys and chance.random() < 0.3:
@@ -141,7 +160,7 @@ def _change_map(entries: Any, field: FieldDescriptor, chance: random.Random) -> 
         _change(value, chance)
 
 
-def _value(field: FieldDescriptor, before: Any, chance: random.Random) -> Any:  # noqa: ANN401  whatever the field takes
+def _value(field: FieldDescriptor, before: Any, chance: random.Random) -> Any:
     kind = field.cpp_type
     if kind in _RANGES:
         least, most = _RANGES[kind]
@@ -183,7 +202,20 @@ def _json(text: str, chance: random.Random) -> str:
     while isinstance(holder[key], dict | list) and holder[key] and chance.random() < 0.8:
         holder = holder[key]
         key = chance.choice(list(holder)) if isinstance(holder, dict) else chance.randrange(len(holder))
-    odd = [*WHOLE, *REAL, True, None, [], {}, [1], "TYPE_FP32", "TYPE_STRING", "TYPE_INVALID", "KIND_GPU", "KIND_AUTO"]
+    odd = [
+        *WHOLE,
+        *REAL,
+        True,
+        None,
+        [],
+        {},
+        [1],
+        "TYPE_FP32",
+        "TYPE_STRING",
+        "TYPE_INVALID",
+        "KIND_GPU",
+        "KIND_AUTO",
+    ]
     holder[key] = chance.choice([*odd, chance.choice(ODD), chance.choice(NAMES), [chance.choice(WHOLE)]])
     return json.dumps(tree)
 

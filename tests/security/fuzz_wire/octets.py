@@ -41,7 +41,15 @@ def _repeat(data: bytearray, chance: random.Random) -> None:
 def _varint(data: bytearray, chance: random.Random) -> None:
     """A number where a tag, a length or a value may stand: overlong, negative, too large, without an end."""
     at = _place(data, chance)
-    odd = (b"\x80\x00", b"\xff" * 9 + b"\x01", b"\xff" * 10, b"\xff\xff\xff\xff\x0f", b"\x80" * 12, b"\x00", b"\x7f")
+    odd = (
+        b"\x80\x00",
+        b"\xff" * 9 + b"\x01",
+        b"\xff" * 10,
+        b"\xff\xff\xff\xff\x0f",
+        b"\x80" * 12,
+        b"\x00",
+        b"\x7f",
+    )
     data[at : at + chance.choice((0, 1))] = chance.choice(odd)
 
 

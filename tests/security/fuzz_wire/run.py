@@ -19,13 +19,13 @@ import tempfile
 import time
 from pathlib import Path
 
+import grpc
 import numpy as np
 from cases import Case, case
 from judge import finding, stream_finding
 from target import Target, Use
 from valid import INFERENCE, STREAM, Question, questions
 
-import grpc
 from protos import open_inference_pb2 as pb
 
 SECONDS = 5
@@ -40,7 +40,19 @@ ENOUGH = 50
 MORE_MEMORY, MORE_FILES, MORE_THREADS = 400 << 20, 100, 60
 """What a server may use more than after its first groups."""
 
-MODELS = ("affine", "queued", "spare", "kinds", "text", "bf16", "free", "scalar", "both", "affine_lite", "same_lite")
+MODELS = (
+    "affine",
+    "queued",
+    "spare",
+    "kinds",
+    "text",
+    "bf16",
+    "free",
+    "scalar",
+    "both",
+    "affine_lite",
+    "same_lite",
+)
 SHARED = Path("/dev/shm/plainserve_fuzz")  # noqa: S108  where POSIX shared memory is
 
 _FAULT = re.compile(r"^ERROR: (?!model ).*|^Traceback.*|^\w*Error\b.*|.*never retrieved.*", re.MULTILINE)
@@ -71,7 +83,9 @@ class Fuzzer:
             return
         number = self.options.first
         groups = 0
-        while self.tally["messages"] < self.options.messages and self.findings < ENOUGH and self.target.alive():
+        while (
+            self.tally["messages"] < self.options.messages and self.findings < ENOUGH and self.target.alive()
+        ):
             await self._group([case(self.options.seed, each) for each in range(number, number + FLIGHT)])
             number += FLIGHT
             groups += 1
@@ -96,7 +110,10 @@ class Fuzzer:
             if await self._outcome(each) == "slow":
                 self._found(each, f"took more than {SECONDS} s, twice")
         if not self.target.alive():
-            self._found(cases[0], f"the process died in one of {FLIGHT} cases from this one on")
+            self._found(
+                cases[0],
+                f"the process died ({self.target.process.returncode}) in one of {FLIGHT} cases from this one on",
+            )
             return
         wrong = await self._wrong_answer()
         if wrong:
@@ -145,7 +162,7 @@ class Fuzzer:
         begun, answers = time.monotonic(), []
         try:
             async for answer in call:
-                answers.append(answer)
+                answers.append(answer)  # noqa: PERF401  those before an error count too
         except grpc.aio.AioRpcError as error:
             if time.monotonic() - begun >= 2 * SECONDS:
                 return "slow"
@@ -218,7 +235,9 @@ def _difference(asked: Question, data: bytes) -> str:
     for name, expected in asked.answer.items():
         got = arrays[name]
         same = got.shape == expected.shape and (
-            np.allclose(got, expected, rtol=1e-5) if expected.dtype.kind == "f" else bool((got == expected).all())
+            np.allclose(got, expected, rtol=1e-5)
+            if expected.dtype.kind == "f"
+            else bool((got == expected).all())
         )
         if not same:
             return f"{asked.seed.method} answers {name} = {got!r}, expected {expected!r}"
@@ -250,7 +269,9 @@ async def _fuzz(target: Target, options: argparse.Namespace) -> int:
     seconds = time.monotonic() - begun
     use = target.use() if target.alive() else "the process is dead"
     say(", ".join(f"{count:,} {what}" for what, count in sorted(fuzzer.tally.items())))
-    say(f"seed {options.seed}: {fuzzer.findings} findings in {seconds:.0f} s; at first {before}, at last {use}")
+    say(
+        f"seed {options.seed}: {fuzzer.findings} findings in {seconds:.0f} s; at first {before}, at last {use}"
+    )
     return 1 if fuzzer.findings else 0
 
 

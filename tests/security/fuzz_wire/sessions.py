@@ -9,10 +9,39 @@ import octets
 from http2 import Frame
 from valid import INFERENCE, Seed
 
-TIMES = ["1S", "0n", "-1S", "99999999H", "999999999H", "1", "S", "", "1x", "\x31\x53", "18446744073709551615n"]
+TIMES = [
+    "1S",
+    "0n",
+    "-1S",
+    "99999999H",
+    "999999999H",
+    "1",
+    "S",
+    "",
+    "1x",
+    "\x31\x53",
+    "18446744073709551615n",
+]
 ENCODINGS = ["gzip", "deflate", "identity", "br", "", "gzip,deflate", "x" * 200]
-TYPES = ["application/grpc+proto", "application/grpc+json", "application/json", "text/html", "", "application/grpc;x=1"]
-PATHS = ["/", "", "*", "//", "/inference.GRPCInferenceService/", "/../ModelInfer", "ModelInfer", "/a" * 4000, "/\x00"]
+TYPES = [
+    "application/grpc+proto",
+    "application/grpc+json",
+    "application/json",
+    "text/html",
+    "",
+    "application/grpc;x=1",
+]
+PATHS = [
+    "/",
+    "",
+    "*",
+    "//",
+    "/inference.GRPCInferenceService/",
+    "/../ModelInfer",
+    "ModelInfer",
+    "/a" * 4000,
+    "/\x00",
+]
 
 
 def session(calls: list[Seed], chance: random.Random) -> bytes:
@@ -35,11 +64,15 @@ def _call(stream: int, seed: Seed, chance: random.Random) -> list[Frame]:
     odd = chance.randrange(12)
     prefix: dict[str, int] = {}
     if odd == 0:
-        prefix["claimed"] = chance.choice((0, 1, len(data) - 1, len(data) + 1, 2**26, 2**31, 2**32 - 1)) % 2**32
+        prefix["claimed"] = (
+            chance.choice((0, 1, len(data) - 1, len(data) + 1, 2**26, 2**31, 2**32 - 1)) % 2**32
+        )
     elif odd == 1:
         prefix["compressed"] = chance.choice((1, 1, 2, 255))
         more.append(("grpc-encoding", chance.choice(ENCODINGS)))
-        data = chance.choice((gzip.compress(data), gzip.compress(bytes(10**6)), gzip.compress(data)[:-9], data))
+        data = chance.choice(
+            (gzip.compress(data), gzip.compress(bytes(10**6)), gzip.compress(data)[:-9], data)
+        )
     elif odd == 2:
         more.append(("grpc-timeout", chance.choice(TIMES)))
     elif odd == 3:
@@ -82,11 +115,23 @@ def _changed_headers(path: str, chance: random.Random) -> list[tuple[str, str]]:
     elif kind == 4:
         headers[5] = ("content-type", chance.choice(TYPES))
     elif kind == 5:
-        names = ("grpc-status", "connection", "x-bin", "content-length", ":status", ":x", "", "grpc-message", "cookie")
+        names = (
+            "grpc-status",
+            "connection",
+            "x-bin",
+            "content-length",
+            ":status",
+            ":x",
+            "",
+            "grpc-message",
+            "cookie",
+        )
         values = ("0", "!!!", "-1", "x" * 100, "close")
         headers += [(chance.choice(names), chance.choice(values))] * chance.choice((1, 3, 100))
     else:
-        headers += [(f"x-{number}", "y" * chance.choice((1, 50))) for number in range(chance.choice((10, 200, 1000)))]
+        headers += [
+            (f"x-{number}", "y" * chance.choice((1, 50))) for number in range(chance.choice((10, 200, 1000)))
+        ]
     return headers
 
 
@@ -103,7 +148,9 @@ def _changed_block(block: bytes, chance: random.Random) -> bytes:
         b"\x00\x81\xff\x00",  # Huffman code without an end
         b"\x00\x84\xff\xff\xff\xff\x00",  # Huffman's end of string inside
         b"\x00\x00\x00",  # a name without letters
-        b"".join(http2.header(f"n{number}", "v" * 60, 0x40) for number in range(200)),  # a table that overflows
+        b"".join(
+            http2.header(f"n{number}", "v" * 60, 0x40) for number in range(200)
+        ),  # a table that overflows
     )
     where = chance.choice((0, len(block)))
     if chance.random() < 0.3:

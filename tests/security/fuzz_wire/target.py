@@ -1,4 +1,4 @@
-"""A server with a model of every runtime and of every datatype, in which anything may be asked for; and what it uses."""
+"""A server with models of every runtime and datatype, of which anything may be asked; and what it uses."""
 
 import os
 import shutil
@@ -15,6 +15,9 @@ ROOT = Path(__file__).parents[3]
 DATA = ROOT / "tests" / "serving" / "data"
 START_SECONDS = 120
 """A machine that is busy takes long to import TensorFlow."""
+
+LIMITED = ["prlimit", f"--as={6 << 30}"]
+"""A message that takes all memory must not take the machine's."""
 
 KINDS = {
     "BOOL": TensorProto.BOOL,
@@ -87,10 +90,12 @@ class Target:
     def __init__(self, folder: Path) -> None:
         self.root, self.log = folder / "repository", folder / "log"
         fill(self.root)
-        options = "--port 0 --metrics-port off --model-control-mode explicit --load-model * --allow-shared-memory"
+        options = (
+            "--port 0 --metrics-port off --model-control-mode explicit --load-model * --allow-shared-memory"
+        )
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-X", "faulthandler", "-m", "serving", "serve", str(self.root), *options.split()],
+                [*LIMITED, sys.executable, "-m", "serving", "serve", str(self.root), *options.split()],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,

@@ -22,15 +22,18 @@ INFERENCE, PREDICTION, MODELS = (
 )
 STREAM = INFERENCE + "ModelStreamInfer"
 
+TENSOR = {"data_type": "TYPE_FP32", "dims": [3]}
+X = {"name": "x", **TENSOR}
+LEVELS = {"1": {"max_queue_size": 3}}
 CONFIGS = [
     {"max_batch_size": 4},
-    {"name": "spare", "backend": "onnxruntime", "max_batch_size": 8, "input": [{"name": "x", "data_type": "TYPE_FP32", "dims": [3]}]},
+    {"name": "spare", "backend": "onnxruntime", "max_batch_size": 8, "input": [X]},
     {"dynamic_batching": {"preferred_batch_size": [2], "max_queue_delay_microseconds": 100}},
-    {"dynamic_batching": {"priority_levels": 2, "default_priority_level": 1, "priority_queue_policy": {"1": {"max_queue_size": 3}}}},
+    {"dynamic_batching": {"priority_levels": 2, "default_priority_level": 1, "priority_queue_policy": LEVELS}},
     {"instance_group": [{"count": 2, "kind": "KIND_CPU"}], "version_policy": {"latest": {"num_versions": 1}}},
     {"version_policy": {"specific": {"versions": [1]}}, "parameters": {"a": {"string_value": "b"}}},
-    {"model_warmup": [{"name": "w", "batch_size": 2, "count": 2, "inputs": {"x": {"data_type": "TYPE_FP32", "dims": [3], "random_data": True}}}]},
-    {"output": [{"name": "y", "data_type": "TYPE_FP32", "dims": [3], "label_filename": "labels.txt"}]},
+    {"model_warmup": [{"name": "w", "batch_size": 2, "count": 2, "inputs": {"x": {**TENSOR, "random_data": True}}}]},
+    {"output": [{"name": "y", **TENSOR, "label_filename": "labels.txt"}]},
 ]  # fmt: skip
 """What a load may bring."""
 
@@ -169,7 +172,14 @@ def _more_inference() -> list[Seed]:
     typed.outputs.add(name="y")
     made.append(typed)
     numbers = pb.ModelInferRequest(model_name="kinds")
-    fields = {"FP32": "fp32", "FP64": "fp64", "BOOL": "bool", "INT64": "int64", "UINT64": "uint64", "BYTES": "bytes"}
+    fields = {
+        "FP32": "fp32",
+        "FP64": "fp64",
+        "BOOL": "bool",
+        "INT64": "int64",
+        "UINT64": "uint64",
+        "BYTES": "bytes",
+    }
     for kind in KINDS:
         contents = numbers.inputs.add(name=kind, datatype=kind, shape=[1, 2]).contents
         name = fields.get(kind, "uint" if kind.startswith("U") else "int")
@@ -203,7 +213,9 @@ def _more_inference() -> list[Seed]:
 def _arrays(model: str) -> list[dict[str, np.ndarray]]:
     x, text = np.ones((2, 3), np.float32), np.array([b"a", b"b"], np.object_)
     kinds = {kind: _some(kind) for kind in KINDS}
-    return [{"affine": {"x": x}, "affine_lite": {"x": x}, "both": {"x": x, "text": text}, "kinds": kinds}[model]]
+    return [
+        {"affine": {"x": x}, "affine_lite": {"x": x}, "both": {"x": x, "text": text}, "kinds": kinds}[model]
+    ]
 
 
 def _listed_tensors() -> list[Seed]:
@@ -239,9 +251,23 @@ def _control() -> list[Seed]:
     settings.settings["log_file"].string_param = ""
     trace = pb.TraceSettingRequest(model_name="affine")
     trace.settings["trace_level"].value.append("OFF")
-    region = pb.SystemSharedMemoryRegisterRequest(name="region", key="/plainserve_fuzz", offset=0, byte_size=64)
+    region = pb.SystemSharedMemoryRegisterRequest(
+        name="region", key="/plainserve_fuzz", offset=0, byte_size=64
+    )
     reload = tf.ReloadConfigRequest()
-    for name in ("affine", "queued", "spare", "kinds", "text", "bf16", "free", "scalar", "both", "affine_lite", "same_lite"):
+    for name in (
+        "affine",
+        "queued",
+        "spare",
+        "kinds",
+        "text",
+        "bf16",
+        "free",
+        "scalar",
+        "both",
+        "affine_lite",
+        "same_lite",
+    ):
         reload.config.model_config_list.config.add(name=name, base_path=f"/models/{name}", model_platform="x")
     reload.config.model_config_list.config[0].version_labels["stable"] = 1
     cuda = INFERENCE + "CudaSharedMemory"

@@ -3,7 +3,7 @@ import time
 import numpy as np
 import pytest
 
-from serving.repository.warmup import SLOW, Pace, warm_up
+from serving.repository.warmup import FULL, SLOW, Pace, warm_up
 
 
 def test_a_model_runs_alone_and_with_a_full_batch(function_model):
@@ -44,3 +44,9 @@ def test_nobody_knows_the_pace_of_a_model_whose_time_depends_on_values(function_
 @pytest.mark.parametrize(("rows", "seconds"), [(1, 2.0), (2, 5.0), (5, 14.0)])
 def test_the_time_of_a_batch_grows_with_its_rows(rows, seconds):
     np.testing.assert_allclose(Pace(2.0, 3.0).seconds(rows), seconds)
+
+
+def test_a_batch_of_gigabytes_is_not_tried(function_model):
+    runtime = function_model(lambda x: {"y": x}, shape=(-1, 1 << 20)).runtime
+    assert warm_up(runtime, 1000).first > 0
+    assert set(runtime.batches) == {1, FULL >> 22}

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from serving.errors import DeadlineExceededError, QueueFullError, StoppingError
-from serving.repository.config import QueuePolicy
+from serving.repository.config import Batching, QueuePolicy
 from serving.scheduler.job import Job
 from serving.scheduler.worker import Worker
 
@@ -169,3 +169,17 @@ def test_a_model_that_raises_does_not_end_its_thread(function_model):
     worker.close()
     assert worker.join(10)
     assert [each.error is None for each in done] == [True, False, True, False]
+
+
+def test_a_request_may_name_any_time_to_wait(function_model):
+    """More than a lock can wait for once ended the thread, and nobody was answered any more."""
+    done = []
+    batching, queue = Batching(delay=2e13), QueuePolicy(size=64)
+    worker = Worker(function_model(lambda x: {"y": x}, batching=batching, queue=queue), done.extend)
+    patient = job(1)
+    patient.timeout = 1.8e13
+    worker.add(patient)
+    time.sleep(0.05)
+    worker.close()
+    assert worker.join(10)
+    assert [each.error for each in done] == [None]
