@@ -11,7 +11,8 @@ from target import KINDS
 
 NAMES = [
     "affine", "queued", "spare", "kinds", "text", "bf16", "free", "scalar", "broken", "affine_lite",
-    "same_lite", "both", "x", "y", "back", "x_back", *KINDS, *(f"{kind}_back" for kind in KINDS), "BF16", "FP8", "STRING", "float32",
+    "same_lite", "both",
+    "x", "y", "back", "x_back", *KINDS, *(f"{kind}_back" for kind in KINDS), "BF16", "FP8", "STRING", "float32",
     "config", "file:1/model.onnx", "priority", "timeout", "sequence_id", "sequence_start", "classification",
     "shared_memory_region", "shared_memory_offset", "shared_memory_byte_size", "binary_data", "region",
     "signature_def", "serving_default", "stable", "log_info", "log_error", "log_verbose_level", "log_file",
