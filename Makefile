@@ -8,7 +8,7 @@ RAY     := .venv-ray
 SEED    ?= 1
 COUNT   ?= 20000
 
-.PHONY: demo test test-all lint protos train lock docs parity bench bench-memory fuzz-archive clients ray wheel test-image clean
+.PHONY: demo test test-all lint protos train lock docs parity bench bench-overload bench-memory fuzz-archive clients ray wheel test-image clean
 
 $(STAMP): requirements/dev.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -66,6 +66,9 @@ fuzz-archive: $(STAMP)  ## mutated model files, many (COUNT, SEED)
 bench: $(STAMP)  ## our server against a bare one, and batching (needs h2load, from Debian's nghttp2-client)
 	$(BIN)/python benchmarks/rpc.py
 	$(BIN)/python benchmarks/batching.py
+
+bench-overload: $(STAMP)  ## four times as much load as the server can answer, for 30 s
+	$(BIN)/python benchmarks/overload.py
 
 bench-memory: $(STAMP)  ## 500 reloads of a model of 100 MB; some minutes
 	$(BIN)/python benchmarks/reload_memory.py
