@@ -25,6 +25,9 @@ LIMITS: dict[str, int] = {
 }
 """There is no limit to a connection's age: a connection that is used is as good as a new one."""
 
+LOOKED_AT_ONCE: dict[str, int] = {"grpc.max_connection_age_ms": 3_600_000}
+"""But a client's certificate is looked at when it connects, and may expire or be taken back later."""
+
 
 def channel_options(options: ServerOptions, *, shared: bool) -> list[tuple[str, int]]:
     """What is asked of gRPC.
@@ -40,4 +43,5 @@ def channel_options(options: ServerOptions, *, shared: bool) -> list[tuple[str, 
         # Processes of one fleet share a port that was taken for them.
         ("grpc.so_reuseport", int(shared)),
         *LIMITS.items(),
+        *(LOOKED_AT_ONCE.items() if options.tls and options.tls.client_ca else ()),
     ]

@@ -8,7 +8,7 @@ from pathlib import Path
 import grpc
 
 from serving.errors import CredentialsError
-from serving.rpc.watched_files import WatchedFiles
+from serving.rpc.watched_files import WatchedFiles, warn_if_public
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,7 @@ def _read(files: TlsFiles) -> grpc.ServerCertificateConfiguration:
     certificate, key = _bytes(files.certificate), _bytes(files.key)
     _check_certificates(files.certificate, certificate)
     _check_pair(files)
+    warn_if_public(files.key, "private key")
     authorities = None
     if files.client_ca is not None:
         authorities = _bytes(files.client_ca)

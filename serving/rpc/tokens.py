@@ -10,18 +10,14 @@ Only hashes are kept, and every one of them is compared, in a time that does not
 """
 
 import hmac
-import logging
 import re
-import stat
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
 from serving.errors import CredentialsError
 from serving.rpc.rights import Right
-from serving.rpc.watched_files import WatchedFiles
-
-log = logging.getLogger(__name__)
+from serving.rpc.watched_files import WatchedFiles, warn_if_public
 
 RIGHTS = {"inference": Right.INFERENCE, "administration": Right.ADMINISTRATION}
 """The words for rights in the file."""
@@ -58,15 +54,13 @@ class Tokens:
 
 def _read(path: Path) -> Sequence[Entry]:
     try:
-        mode, text = path.stat().st_mode, path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8")
+        warn_if_public(path, "tokens")
     except OSError as error:
         raise CredentialsError(f"cannot read '{path}': {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise CredentialsError(f"'{path}' is not UTF-8 text") from error
-    entries = _parse(path, text)
-    if mode & stat.S_IROTH:
-        log.warning("every user of this machine can read the tokens in '%s'; run: chmod o-r", path)
-    return entries
+    return _parse(path, text)
 
 
 def _parse(path: Path, text: str) -> Sequence[Entry]:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Lock
@@ -64,6 +65,17 @@ class WatchedFiles(Generic[Content]):
 
     def _now(self) -> tuple[tuple[int, int, int] | None, ...]:
         return tuple(_mark(path) for path in self._paths)
+
+
+def warn_if_public(path: Path, secret: str) -> None:
+    """Tell the owner of a file that every user of the machine can read it.
+
+    Args:
+        path: The file, which is there.
+        secret: What lies in it.
+    """
+    if path.stat().st_mode & stat.S_IROTH:
+        log.warning("every user of this machine can read the %s in '%s'; run: chmod o-r", secret, path)
 
 
 def _mark(path: Path) -> tuple[int, int, int] | None:

@@ -1,4 +1,4 @@
-"""docs/reliability.md promises nothing that no test shows."""
+"""docs/reliability.md and docs/security.md promise nothing that no test shows."""
 
 import ast
 import re
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "reliability.md"
+PAGES = ("reliability.md", "security.md")
 SHOWN = "shown by"
 """The heading of the column that names tests."""
 
@@ -44,8 +44,9 @@ def unshown(text):
     return missing
 
 
-def test_every_row_names_a_test_that_exists():
-    text = PAGE.read_text(encoding="utf-8")
+@pytest.mark.parametrize("page", PAGES)
+def test_every_row_names_a_test_that_exists(page):
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
     assert sum(len(rows) for _, rows in tables(text)) >= 5
     assert unshown(text) == []
 

@@ -41,6 +41,7 @@ class Certificates:
     def _file(self, name, content):
         path = self.folder / name
         path.write_bytes(content)
+        path.chmod(0o600)
         return path
 
 

@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from pathlib import Path
 
 import grpc
 import numpy as np
@@ -13,6 +14,8 @@ from serving.cli import main
 from serving.client import Client, tls
 from serving.client.errors import UnavailableError
 from serving.errors import CredentialsError
+from serving.rpc.connections import channel_options
+from serving.rpc.options import ServerOptions
 from serving.rpc.tls import TlsFiles, server_credentials
 
 X = np.zeros((1, 3), np.float32)
@@ -161,6 +164,21 @@ def test_a_replacement_that_is_no_pair_is_told_once_and_the_old_one_stays(
 
 def test_a_working_pair_is_accepted_as_it_is(certificates):
     assert server_credentials(TlsFiles(*certificates.server, certificates.ca))
+
+
+@pytest.mark.parametrize(("mode", "warnings"), [(0o644, 1), (0o600, 0)])
+def test_a_key_that_everyone_can_read_is_warned_of(copied, caplog, mode, warnings):
+    copied[1].chmod(mode)
+    server_credentials(TlsFiles(*copied))
+    assert [each.getMessage().count("the private key in") for each in caplog.records] == [1] * warnings
+
+
+def test_connections_end_some_day_where_certificates_of_clients_are_looked_at(certificates):
+    for client_ca, limited in ((None, False), (certificates.ca, True)):
+        options = ServerOptions(Path(), tls=TlsFiles(*certificates.server, client_ca))
+        names = dict(channel_options(options, shared=False))
+        assert ("grpc.max_connection_age_ms" in names) == limited
+    assert "grpc.max_connection_age_ms" not in dict(channel_options(ServerOptions(Path()), shared=False))
 
 
 @pytest.mark.parametrize(

@@ -245,3 +245,21 @@ def test_behind_something_that_decrypts_plain_tokens_can_be_allowed(
 ):
     options = ["--host", EVERYWHERE, "--tokens", str(tokens_file), "--allow-plain-tokens"]
     assert start_server(good_repository, *options).line.startswith("Serving 1 model ")
+
+
+def test_no_token_reaches_the_log(start_server, good_repository, tokens_file):
+    server = start_server(good_repository, "--tokens", str(tokens_file), "--log-level", "debug")
+    unknown = "a-token-that-nobody-knows"
+    for token in (INFERENCE, unknown):
+        with grpc.insecure_channel(server.address) as channel:
+            code(channel, "/inference.GRPCInferenceService/ModelInfer", f"Bearer {token}")
+    staged = tokens_file.with_suffix(".new")
+    staged.write_text(f"inference {INFERENCE}\nadmin {unknown}\n")
+    staged.rename(tokens_file)
+    time.sleep(1.1)
+    with grpc.insecure_channel(server.address) as channel:
+        code(channel, "/inference.GRPCInferenceService/ModelReady", f"Bearer {INFERENCE}")
+    server.terminate()
+    _, _, err = server.wait()
+    assert "line 2: it must begin with inference or administration" in err
+    assert not [token for token in (INFERENCE, ADMINISTRATION, unknown) if token in err]
