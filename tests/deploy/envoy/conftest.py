@@ -234,8 +234,8 @@ def certificates(authority, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def repository(tmp_path_factory):
-    """One ONNX model: x: FP32 [-1,4] -> y = 2 x."""
-    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 4]) for name in "xy")
+    """One ONNX model: x: FP32 [-1,-1] -> y = 2 x."""
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", "width"]) for name in "xy")
     graph = helper.make_graph([helper.make_node("Add", ["x", "x"], ["y"])], MODEL, [x], [y])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
     root = tmp_path_factory.mktemp("repository")

