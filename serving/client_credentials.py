@@ -9,6 +9,8 @@ from typing import Any, Final
 
 import grpc
 
+from serving import pem
+
 HEADER: Final = "authorization"
 
 
@@ -28,12 +30,16 @@ def tls(
         key: Its private key in PEM; goes with ``certificate``.
 
     Raises:
-        CredentialsError: A file cannot be read, or of certificate and key there is one only.
+        CredentialsError: A file cannot be read or used, or of certificate and key there is one only.
     """
     if (certificate is None) != (key is None):
         raise CredentialsError("a client's certificate and its key need each other")
-    pair = (_read(key), _read(certificate)) if key and certificate else (None, None)
-    return grpc.ssl_channel_credentials(_read(ca), *pair)
+    try:
+        authorities = pem.certificates(Path(ca))
+        own = pem.pair(Path(certificate), Path(key)) if key and certificate else (None, None)
+    except pem.PemError as error:
+        raise CredentialsError(str(error)) from error
+    return grpc.ssl_channel_credentials(authorities, private_key=own[1], certificate_chain=own[0])
 
 
 def channel(
@@ -64,10 +70,3 @@ def bearer(token: str | None) -> tuple[tuple[str, str], ...]:
     if not token or not token.isascii() or not token.isprintable() or " " in token:
         raise CredentialsError("a token is made of ASCII letters, digits and signs, without blanks")
     return ((HEADER, f"Bearer {token}"),)
-
-
-def _read(path: Path | str) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise CredentialsError(f"cannot read '{path}': {error.strerror}") from error

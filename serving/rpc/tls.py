@@ -1,12 +1,12 @@
 """TLS: the server's certificate, and the authority whose clients are let in. Read again when the files change."""
 
-import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
 
+from serving import pem
 from serving.errors import CredentialsError
 from serving.rpc.watched_files import WatchedFiles, warn_if_public
 
@@ -66,42 +66,10 @@ def _news(
 
 
 def _read(files: TlsFiles) -> grpc.ServerCertificateConfiguration:
-    certificate, key = _bytes(files.certificate), _bytes(files.key)
-    _check_certificates(files.certificate, certificate)
-    _check_pair(files)
+    try:
+        certificate, key = pem.pair(files.certificate, files.key)
+        authorities = pem.certificates(files.client_ca) if files.client_ca else None
+    except pem.PemError as error:
+        raise CredentialsError(str(error)) from error
     warn_if_public(files.key, "private key")
-    authorities = None
-    if files.client_ca is not None:
-        authorities = _bytes(files.client_ca)
-        _check_certificates(files.client_ca, authorities)
     return grpc.ssl_server_certificate_configuration([(key, certificate)], authorities)
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise CredentialsError(f"cannot read '{path}': {error.strerror}") from error
-
-
-def _check_certificates(path: Path, content: bytes) -> None:
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(
-            cadata=content.decode("ascii", "backslashreplace")
-        )
-    except (ssl.SSLError, ValueError) as error:
-        raise CredentialsError(f"'{path}' holds no certificate in PEM") from error
-
-
-def _check_pair(files: TlsFiles) -> None:
-    """Hold the key against the certificate: gRPC would notice too, but say nothing to anyone."""
-    try:
-        # An empty password: OpenSSL would ask the terminal for one.
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(files.certificate, files.key, password="")
-    except ssl.SSLError as error:
-        if error.reason == "KEY_VALUES_MISMATCH":
-            text = f"the key in '{files.key}' does not belong to the certificate in '{files.certificate}'"
-            raise CredentialsError(text) from error
-        raise CredentialsError(f"'{files.key}' holds no private key in PEM without a password") from error
-    except OSError as error:
-        raise CredentialsError(f"cannot read '{files.certificate}' and '{files.key}' together") from error

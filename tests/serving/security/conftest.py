@@ -25,6 +25,7 @@ class Certificates:
         self.server = self.pair("server", self.authority.issue_cert("localhost", "127.0.0.1"))
         self.client = self.pair("client", self.authority.issue_cert("client@example.org"))
         self.false_client = self.pair("false", self.stranger.issue_cert("client@example.org"))
+        self.pair("rsa", self.authority.issue_cert("127.0.0.1", key_type=trustme.KeyType.RSA))
         past = dt.datetime.now(dt.UTC) - dt.timedelta(days=2)
         expired = {"not_before": past - dt.timedelta(days=2), "not_after": past}
         self.expired_client = self.pair("late", self.authority.issue_cert("client@example.org", **expired))

@@ -1,5 +1,6 @@
 """TLS and mutual TLS against real servers, with our client, tritonclient and bare gRPC."""
 
+import datetime as dt
 import shutil
 import time
 from pathlib import Path
@@ -8,11 +9,14 @@ import grpc
 import numpy as np
 import pytest
 import tritonclient.grpc as triton
-from cryptography.hazmat.primitives import serialization
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from serving.cli import main
 from serving.client import Client, tls
 from serving.client.errors import UnavailableError
+from serving.client_credentials import CredentialsError as ClientCredentialsError
 from serving.errors import CredentialsError
 from serving.rpc.connections import channel_options
 from serving.rpc.options import ServerOptions
@@ -188,6 +192,8 @@ def test_connections_end_some_day_where_certificates_of_clients_are_looked_at(ce
         ("server.pem", "none.key", None, "cannot read '.*none.key': No such file"),
         ("server.pem", "server.key", "none.pem", "cannot read '.*none.pem': No such file"),
         ("server.pem", "client.key", None, "the key in '.*client.key' does not belong to .*server.pem'"),
+        ("server.pem", "rsa.key", None, "the key in '.*rsa.key' does not belong to"),
+        ("rsa.pem", "server.key", None, "the key in '.*server.key' does not belong to"),
         ("server.key", "server.key", None, "'.*server.key' holds no certificate in PEM"),
         ("junk", "server.key", None, "'.*junk' holds no certificate in PEM"),
         ("empty", "server.key", None, "'.*empty' holds no certificate in PEM"),
@@ -215,6 +221,31 @@ def test_what_cannot_be_used_at_the_start_is_named(certificates, tmp_path, certi
     paths = [tmp_path / each if each else None for each in (certificate, key, client_ca)]
     with pytest.raises(CredentialsError, match=text):
         server_credentials(TlsFiles(*paths))
+
+
+def test_a_certificate_that_is_too_weak_is_refused_with_the_reason(tmp_path):
+    key = rsa.generate_private_key(65537, 1024)  # noqa: S505  weak on purpose
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "weak")])
+    now = dt.datetime.now(dt.UTC)
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + dt.timedelta(days=1))
+    signed = made.sign(key, hashes.SHA256())
+    plain = (serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (tmp_path / "weak.pem").write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+    (tmp_path / "weak.key").write_bytes(key.private_bytes(serialization.Encoding.PEM, *plain))
+    with pytest.raises(CredentialsError, match=r"weak.key' cannot be used: ee key too small"):
+        server_credentials(TlsFiles(tmp_path / "weak.pem", tmp_path / "weak.key"))
+
+
+def test_a_client_is_told_what_it_cannot_use_before_anything_is_sent(certificates, tmp_path):
+    (tmp_path / "junk").write_text("junk")
+    certificate, key = certificates.client
+    with pytest.raises(ClientCredentialsError, match="junk' holds no certificate"):
+        tls(tmp_path / "junk")
+    with pytest.raises(ClientCredentialsError, match="does not belong to the certificate"):
+        tls(certificates.ca, certificate=certificate, key=certificates.server[1])
+    with pytest.raises(ClientCredentialsError, match="need each other"):
+        tls(certificates.ca, certificate=certificate)
+    assert tls(str(certificates.ca), certificate=str(certificate), key=str(key))
 
 
 @pytest.mark.parametrize(
