@@ -48,14 +48,14 @@ def fetch(address):
 class Server:
     """One of the servers, always at the same address, whichever process that is."""
 
-    def __init__(self, repository):
-        self.repository = repository
+    def __init__(self, repository, options):
+        self.repository, self.options = repository, options
         self.port, self.metrics_port = free_port(), free_port()
         self.process = None
 
     def start(self):
         command = [sys.executable, "-m", "serving", "serve", str(self.repository)]
-        command += ["--port", str(self.port), "--metrics-port", str(self.metrics_port)]
+        command += ["--port", str(self.port), "--metrics-port", str(self.metrics_port), *self.options]
         self.process = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout.readline().startswith("Serving 1 model")
 
@@ -245,8 +245,12 @@ def repository(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def running_fleet(configs, repository, tmp_path_factory):
-    servers = [Server(repository) for _ in range(2)]
+def running_fleet(configs, compose, repository, tmp_path_factory):
+    """The servers stop as those of the compose file do."""
+    said = compose["services"]["server"]["command"]
+    options = [word for word in said if word.startswith(("--lame-duck-seconds=", "--drain-seconds="))]
+    assert len(options) == 2
+    servers = [Server(repository, options) for _ in range(2)]
     envoy = Envoy(configs["envoy.yaml"], servers, tmp_path_factory.mktemp("envoy"))
     try:
         for server in servers:
