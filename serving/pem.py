@@ -3,7 +3,6 @@
 import ssl
 from pathlib import Path
 
-
 MISMATCH = frozenset({"KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED"})
 """What OpenSSL says of a key and a certificate that are no pair; the last if they are of different kinds."""
 
