@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from tritonclient.utils import InferenceServerException
 
 HEAD, WORKER = "127.0.0.2", "127.0.0.3"
 OBJECT_STORE = 100_000_000
-WAITS = "dynamic_batching { max_queue_delay_microseconds: 2000000 %s }"
+WAITS = "dynamic_batching { max_queue_delay_microseconds: %d %s }"
 
 
 def free_ports(count):
@@ -135,7 +136,7 @@ class Cluster:
         kill(self.processes(node))
         self.nodes.pop(node).wait(10)
 
-    def wait_for(self, condition, log, seconds=90):
+    def wait_for(self, condition, log, seconds=180):
         end = time.monotonic() + seconds
         while not condition():
             dead = [name for name, process in self.nodes.items() if process.poll() is not None]
@@ -169,14 +170,18 @@ def conversion(models, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def repository(conversion):
-    """A model in two formats, and two more that keep a request for seconds."""
+    """A model in two formats, and more that keep a request for seconds."""
     process, folder = conversion
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 0, output
-    for name, policy in (("slow", ""), ("narrow", "default_queue_policy { max_queue_size: 1 }")):
+    for name, microseconds, policy in (
+        ("slow", 2_000_000, ""),
+        ("slowest", 7_000_000, ""),
+        ("narrow", 2_000_000, "default_queue_policy { max_queue_size: 1 }"),
+    ):
         (folder / name / "1").mkdir(parents=True)
         shutil.copy(folder / "mnist_pss_onnx" / "1" / "model.onnx", folder / name / "1")
-        (folder / name / "config.pbtxt").write_text(WAITS % policy)
+        (folder / name / "config.pbtxt").write_text(WAITS % (microseconds, policy))
     return folder
 
 
@@ -232,3 +237,22 @@ def nodes(root, ray_bin, conversion):  # noqa: ARG001  begun before the nodes, w
 def cluster(nodes, config):
     nodes.deploy(config)
     return nodes
+
+
+@pytest.fixture
+def running(root, cluster):
+    """Asks Ray how many replicas can answer."""
+    command = [
+        cluster.bin / "python",
+        root / "tests" / "deploy" / "ray" / "watch.py",
+        f"{HEAD}:{cluster.gcs}",
+    ]
+    lines = ["0"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=cluster.environment, text=True
+    ) as process:
+        reader = threading.Thread(target=lambda: lines.extend(process.stdout))
+        reader.start()
+        yield lambda: int(lines[-1])
+        process.kill()
+        reader.join()
