@@ -12,9 +12,10 @@ from typing import Any
 import grpc
 from google.protobuf.message import Message
 
-from serving.errors import StoppingError
 from serving.metrics.calls import CallCounts
+from serving.rpc.held import LARGE, Held
 from serving.rpc.status import described
+from serving.rpc.under_way import UnderWay
 
 Method = Callable[[Any, "float | None"], Awaitable[Message]]
 """Takes a request and its deadline on the clock of :func:`time.monotonic` (None: never); gives the answer."""
@@ -33,9 +34,18 @@ class Traffic:
     Attributes:
         counts: Of all calls so far.
         closed: Whether streams are to take no more requests.
+        requests: The bytes of large requests that are being answered.
+        answers: The bytes of large answers that clients have yet to take.
+
+    Args:
+        message_size: Most bytes of a request. Four times as many may be held of the requests, and of the answers,
+            of one connection, and sixteen times as many in all.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, message_size: int) -> None:
+        most, most_each = 16 * message_size, 4 * message_size
+        self.requests = Held(most, most_each, "requests that are being answered")
+        self.answers = Held(most, most_each, "answers that were not read yet")
         self.counts = CallCounts()
         self.closed = False
         self._count = 0
@@ -55,6 +65,16 @@ class Traffic:
 
     # For ``with``; other names of the same, since each call costs every request.
     __enter__, __exit__ = begin, end
+
+    def hand_over(self, size: int, context: "grpc.aio.ServicerContext[Any, Any]") -> None:
+        """A large answer is to go to its client, which may take its time.
+
+        Raises:
+            QueueFullError: Too many do.
+        """
+        self.answers.hold(size, context)
+        self.begin()
+        context.add_done_callback(lambda _: self.end())  # type: ignore[arg-type]
 
     @property
     def busy(self) -> bool:
@@ -95,11 +115,18 @@ def unary(
             try:
                 remaining = context.time_remaining()
                 deadline = None if remaining is None else start + remaining
+                if len(data) > LARGE:
+                    traffic.requests.hold(len(data), context)
                 answer = (await method(parse(data), deadline)).SerializeToString()
+                if len(answer) > LARGE:
+                    traffic.hand_over(len(answer), context)
                 code = "OK"
             except Exception as error:
                 status = described(error)
                 code = status[0].name
+                # What grpcio makes of an error lives on for a while, and with it all that its frames hold.
+                error.__traceback__ = None
+                data = answer = b""
                 await context.abort(*status)
                 raise
             else:
@@ -130,10 +157,10 @@ def stream(
         counts.started[name] += 1
         remaining = context.time_remaining()
         deadline = None if remaining is None else start + remaining
-        under_way = _UnderWay(traffic)
+        under_way = UnderWay(traffic)
         try:
             async for answer in method((parse(each) async for each in under_way.requests(data)), deadline):
-                yield answer.SerializeToString()
+                yield under_way.answering(answer.SerializeToString())
                 under_way.answered()
             under_way.check_complete()
             code = "OK"
@@ -147,41 +174,3 @@ def stream(
             counts.ended(name, code, monotonic() - start)
 
     return grpc.stream_stream_rpc_method_handler(handle)
-
-
-class _UnderWay:
-    """The requests of one stream that have no answer yet; each has one answer."""
-
-    def __init__(self, traffic: Traffic) -> None:
-        self._traffic = traffic
-        self._count = 0
-        self._cut = False
-
-    async def requests(self, data: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """What arrives, until the server takes no more."""
-        async for each in data:
-            if self._traffic.closed:
-                self._cut = True
-                return
-            self._count += 1
-            self._traffic.begin()
-            yield each
-
-    def check_complete(self) -> None:
-        """Whether the client said all it wanted to.
-
-        Raises:
-            StoppingError: The server had enough before that.
-        """
-        if self._cut:
-            raise StoppingError("the server is stopping; send the rest to another, or later")
-
-    def answered(self) -> None:
-        """An answer is on its way."""
-        self._count -= 1
-        self._traffic.end()
-
-    def end(self) -> None:
-        """Forget those that will have none."""
-        while self._count:
-            self.answered()

@@ -82,7 +82,7 @@ class Server:
         self._repository = Repository(options.repository, parse=config_message.parse)
         self._plane = DataPlane(self._repository, self._loop)
         self._control = ModelControl(self._repository, explicit=options.control is ControlMode.EXPLICIT)
-        self._traffic = Traffic()
+        self._traffic = Traffic(options.max_message_size)
         self._memory = SharedMemory(allowed=options.allow_shared_memory)
         self.standing = Standing(
             self._repository, self._control, self._plane.labels, self._memory, logging.getLogger("serving")

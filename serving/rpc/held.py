@@ -1,0 +1,66 @@
+"""Bytes of large messages that are held for clients: requests until they are answered, answers until they are taken.
+
+gRPC takes an answer from its handler at once and keeps it until the client has read it. Many large answers to a
+client that reads slowly, or not at all, would fill the memory; so they are counted, and from some number of bytes on
+refused.
+"""
+
+from typing import Any
+
+import grpc
+
+from serving.errors import QueueFullError
+
+LARGE = 64 << 10
+"""Bytes from which a message is counted: gRPC's own buffers are as large."""
+
+RETRY = 1.0
+"""Seconds after which a client may try again: nobody knows how fast others read."""
+
+MIB = 1 << 20
+
+
+class Held:
+    """Counts the bytes of messages of one kind. A single message may be of any size.
+
+    Args:
+        most: Bytes in all.
+        most_each: Bytes of one connection.
+        what: What the messages are doing, for the text of a refusal.
+    """
+
+    def __init__(self, most: int, most_each: int, what: str) -> None:
+        self._most = most
+        self._most_each = most_each
+        self._what = what
+        self._total = 0
+        self._peers: dict[str, int] = {}
+
+    @property
+    def total(self) -> int:
+        """Bytes that are held now."""
+        return self._total
+
+    def hold(self, size: int, context: "grpc.aio.ServicerContext[Any, Any]") -> None:
+        """Count a message until its call is over.
+
+        Raises:
+            QueueFullError: With it they would be too many bytes.
+        """
+        peer = context.peer()
+        held = self._peers.get(peer, 0)
+        for before, most in ((held, self._most_each), (self._total, self._most)):
+            if before and before + size > most:
+                text = f"{self._what} take {before / MIB:.0f} MiB, and {most / MIB:.0f} is the limit"
+                raise QueueFullError(f"{text}; have fewer under way at once", retry_after=RETRY)
+        self._peers[peer] = held + size
+        self._total += size
+        context.add_done_callback(lambda _: self._release(peer, size))  # type: ignore[arg-type]
+
+    def _release(self, peer: str, size: int) -> None:
+        self._total -= size
+        left = self._peers[peer] - size
+        if left:
+            self._peers[peer] = left
+        else:
+            del self._peers[peer]
