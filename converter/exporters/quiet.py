@@ -6,7 +6,9 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from pathlib import Path
+
+# Never closed: TensorFlow makes its log handler while it is silenced, and the handler keeps the stream it found.
+_SINK = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", closefd=False)
 
 
 @contextmanager
@@ -19,14 +21,14 @@ def quiet() -> Iterator[None]:
     before = logging.root.manager.disable
     sys.stdout.flush()
     sys.stderr.flush()
-    with Path(os.devnull).open("w") as sink, warnings.catch_warnings():
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         logging.disable(logging.CRITICAL)
         saved = [(fd, os.dup(fd)) for fd in (1, 2)]
         try:
             for fd, _ in saved:
-                os.dup2(sink.fileno(), fd)
-            with redirect_stdout(sink), redirect_stderr(sink):
+                os.dup2(_SINK.fileno(), fd)
+            with redirect_stdout(_SINK), redirect_stderr(_SINK):
                 yield
         finally:
             for fd, copy in saved:

@@ -46,6 +46,16 @@ def test_no_descriptor_is_leaked():
     assert {file.name for file in Path("/proc/self/fd").iterdir()} == before
 
 
+def test_a_handler_made_inside_may_be_used_afterwards(capfd):
+    logger = logging.getLogger("plainserve.test_quiet")
+    with quiet():
+        handler = logging.StreamHandler()
+    logger.addHandler(handler)
+    logger.warning("chatter")
+    logger.removeHandler(handler)
+    assert "Logging error" not in capfd.readouterr().err
+
+
 def test_handlers_that_write_elsewhere_get_nothing_either(caplog):
     with quiet():
         logging.getLogger("tensorflow").error("chatter")
