@@ -54,10 +54,15 @@ def made(architecture: Architecture, activation: UsersActivation) -> keras.Model
 
 
 def _draw(model: keras.Model, generator: np.random.Generator) -> None:
-    """Draw what Keras initialises to constants; kernels are random as they are."""
+    """Draw what Keras initialises to constants; kernels are random as they are.
+
+    Scales of about one would leave what enters an activation at its bend. With random kernels, each residual
+    block then enlarges a rounding error by some 1.4: ResNet50 with SS in float32 was 4e-4 from itself in
+    float64, which says nothing about an artefact. Half of that keeps this distance below 3e-5.
+    """
     for weight in model.weights:
         if weight.name == "gamma":
-            weight.assign(generator.uniform(0.5, 1.5, weight.shape))
+            weight.assign(generator.uniform(0.25, 0.75, weight.shape))
         elif weight.name in {"beta", "bias"}:
             weight.assign(generator.normal(0.0, 0.2, weight.shape))
 
