@@ -45,8 +45,10 @@ def export(
     order under names counted per operator, and nothing of the process enters.
 
     Raises:
-        UnsupportedError: An operation of the model has no ONNX counterpart at this opset.
+        UnsupportedError: An operation of the model has no ONNX counterpart at this opset, or it would have to
+            compute in bfloat16.
     """
+    _require_known_types(model)
     variables = {f"weight_{i}": variable for i, variable in enumerate(large_variables(model))}
     graph = _convert(model, signature, variables, options.opset).graph
     proto = onnx.helper.make_model(
@@ -68,6 +70,17 @@ def export(
     _replace(proto.graph.output, [_value_info(spec) for spec in signature.outputs])
     onnx.helper.set_model_props(proto, {PROVENANCE_KEY: json.dumps(provenance, sort_keys=True)})
     write_onnx(proto, weights, path)
+
+
+def _require_known_types(model: keras.Model) -> None:
+    """Refuse bfloat16: up to opset 18 neither convolutions nor onnxruntime's kernels for the CPU know it."""
+    for layer in model.layers:
+        if layer.compute_dtype == "bfloat16":
+            raise UnsupportedError(
+                "computes in bfloat16, which ONNX runtimes do not",
+                where=f"layer '{layer.name}'",
+                hint="Choose --to saved_model, or save the model with the dtype policy float32 or float16.",
+            )
 
 
 def require_known_operators(graph: onnx.GraphProto, opset: int, model: keras.Model) -> None:

@@ -33,6 +33,7 @@ def export(
     Raises:
         UnsupportedError: An operation has no builtin TFLite counterpart (it would need Flex or a custom op).
     """
+    _require_known_groups(model)
     with tempfile.TemporaryDirectory(prefix="plainserve-") as folder:
         saved_model = Path(folder, "saved_model")
         graph = write_saved_model(model, signature, saved_model)
@@ -46,6 +47,17 @@ def export(
                 raise
             raise _refusal(str(error), graph, model) from error
     path.write_bytes(canonicalise(raw, signature, provenance))
+
+
+def _require_known_groups(model: keras.Model) -> None:
+    """Refuse what TensorFlow's converter writes and no interpreter loads: CONV_3D knows no groups."""
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Conv3D) and layer.groups != 1:
+            raise UnsupportedError(
+                f"a Conv3D in {layer.groups} groups has no builtin TFLite counterpart",
+                where=f"layer '{layer.name}'",
+                hint="Choose another format with --to, or write the groups as layers of their own.",
+            )
 
 
 def _refusal(message: str, graph: tf.Graph, model: keras.Model) -> UnsupportedError:

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from converter.artefacts import open_artefact
+from converter.errors import UnsupportedError
 from converter.exporters.without_xla import without_xla
 
 layers = keras.layers
@@ -57,6 +58,16 @@ def test_tensorflow_formats_answer_as_keras(export, case, target):
 def test_a_saved_model_runs_a_conv3d_in_groups(export):
     model, x = convolution(*DEEP["Conv3D in two groups"])
     assert_answers_as_keras("saved_model", export(model, "saved_model"), model, x)
+
+
+def test_tflite_refuses_a_conv3d_in_groups_by_name_and_takes_it_in_one(export):
+    model, _ = convolution(*DEEP["Conv3D in two groups"])
+    with pytest.raises(UnsupportedError, match="layer 'y': a Conv3D in 2 groups has no builtin") as caught:
+        export(model, "tflite")
+    assert caught.value.exit_code == 4
+    assert "--to" in caught.value.hint
+    model, x = convolution(*DEEP["Conv3D in one group"])
+    assert_answers_as_keras("tflite", export(model, "tflite"), model, x)
 
 
 def marks_of(function):

@@ -135,6 +135,19 @@ def test_an_operation_without_counterpart_is_refused_by_name_and_layer(export):
         export(keras.Model([x], [q(x)]), "onnx")
 
 
+@pytest.mark.parametrize("policy", ["bfloat16", "mixed_bfloat16"])
+@pytest.mark.parametrize(
+    "layer", [layers.Conv1D(2, 1, name="y"), layers.Embedding(5, 4, name="y")], ids=["Conv1D", "Embedding"]
+)
+def test_bfloat16_is_refused_before_the_runtimes_refuse_it(export, layer, policy):
+    x = keras.Input((3, 3) if isinstance(layer, layers.Conv1D) else (3,), dtype="float32", name="x")
+    made = type(layer).from_config({**layer.get_config(), "dtype": policy})
+    with pytest.raises(UnsupportedError, match="layer 'y': computes in bfloat16") as caught:
+        export(keras.Model([x], [made(x)]), "onnx")
+    assert caught.value.exit_code == 4
+    assert "--to saved_model" in caught.value.hint
+
+
 def test_exporting_prints_nothing(export, capfd):
     export(dense(), "onnx")
     assert capfd.readouterr() == ("", "")
