@@ -89,7 +89,7 @@ class LargeWeight:
             return self.transposed(order)
         if node.op_type == "Cast":
             return self.cast(stated["to"].i)
-        if node.op_type in _RESHAPING and node.input[1] in constants:
+        if node.op_type in _RESHAPING and len(node.input) > 1 and node.input[1] in constants:
             numbers = tuple(int(number) for number in constants[node.input[1]])
             return self.reshaped(_RESHAPING[node.op_type](np.broadcast_to(np.int8(0), self.shape), numbers))
         return None
