@@ -20,6 +20,7 @@ from converter.activations import (
 from converter.archive import Weight
 from converter.description.kinds import BUILT_IN_FUNCTIONS
 from converter.description.parameters import of_own_layer, of_users_class
+from converter.description.stored_lambda import lambda_parts
 from converter.errors import ConversionError, UnsafeFileError, UnsupportedError, UsageError
 from converter.lambdas import LambdaUnreadableError, read_lambda
 
@@ -90,7 +91,7 @@ def from_lambda(config: Mapping[str, Any], where: str) -> Found:
 
 def _from_code(function: object, where: str) -> Found:
     try:
-        expression = read_lambda(*_lambda_parts(function))
+        expression = read_lambda(*lambda_parts(function))
     except LambdaUnreadableError as error:
         raise UnsupportedError(
             f"the lambda cannot be read: {error}", where=where, hint=say_activation(where)
@@ -226,19 +227,3 @@ def _function_name(value: object) -> str | None:
         name = value.get("config")
         return name if isinstance(name, str) else None
     return None
-
-
-def _lambda_parts(function: object) -> tuple[str, object, object]:
-    """Code, defaults and closure.
-
-    Keras 3 writes a Lambda's as a ``__lambda__`` object, Keras 2 as a list; as an ``activation=`` argument
-    both write ``{"value": list}``.
-    """
-    parts = function
-    if isinstance(function, Mapping) and function.get("class_name") == "__lambda__":
-        parts = function.get("config")
-    if isinstance(parts, Mapping):
-        parts = parts.get("value") or [parts.get(key) for key in ("code", "defaults", "closure")]
-    if not isinstance(parts, list) or len(parts) != 3 or not isinstance(parts[0], str):
-        raise LambdaUnreadableError("it is not stored the way Keras stores a lambda")
-    return parts[0], parts[1], parts[2]

@@ -1,9 +1,9 @@
 """What the file calls a user's own class or function, so that the user's code can be run in its place if they ask."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from converter.archive import Weight
+from converter.description.stored_lambda import lambda_parts
 from converter.graph import Original
 from converter.lambdas import LambdaUnreadableError, as_named_call, read_lambda
 
@@ -21,24 +21,23 @@ def original(value: object, weights: Mapping[str, Weight]) -> Original | None:  
     if isinstance(value, str):
         return Original(_bare(value))
     if not isinstance(value, Mapping):
-        return None
+        return _named_by_lambda(value)  # a list, if Keras 2 wrote it
     config = value.get("config")
     if value.get("class_name") == "Lambda" and isinstance(config, Mapping):
         return original(config.get("function"), weights)
     if value.get("class_name") == "function":
         return original(config, weights) if isinstance(config, str) else None
     if value.get("class_name") == "__lambda__" or "value" in value:
-        return _named_by_lambda(config if isinstance(config, Mapping) else value)
+        return _named_by_lambda(value)
     if isinstance(value.get("class_name"), str) and isinstance(config, Mapping):
         return Original(_bare(value["class_name"]), config, weights)
     return None
 
 
-def _named_by_lambda(parts: Mapping[str, Any]) -> Original | None:
-    listed = parts.get("value") or [parts.get(key) for key in ("code", "defaults", "closure")]
+def _named_by_lambda(function: object) -> Original | None:
     try:
-        name = as_named_call(read_lambda(*listed))
-    except (LambdaUnreadableError, TypeError):
+        name = as_named_call(read_lambda(*lambda_parts(function)))
+    except LambdaUnreadableError:
         return None
     return Original(_bare(name)) if name else None
 

@@ -1,0 +1,24 @@
+"""Where the parts of a lambda stand in a file."""
+
+from collections.abc import Mapping
+
+from converter.lambdas import LambdaUnreadableError
+
+
+def lambda_parts(function: object) -> tuple[str, object, object]:
+    """Code, defaults and closure.
+
+    Keras 3 writes a Lambda's as a ``__lambda__`` object, Keras 2 as a list; as an ``activation=`` argument
+    both write ``{"value": list}``.
+
+    Raises:
+        LambdaUnreadableError: It is none of these.
+    """
+    parts = function
+    if isinstance(function, Mapping) and function.get("class_name") == "__lambda__":
+        parts = function.get("config")
+    if isinstance(parts, Mapping):
+        parts = parts.get("value") or [parts.get(key) for key in ("code", "defaults", "closure")]
+    if not isinstance(parts, list) or len(parts) != 3 or not isinstance(parts[0], str):
+        raise LambdaUnreadableError("it is not stored the way Keras stores a lambda")
+    return parts[0], parts[1], parts[2]
