@@ -78,14 +78,14 @@ class Conversion:
     code: str
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Job:
-    """What the targets of one model have in common."""
+    """What the targets of one model have in common; the model itself until the last of them is exported."""
 
     source: dict[str, Any]
     description: Description
     rewrites: tuple[Rewrite, ...]
-    models: list[Any]  # the model once per target: with the last one exported, its memory is free
+    model: Any
     signature: Signature
     answers: list[Answer]
     record: dict[str, Any]
@@ -135,9 +135,7 @@ def _prepare(archive: Archive, description: Description, options: Options, progr
         "format": archive.format,
         "keras_version": archive.keras_version,
     }
-    return _Job(
-        source, description, rewrites, [model] * len(options.targets), names, answers, record, options
-    )
+    return _Job(source, description, rewrites, model, names, answers, record, options)
 
 
 def _answers(graph: Graph, names: Signature, options: Options) -> list[Answer]:
@@ -173,7 +171,9 @@ def _export(name: str, job: _Job, staged: Staged, progress: Progress, outcome: O
     target.require_room(_weight_bytes(job.description.graph))
     legal = target.legalise(job.signature)
     progress(f"exporting {name}")
-    target.export(job.models.pop(), legal, staged.path, job.record, job.options.export)
+    target.export(job.model, legal, staged.path, job.record, job.options.export)
+    if name == job.options.targets[-1]:
+        job.model = None  # so its memory is free while this artefact is checked
     gc.collect()
     progress(f"checking {name}")
     artefact = open_artefact(name, staged.path)
