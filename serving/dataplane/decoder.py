@@ -36,6 +36,7 @@ class Decoder:
         self._inputs = {spec.name: InputDecoder(spec, model.max_batch_size) for spec in model.inputs}
         self._outputs = {spec.name: spec for spec in model.outputs}
         self._all_outputs = tuple(self._outputs)
+        self._all_specs = tuple(self._outputs.values())
         self._mixed_sizes = any(FREE in spec.shape[1:] for spec in model.inputs)
 
     def decode(self, request: InferRequest) -> Job:
@@ -50,9 +51,9 @@ class Decoder:
         wanted = self._wanted(request.outputs)
         return Job(arrays, wanted, rows, key, request.deadline, request.priority, request.timeout)
 
-    def specs(self, outputs: Sequence[str]) -> list[TensorSpec]:
-        """The specs of outputs that a job wants."""
-        return [self._outputs[name] for name in outputs]
+    def specs(self, outputs: tuple[str, ...]) -> Sequence[TensorSpec]:
+        """The specs of outputs that a job wants: the same object whenever all are wanted."""
+        return self._all_specs if outputs is self._all_outputs else [self._outputs[name] for name in outputs]
 
     def _arrays(self, request: InferRequest) -> dict[str, Array]:
         inputs, raw = request.inputs, request.raw
@@ -85,7 +86,7 @@ class Decoder:
         return rows.pop() if rows else 1
 
     def _wanted(self, outputs: tuple[str, ...]) -> tuple[str, ...]:
-        if not outputs:
+        if not outputs or outputs == self._all_outputs:
             return self._all_outputs
         for name in outputs:
             if name not in self._outputs:
@@ -172,7 +173,9 @@ class InputDecoder:
             # Any byte may come; a numpy bool that is neither 0 nor 1 is undefined behaviour in the runtimes.
             truths: Array = np.frombuffer(raw, np.uint8) != 0
             return truths.reshape(shape)
-        return np.frombuffer(raw, self._dtype).reshape(shape)
+        array = np.frombuffer(raw, self._dtype)
+        # A view into a message may begin anywhere, and the runtimes may rely on alignment.
+        return (array if array.flags.aligned else array.copy()).reshape(shape)
 
     def _typed(self, tensor: InputTensor, count: int) -> Array:
         name, values = self._spec.name, tensor.values

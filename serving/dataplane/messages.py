@@ -38,7 +38,7 @@ class InferRequest:
         deadline: When the client stops waiting, on the clock of :func:`time.monotonic`; None for never.
         priority: How urgent it is, 1 being the most; 0 for the model's default.
         timeout: Seconds it may wait for its turn; 0 for the model's default.
-        classes: Outputs of which only the highest values are wanted, and how many of them.
+        classes: Outputs of which only the highest values are wanted, and how many of them; none if there are none.
     """
 
     model: str
@@ -49,7 +49,7 @@ class InferRequest:
     deadline: float | None = None
     priority: int = 0
     timeout: float = 0.0
-    classes: Mapping[str, int] = field(default_factory=dict)
+    classes: Mapping[str, int] | None = None
 
 
 @dataclass(slots=True)

@@ -1,23 +1,40 @@
 """How many calls there were, and how they ended."""
 
-from collections import Counter
+from collections.abc import Iterator
+
+
+class MethodCalls:
+    """Counts the calls of one method; on one event loop.
+
+    Attributes:
+        started: Calls that arrived.
+        codes: Calls that ended, by the name of their status code.
+        seconds: How long those that ended took together.
+    """
+
+    __slots__ = ("codes", "seconds", "started")
+
+    def __init__(self) -> None:
+        self.started = 0
+        self.codes: dict[str, int] = {}
+        self.seconds = 0.0
+
+    def end(self, code: str, seconds: float) -> None:
+        """Count a call that ended."""
+        self.codes[code] = self.codes.get(code, 0) + 1
+        self.seconds += seconds
 
 
 class CallCounts:
-    """Counts calls; on one event loop.
-
-    Attributes:
-        started: Calls that arrived, by method.
-        handled: Calls that ended, by method and by the name of the status code.
-        seconds: How long those that ended took together, by method.
-    """
+    """The calls of all methods, by the method's name as metrics call it: ``/service/method``."""
 
     def __init__(self) -> None:
-        self.started: Counter[str] = Counter()
-        self.handled: Counter[tuple[str, str]] = Counter()
-        self.seconds: dict[str, float] = {}
+        self._methods: dict[str, MethodCalls] = {}
 
-    def ended(self, method: str, code: str, seconds: float) -> None:
-        """Count a call that ended."""
-        self.handled[method, code] += 1
-        self.seconds[method] = self.seconds.get(method, 0.0) + seconds
+    def of(self, method: str) -> MethodCalls:
+        """The counts of one method."""
+        return self._methods.setdefault(method, MethodCalls())
+
+    def called(self) -> Iterator[tuple[str, MethodCalls]]:
+        """Each method that was ever called, by name."""
+        return (each for each in sorted(self._methods.items()) if each[1].started)

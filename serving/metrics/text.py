@@ -43,7 +43,7 @@ COUNTERS: tuple[tuple[str, str, Callable[[Statistics], int]], ...] = (
 """What is told of each model that is loaded: the name, what it counts, and where that stands."""
 
 
-def exposition(plane: DataPlane, calls: CallCounts) -> str:
+def exposition(plane: DataPlane, counts: CallCounts) -> str:
     """Everything that is measured, now."""
     models = plane.loaded_models()
     families = [
@@ -67,17 +67,18 @@ def exposition(plane: DataPlane, calls: CallCounts) -> str:
             "requests that wait",
             ((_of(model), plane.pending(model)) for model in models),
         ),
-        *_calls(calls),
+        *_calls(counts),
     ]
     return "".join(families)
 
 
-def _calls(calls: CallCounts) -> Iterable[str]:
+def _calls(counts: CallCounts) -> Iterable[str]:
+    called = list(counts.called())
     yield family(
         "grpc_server_started_total",
         "counter",
         "calls that arrived",
-        ((_method(method), count) for method, count in sorted(calls.started.items())),
+        ((_method(method), calls.started) for method, calls in called),
     )
     yield family(
         "grpc_server_handled_total",
@@ -85,14 +86,15 @@ def _calls(calls: CallCounts) -> Iterable[str]:
         "calls that ended, by status code",
         (
             ({**_method(method), "grpc_code": code}, count)
-            for (method, code), count in sorted(calls.handled.items())
+            for method, calls in called
+            for code, count in sorted(calls.codes.items())
         ),
     )
     yield family(
         "grpc_server_handling_seconds_sum",
         "counter",
         "seconds of the calls that ended, summed",
-        ((_method(method), seconds) for method, seconds in sorted(calls.seconds.items())),
+        ((_method(method), calls.seconds) for method, calls in called),
     )
 
 

@@ -101,11 +101,18 @@ class Statistics:
         """Count a request that was answered."""
         self.rows += rows
         self.last = time.time_ns()
-        self.success.add(total_ns)
-        self.queue.add(queue_ns)
-        self.input.add(decode_ns + run.input)
-        self.infer.add(run.infer)
-        self.output.add(run.output)
+        # One by one, since this is done for each request: a loop or five calls take twice as long.
+        success, queue, input_, infer, output = self.success, self.queue, self.input, self.infer, self.output
+        success.count += 1
+        success.ns += total_ns
+        queue.count += 1
+        queue.ns += queue_ns
+        input_.count += 1
+        input_.ns += decode_ns + run.input
+        infer.count += 1
+        infer.ns += run.infer
+        output.count += 1
+        output.ns += run.output
 
     def failed(self, reason: str, total_ns: int) -> None:
         """Count a request that was not answered."""

@@ -17,12 +17,16 @@ from serving.rpc.held import LARGE, Held
 from serving.rpc.status import described
 from serving.rpc.under_way import UnderWay
 
-Method = Callable[[Any, "float | None"], Awaitable[Message]]
+WireMethod = Callable[[bytes, "float | None"], Awaitable[bytes]]
 """Takes a request and its deadline on the clock of :func:`time.monotonic` (None: never); gives the answer."""
 
-StreamMethod = Callable[[AsyncIterator[Any], "float | None"], AsyncIterator[Message]]
-"""Likewise, for any number of requests and answers."""
+Method = Callable[[Any, "float | None"], Awaitable[Message]]
+"""Likewise, with messages."""
 
+StreamMethod = Callable[[AsyncIterator[Any], "float | None"], AsyncIterator[Message]]
+"""Likewise, for any number of requests and as many answers."""
+
+Context = grpc.aio.ServicerContext[bytes, bytes]
 
 SETTLED = 0.02
 """Seconds without a call after which none is thought to be on its way from grpcio's core to its handler, or back."""
@@ -36,6 +40,7 @@ class Traffic:
         closed: Whether streams are to take no more requests.
         requests: The bytes of large requests that are being answered.
         answers: The bytes of large answers that clients have yet to take.
+        under_way: Requests that have no answer yet.
 
     Args:
         message_size: Most bytes of a request. Four times as many may be held of the requests, and of the answers,
@@ -48,23 +53,7 @@ class Traffic:
         self.answers = Held(most, most_each, "answers that were not read yet")
         self.counts = CallCounts()
         self.closed = False
-        self._count = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
-
-    def begin(self) -> None:
-        """A request has come."""
-        self._count += 1
-        self._idle.clear()
-
-    def end(self, *_: object) -> None:
-        """It has its answer, or will have none."""
-        self._count -= 1
-        if not self._count:
-            self._idle.set()
-
-    # For ``with``; other names of the same, since each call costs every request.
-    __enter__, __exit__ = begin, end
+        self.under_way = 0
 
     def hand_over(self, size: int, context: "grpc.aio.ServicerContext[Any, Any]") -> None:
         """A large answer is to go to its client, which may take its time.
@@ -73,13 +62,11 @@ class Traffic:
             QueueFullError: Too many do.
         """
         self.answers.hold(size, context)
-        self.begin()
-        context.add_done_callback(lambda _: self.end())  # type: ignore[arg-type]
+        self.under_way += 1
+        context.add_done_callback(self._taken)  # type: ignore[arg-type]
 
-    @property
-    def busy(self) -> bool:
-        """Whether a request is under way."""
-        return self._count > 0
+    def _taken(self, _: object) -> None:
+        self.under_way -= 1
 
     def close(self) -> None:
         """Let streams take no more requests. grpcio refuses new calls by itself."""
@@ -87,52 +74,63 @@ class Traffic:
 
     async def idle(self) -> None:
         """Wait until no request is under way, and none follows."""
-        while self.busy or not await self._settled():
-            await self._idle.wait()
+        quiet = False
+        while self.under_way or not quiet:
+            # Looked at now and then: an event would be set and cleared for each request.
+            quiet = not self.under_way
+            await asyncio.sleep(SETTLED)
 
-    async def _settled(self) -> bool:
-        await asyncio.sleep(SETTLED)
-        return not self.busy
+
+def of_messages(method: Method, request_type: type[Message]) -> WireMethod:
+    """A method that takes and gives bytes, from one that takes and gives messages.
+
+    Args:
+        method: The method.
+        request_type: The message it takes.
+    """
+    parse = request_type.FromString
+
+    async def answer(data: bytes, deadline: float | None) -> bytes:
+        return (await method(parse(data), deadline)).SerializeToString()
+
+    return answer
 
 
-def unary(
-    method: Method, request_type: type[Message], traffic: Traffic, name: str = ""
-) -> "grpc.RpcMethodHandler[bytes, bytes]":
+def unary(method: WireMethod, traffic: Traffic, name: str) -> "grpc.RpcMethodHandler[bytes, bytes]":
     """A handler for a method that takes one message and returns one.
 
     Args:
         method: The method. Errors of :mod:`serving.errors` become their status; any other is INTERNAL.
-        request_type: The message it takes.
         traffic: Told of each call.
-        name: The method's name as metrics call it, ``/service/method``; empty to leave it out of them.
+        name: The method's name as metrics call it, ``/service/method``.
     """
-    parse, counts = request_type.FromString, traffic.counts
+    calls = traffic.counts.of(name)
 
-    async def handle(data: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
+    async def handle(data: bytes, context: Context) -> bytes:
         start, code = monotonic(), "CANCELLED"
-        counts.started[name] += 1
-        with traffic:
-            try:
-                remaining = context.time_remaining()
-                deadline = None if remaining is None else start + remaining
-                if len(data) > LARGE:
-                    traffic.requests.hold(len(data), context)
-                answer = (await method(parse(data), deadline)).SerializeToString()
-                if len(answer) > LARGE:
-                    traffic.hand_over(len(answer), context)
-                code = "OK"
-            except Exception as error:
-                status = described(error)
-                code = status[0].name
-                # What grpcio makes of an error lives on for a while, and with it all that its frames hold.
-                error.__traceback__ = None
-                data = answer = b""
-                await context.abort(*status)
-                raise
-            else:
-                return answer
-            finally:
-                counts.ended(name, code, monotonic() - start)
+        calls.started += 1
+        traffic.under_way += 1
+        try:
+            left = context.time_remaining()
+            if len(data) > LARGE:
+                traffic.requests.hold(len(data), context)
+            answer = await method(data, None if left is None else start + left)
+            if len(answer) > LARGE:
+                traffic.hand_over(len(answer), context)
+            code = "OK"
+        except Exception as error:
+            status = described(error)
+            code = status[0].name
+            # What grpcio makes of an error lives on for a while, and with it all that its frames hold.
+            error.__traceback__ = None
+            data = answer = b""
+            await context.abort(*status)
+            raise
+        else:
+            return answer
+        finally:
+            calls.end(code, monotonic() - start)
+            traffic.under_way -= 1
 
     return grpc.unary_unary_rpc_method_handler(handle)
 
@@ -148,15 +146,13 @@ def stream(
         traffic: Told while a request is being answered; between requests a stream is idle.
         name: The method's name as metrics call it.
     """
-    parse, counts = request_type.FromString, traffic.counts
+    parse, calls = request_type.FromString, traffic.counts.of(name)
 
-    async def handle(
-        data: AsyncIterator[bytes], context: grpc.aio.ServicerContext[bytes, bytes]
-    ) -> AsyncIterator[bytes]:
+    async def handle(data: AsyncIterator[bytes], context: Context) -> AsyncIterator[bytes]:
         start, code = monotonic(), "CANCELLED"
-        counts.started[name] += 1
-        remaining = context.time_remaining()
-        deadline = None if remaining is None else start + remaining
+        calls.started += 1
+        left = context.time_remaining()
+        deadline = None if left is None else start + left
         under_way = UnderWay(traffic)
         try:
             async for answer in method((parse(each) async for each in under_way.requests(data)), deadline):
@@ -171,6 +167,6 @@ def stream(
             raise
         finally:
             under_way.end()
-            counts.ended(name, code, monotonic() - start)
+            calls.end(code, monotonic() - start)
 
     return grpc.stream_stream_rpc_method_handler(handle)

@@ -6,12 +6,14 @@ Each method translates, calls the dataplane, and translates back.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 
 from protos import open_inference_pb2 as pb
 from serving.dataplane.dataplane import DataPlane
+from serving.dataplane.messages import InferRequest, InferResult
 from serving.dataplane.shared_memory import SharedMemory
 from serving.rpc import translate
+from serving.rpc.repeats import Repeats
 from serving.rpc.request_log import log, logged
 from serving.rpc.status import described
 
@@ -32,6 +34,7 @@ class InferenceService:
     def __init__(self, plane: DataPlane, memory: SharedMemory) -> None:
         self._plane = plane
         self._memory = memory
+        self._repeats = Repeats()
 
     async def ServerLive(
         self, _request: pb.ServerLiveRequest, _deadline: float | None
@@ -68,11 +71,22 @@ class InferenceService:
     ) -> pb.ModelInferResponse:
         """Run a model."""
         asked = translate.to_infer_request(request, deadline, self._memory)
+        return translate.from_infer_result(await self._infer(asked, request.id), request, self._memory)
+
+    async def ModelInferWire(self, data: bytes, deadline: float | None) -> bytes:
+        """Run a model, from bytes to bytes: what was said before is not parsed again."""
+        repeat = self._repeats.find(data)
+        if repeat is not None:
+            return repeat.answer(await self._infer(repeat.asked(data, deadline)))
+        message = pb.ModelInferRequest.FromString(data)
+        answer = await self.ModelInfer(message, deadline)
+        self._repeats.learn(data, message)
+        return answer.SerializeToString()
+
+    def _infer(self, asked: InferRequest, request_id: str = "") -> Awaitable[InferResult]:
         if log.isEnabledFor(logging.INFO):
-            result = await logged(self._plane.infer, asked, request.id)
-        else:
-            result = await self._plane.infer(asked)
-        return translate.from_infer_result(result, request, self._memory)
+            return logged(self._plane.infer, asked, request_id)
+        return self._plane.infer(asked)
 
     async def ModelStreamInfer(
         self, requests: AsyncIterator[pb.ModelInferRequest], deadline: float | None

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
@@ -34,7 +34,7 @@ from serving.rpc import (
     tensorflow_prediction,
     tensorflow_session,
 )
-from serving.rpc.calls import Method, Traffic, stream, unary
+from serving.rpc.calls import Method, Traffic, of_messages, stream, unary
 from serving.rpc.connections import channel_options
 from serving.rpc.door import Door
 from serving.rpc.fleet import ADMINISTRATIVE, Fleet, forwarded
@@ -132,16 +132,21 @@ class Server:
         }
 
     def _handlers(self, service: ServiceDescriptor, parts: Sequence[object]) -> dict[str, Handler]:
-        """Handlers for the methods of a service, by path; those that none of its parts has are UNIMPLEMENTED."""
+        """Handlers for the methods of a service, by path; those that none of its parts has are UNIMPLEMENTED.
+
+        Of a method that a part also has with ``Wire`` behind its name, that one is taken: it works on bytes.
+        """
         handlers: dict[str, Handler] = {}
         for method in service.methods:
             name, request = f"/{service.full_name}/{method.name}", GetMessageClass(method.input_type)
-            found = next((getattr(part, method.name) for part in parts if hasattr(part, method.name)), None)
+            found, wire = _found(parts, method.name), _found(parts, f"{method.name}Wire")
             if method.client_streaming and found is not None:
                 handlers[name] = stream(found, request, self._traffic, name)
+            elif wire is not None:
+                handlers[name] = unary(wire, self._traffic, name)
             elif not method.client_streaming:
                 call = self._for_all(name, method, found or _unsupported(method.name), request)
-                handlers[name] = unary(call, request, self._traffic, name)
+                handlers[name] = unary(of_messages(call, request), self._traffic, name)
         return handlers
 
     def _for_all(self, name: str, method: MethodDescriptor, call: Method, request: type[Message]) -> Method:
@@ -248,7 +253,7 @@ class Server:
         await asyncio.wait(
             (idle, now), timeout=self._options.drain_seconds, return_when=asyncio.FIRST_COMPLETED
         )
-        answered = idle.done() or not self._traffic.busy
+        answered = idle.done() or not self._traffic.under_way
         idle.cancel()
         now.cancel()
         if answered:
@@ -298,6 +303,10 @@ async def serve(options: ServerOptions, announce: Callable[[str], None]) -> bool
     announce(f"Serving {models} model{'' if models == 1 else 's'} on {address}")
     await signals.stop.wait()
     return await server.stop(signals)
+
+
+def _found(parts: Sequence[object], name: str) -> Any:  # noqa: ANN401  a method of any signature
+    return next((getattr(part, name) for part in parts if hasattr(part, name)), None)
 
 
 def _unsupported(name: str) -> Method:

@@ -9,7 +9,7 @@ import grpc
 from google.protobuf.empty_pb2 import Empty
 
 from serving.errors import UnsupportedError
-from serving.rpc.calls import Traffic, unary
+from serving.rpc.calls import Traffic, of_messages, unary
 
 PATH = "/tensorflow.serving.SessionService/SessionRun"
 
@@ -21,7 +21,7 @@ def handler(traffic: Traffic) -> "grpc.RpcMethodHandler[bytes, bytes]":
         traffic: Told of each call.
     """
     # Any message can be read as an Empty: what is unknown is skipped.
-    return unary(_refuse, Empty, traffic)
+    return unary(of_messages(_refuse, Empty), traffic, PATH)
 
 
 async def _refuse(_request: Empty, _deadline: float | None) -> NoReturn:

@@ -72,13 +72,13 @@ class TokenCheck(grpc.aio.ServerInterceptor):
         status = described(error)
         # A name that a stranger made up is no name for metrics.
         name = method if method in NEEDED else ""
-        counts = self._counts
+        counts = self._counts.of(name)
 
         async def refuse(
             _requests: AsyncIterator[bytes], context: "grpc.aio.ServicerContext[bytes, bytes]"
         ) -> NoReturn:
-            counts.started[name] += 1
-            counts.ended(name, status[0].name, 0.0)
+            counts.started += 1
+            counts.end(status[0].name, 0.0)
             await context.abort(*status)
 
         # Of any method: a handler of streams does not wait for the request.

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from protos import open_inference_pb2 as pb
 from serving.dataplane.messages import InferRequest, InferResult, InputTensor, ModelMetadata, ServerMetadata
 from serving.dataplane.shared_memory import SharedMemory
@@ -42,21 +44,22 @@ def to_infer_request(
         ServingError: Typed elements came in a field of another datatype, a parameter is not understood, or a
             tensor in shared memory cannot be read.
     """
+    inputs, elsewhere = [], False
+    for each in message.inputs:
+        values = _values(each) if each.HasField("contents") else None
+        inputs.append(InputTensor(each.name, each.datatype, tuple(each.shape), values))
+        elsewhere = elsewhere or bool(each.parameters)
     request = InferRequest(
-        message.model_name,
-        message.model_version,
-        [InputTensor(each.name, each.datatype, tuple(each.shape), _values(each)) for each in message.inputs],
-        message.raw_input_contents,
-        tuple(each.name for each in message.outputs),
-        deadline,
+        message.model_name, message.model_version, inputs, message.raw_input_contents, (), deadline
     )
     if message.parameters:
         request.priority = parameters.priority(message.parameters)
         request.timeout = parameters.timeout(message.parameters)
         parameters.refuse_sequences(message.parameters)
-    if any(each.parameters for each in message.inputs):
+    if elsewhere:
         request.raw = _placed(message, memory)
-    if any(each.parameters for each in message.outputs):
+    if message.outputs:
+        request.outputs = tuple(each.name for each in message.outputs)
         request.classes = parameters.classes(message.outputs)
     return request
 
@@ -75,7 +78,9 @@ def from_infer_result(
         ServingError: An output cannot be put where the client wants it.
     """
     response = pb.ModelInferResponse(model_name=result.model, model_version=result.version, id=request.id)
-    places = {each.name: each.parameters for each in request.outputs if each.parameters}
+    places = {}
+    if request.outputs:
+        places = {each.name: each.parameters for each in request.outputs if each.parameters}
     for spec, array in zip(result.specs, result.arrays, strict=True):
         output = response.outputs.add(name=spec.name, datatype=spec.datatype, shape=array.shape)
         data = wire_form(array, spec.datatype)
@@ -109,9 +114,17 @@ def from_server_metadata(metadata: ServerMetadata) -> pb.ServerMetadataResponse:
 
 def wire_form(array: Array, datatype: str) -> bytes:
     """The little-endian row-major bytes of a tensor."""
+    view = wire_view(array, datatype)
+    return view if isinstance(view, bytes) else view.tobytes()
+
+
+def wire_view(array: Array, datatype: str) -> bytes | memoryview:
+    """Likewise, without a copy where that can be."""
     if datatype == BYTES:
         return pack_bytes(array)
-    return array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
+    if array.dtype.str[0] == ">":
+        array = array.astype(array.dtype.newbyteorder("<"))
+    return np.ascontiguousarray(array).data
 
 
 def _tensors(specs: Sequence[TensorSpec]) -> list[pb.ModelMetadataResponse.TensorMetadata]:
@@ -137,8 +150,6 @@ def _placed(message: pb.ModelInferRequest, memory: SharedMemory) -> list[bytes |
 
 
 def _values(tensor: pb.ModelInferRequest.InferInputTensor) -> Sequence[Any] | None:
-    if not tensor.HasField("contents"):
-        return None
     filled = {descriptor.name: values for descriptor, values in tensor.contents.ListFields()}
     if not filled:
         return None

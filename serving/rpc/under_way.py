@@ -44,7 +44,7 @@ class UnderWay:
                 return
             self._sizes.append(len(each))
             self._bytes += len(each)
-            self._traffic.begin()
+            self._traffic.under_way += 1
             yield each
             while self._full():
                 self._room.clear()
@@ -60,7 +60,7 @@ class UnderWay:
         """It is on its way."""
         self._bytes -= self._sizes.popleft()
         self._room.set()
-        self._traffic.end()
+        self._traffic.under_way -= 1
 
     def end(self) -> None:
         """Forget those that will have no answer."""

@@ -39,6 +39,10 @@ TINY = 1 << 20
 """Bytes of a model below which a second thread costs more than it brings."""
 
 
+_RUN_OPTIONS = onnxruntime.RunOptions()
+"""The defaults; made once, since onnxruntime would make them for each run."""
+
+
 class OnnxRuntime:
     """One ONNX model.
 
@@ -75,7 +79,7 @@ class OnnxRuntime:
         """Run the model once; see :class:`~serving.runtimes.runtime.Runtime`."""
         if self._strings:
             inputs = {**inputs, **{name: _decoded(inputs[name], name) for name in self._strings}}
-        results: list[Array] = self._run(outputs, inputs, None)
+        results: list[Array] = self._run(outputs, inputs, _RUN_OPTIONS)
         for at, array in enumerate(results):
             if array.dtype == np.object_:
                 results[at] = _encoded(array)

@@ -33,8 +33,12 @@ def run(model: LoadedModel, jobs: Sequence[Job]) -> None:
         run_alone(model, job)
 
 
-def run_alone(model: LoadedModel, job: Job) -> None:
-    """Give one job its results or its error."""
+def run_alone(model: LoadedModel, job: Job) -> Run:
+    """Give one job its results or its error.
+
+    Returns:
+        How long that took.
+    """
     start = perf_counter_ns()
     try:
         job.results = model.runtime.infer(job.inputs, job.outputs)
@@ -43,8 +47,9 @@ def run_alone(model: LoadedModel, job: Job) -> None:
     except Exception as error:
         log.exception("a model failed on a request")
         job.error = InternalError(f"{type(error).__name__}: {error}")
-    job.run = Run(job.rows, 0, perf_counter_ns() - start, 0)
-    model.statistics.ran(job.run)
+    took = job.run = Run(job.rows, 0, perf_counter_ns() - start, 0)
+    model.statistics.ran(took)
+    return took
 
 
 def _run_together(model: LoadedModel, jobs: Sequence[Job]) -> bool:

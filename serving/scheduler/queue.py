@@ -29,6 +29,9 @@ class Queue:
 
     Args:
         model: The model; its config decides.
+
+    Attributes:
+        count: How many wait.
     """
 
     def __init__(self, model: LoadedModel) -> None:
@@ -37,13 +40,13 @@ class Queue:
         levels = range(1, self._batching.levels + 1) if self._batching.levels else (0,)
         self._levels: dict[int, deque[Job]] = {level: deque() for level in levels}
         self._delayed: deque[Job] = deque()
-        self._count = 0
+        self.count = 0
         # Requests with a limited time are rare; without one nobody needs to look for those that waited too long.
         self._limited = 0
         self._each = model.pace.first if model.pace else 0.0
 
     def __len__(self) -> int:
-        return self._count
+        return self.count
 
     def add(self, job: Job) -> None:
         """Let a job wait.
@@ -63,7 +66,7 @@ class Queue:
         job.timeout = _timeout(job, policy)
         self._limited += job.timeout > 0
         waiting.append(job)
-        self._count += 1
+        self.count += 1
 
     def ran(self, jobs: int, seconds: float) -> None:
         """Learn from a run how long the next will take."""
@@ -75,7 +78,7 @@ class Queue:
         for waiting in (*self._levels.values(), self._delayed):
             if job in waiting:
                 waiting.remove(job)
-                self._count -= 1
+                self.count -= 1
                 self._limited -= job.timeout > 0
                 return
 
@@ -93,7 +96,7 @@ class Queue:
                     job.timeout = 0.0
                     self._delayed.append(job)
                     continue
-                self._count -= 1
+                self.count -= 1
                 text = f"the request waited longer than the {job.timeout * 1e6:.0f} microseconds it may"
                 job.error = DeadlineExceededError(f"{text}; allow more time or send fewer at once")
                 refused.append(job)
@@ -120,7 +123,7 @@ class Queue:
                 left = [job for job in waiting if id(job) not in chosen]
                 waiting.clear()
                 waiting.extend(left)
-        self._count -= len(taken)
+        self.count -= len(taken)
         self._limited -= sum(job.timeout > 0 for job in taken)
         return taken
 
@@ -169,14 +172,14 @@ class Queue:
     def _long(self, level: int, seconds: float) -> bool:
         """Whether those who are not behind a new job of this level need longer than that."""
         most = seconds * self._model.config.instances
-        if not most or self._each * self._count <= most or self._count < FEW:
+        if not most or self._each * self.count <= most or self.count < FEW:
             return False
         before = sum(len(waiting) for other, waiting in self._levels.items() if other <= level)
         return before >= FEW and self._each * before > most
 
     def _drain_time(self) -> float:
         """Seconds until the queue is half empty, as far as that can be told."""
-        needed = self._each * self._count / self._model.config.instances
+        needed = self._each * self.count / self._model.config.instances
         return min(10.0, max(0.01, needed / 2))
 
 

@@ -45,7 +45,7 @@ class Worker:
     @property
     def idle(self) -> bool:
         """Whether nothing runs and nothing waits."""
-        return not self._running and not self._queue
+        return not (self._running or self._queue.count)
 
     @property
     def pending(self) -> int:

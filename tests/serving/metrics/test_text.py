@@ -50,8 +50,9 @@ def test_each_family_has_help_type_and_a_sample_for_each_model(function_model):
 
 def test_names_cannot_break_out_of_their_label():
     counts = CallCounts()
-    counts.started['/a.Service/"} 1\n\\'] += 1
-    counts.ended("/a.Service/Method", "OK", 0.5)
+    counts.of('/a.Service/"} 1\n\\').started += 1
+    counts.of("/a.Service/Method").started += 1
+    counts.of("/a.Service/Method").end("OK", 0.5)
     lines = exposition(Plane(), counts).splitlines()
     assert r'grpc_server_started_total{grpc_service="a.Service",grpc_method="\"} 1\n\\"} 1' in lines
     method = 'grpc_service="a.Service",grpc_method="Method"'
