@@ -59,6 +59,9 @@ def parse_json(text: str) -> ModelConfig:
     except json_format.ParseError as error:
         raise ModelLoadError(f"the config that came is not valid: {error}") from error
     states = json.loads(text)
+    if not isinstance(states, dict):
+        # protobuf takes an empty list for an empty message.
+        raise ModelLoadError("the config that came is not valid: it is no JSON object")
     return to_model_config(message, states_batch="max_batch_size" in states or "maxBatchSize" in states)
 
 
@@ -230,6 +233,8 @@ def _described(spec: TensorSpec, model: LoadedModel) -> dict[str, Any]:
 
 
 def _datatype(described: pb.ModelInput | pb.ModelOutput | pb.ModelWarmup.Input) -> str:
+    if described.data_type not in pb.DataType.values():
+        raise ModelLoadError(f"its config has the data_type {described.data_type}, which does not exist")
     name = pb.DataType.Name(described.data_type).removeprefix("TYPE_")
     return BYTES if name == "STRING" else name
 

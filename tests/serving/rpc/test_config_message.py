@@ -173,3 +173,17 @@ def test_a_model_without_a_config_tells_that_it_is_batched(function_model):
     fixed = config_message.from_loaded_model(function_model(None, max_batch_size=0))
     assert not fixed.HasField("dynamic_batching")
     assert [list(each.dims) for each in fixed.input] == [[-1, 2]]
+
+
+@pytest.mark.parametrize("field", ["input", "output"])
+def test_a_datatype_that_does_not_exist_is_refused(field):
+    with pytest.raises(ModelLoadError, match="data_type 63, which does not exist"):
+        config_message.parse_json(f'{{"{field}": [{{"name": "x", "data_type": 63, "dims": [3]}}]}}')
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", "null", "0", '"x"', "", "[" * 5000, '{"a":' * 5000, '{"max_batch_size": 1e400}']
+)
+def test_json_that_is_no_config_is_refused(text):
+    with pytest.raises(ModelLoadError, match="the config that came is not valid"):
+        config_message.parse_json(text)
