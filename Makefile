@@ -9,7 +9,7 @@ FOREIGN := .foreign-models
 SEED    ?= 1
 COUNT   ?= 20000
 
-.PHONY: demo test test-all lint protos train lock docs parity bench bench-overload bench-memory fuzz-archive clients ray foreign-models wheel test-image clean
+.PHONY: demo test test-all lint protos train lock docs parity bench bench-overload bench-memory fuzz-archive fuzz-wire clients ray foreign-models wheel test-image clean
 
 $(STAMP): requirements/dev.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -71,6 +71,9 @@ lock: $(STAMP)  ## pin every dependency again, with hashes
 
 fuzz-archive: $(STAMP)  ## mutated model files, many (COUNT, SEED)
 	PYTHONPATH=. $(BIN)/python tests/security/fuzz_archive.py --cases $(COUNT) --seed $(SEED)
+
+fuzz-wire: $(STAMP)  ## mutated messages and connections to a live server, many (COUNT, SEED)
+	PYTHONPATH=. $(BIN)/python tests/security/fuzz_wire/run.py --messages $(COUNT) --seed $(SEED)
 
 bench: $(STAMP)  ## our server against a bare one, and batching (needs h2load, from Debian's nghttp2-client)
 	$(BIN)/python benchmarks/rpc.py

@@ -4,12 +4,13 @@ import functools
 import random
 from dataclasses import dataclass
 from itertools import accumulate
+from pathlib import Path
 
 import fields
 import octets
 import sessions
 import valid
-from valid import STREAM, Seed
+from valid import METHODS, STREAM, Seed
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,20 @@ class Case:
     method: str
     payloads: tuple[bytes, ...]
     readable: bool
+
+
+CORPUS = Path(__file__).parents[1] / "wire_corpus"
+"""Messages that something once went wrong with, or could: a file each, in a folder for its method."""
+
+
+def corpus() -> list[Case]:
+    """The messages that are kept, with numbers below 0. Those in ``connection`` are bytes of whole connections."""
+    files = sorted(each for each in CORPUS.rglob("*") if each.is_file())
+    made = []
+    for number, file in enumerate(files, start=-len(files)):
+        method = METHODS.get(file.parent.name, "")
+        made.append(Case(number, method, (file.read_bytes(),), readable=False))
+    return made
 
 
 @functools.cache

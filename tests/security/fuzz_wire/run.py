@@ -21,7 +21,7 @@ from pathlib import Path
 
 import grpc
 import numpy as np
-from cases import Case, case
+from cases import Case, case, corpus
 from judge import finding, stream_finding
 from target import Target, Use
 from valid import INFERENCE, STREAM, Question, questions
@@ -84,6 +84,7 @@ class Fuzzer:
         if self.options.only is not None:
             await self._group([case(self.options.seed, self.options.only)])
             return
+        await self._group(corpus())
         number = self.options.first
         groups = 0
         while (

@@ -21,6 +21,15 @@ INFERENCE, PREDICTION, MODELS = (
     "/tensorflow.serving.ModelService/",
 )
 STREAM = INFERENCE + "ModelStreamInfer"
+METHODS = {
+    "infer": INFERENCE + "ModelInfer",
+    "stream": STREAM,
+    "load": INFERENCE + "RepositoryModelLoad",
+    "shared_memory": INFERENCE + "SystemSharedMemoryRegister",
+    "predict": PREDICTION + "Predict",
+    "metadata": PREDICTION + "GetModelMetadata",
+}
+"""The folders of the corpus."""
 
 TENSOR = {"data_type": "TYPE_FP32", "dims": [3]}
 X = {"name": "x", **TENSOR}

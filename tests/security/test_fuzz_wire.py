@@ -1,0 +1,39 @@
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+SCRIPT = HERE / "fuzz_wire" / "run.py"
+CORPUS = HERE / "wire_corpus"
+
+
+def counted(line):
+    return {
+        what: int(number.replace(",", "")) for number, what in re.findall(r"(\d[\d,]*) ([A-Za-z_ ]+)", line)
+    }
+
+
+@pytest.mark.slow
+def test_mutated_messages_are_answered_with_a_designed_status_and_harm_nobody(tmp_path):
+    """The bounded run: what is kept, and then the same cases each time. ``make fuzz-wire`` runs many more."""
+    command = [sys.executable, str(SCRIPT), "--messages", "6000", "--seed", "7", "--keep", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    tally = counted(done.stdout.splitlines()[-2])
+    assert {"OK", "INVALID_ARGUMENT", "NOT_FOUND", "UNIMPLEMENTED", "UNAVAILABLE"} <= set(tally)
+    # A fuzzer whose messages are all refused at the door finds nothing.
+    assert min(tally[each] for each in ("OK", "streams", "connections", "questions")) > 30
+    assert tally["messages"] >= 6000
+    assert not list(tmp_path.iterdir())
+
+
+def test_every_kept_message_is_small_and_belongs_to_a_method():
+    files = [each for each in CORPUS.rglob("*") if each.is_file()]
+    assert len(files) > 20
+    assert sum(each.stat().st_size for each in files) < 64 * 1024
+    assert {each.parent.name for each in files} == {
+        "connection", "infer", "load", "metadata", "predict", "shared_memory", "stream"
+    }  # fmt: skip
