@@ -8,7 +8,7 @@ from serving.errors import DeadlineExceededError, InternalError
 from serving.repository.config import Batching
 from serving.repository.warmup import Pace
 from serving.scheduler.job import Job
-from serving.scheduler.scheduler import BETRAYAL, HOP, Scheduler, inline_rows
+from serving.scheduler.scheduler import BETRAYAL, GAIN, HOP, Scheduler, inline_rows
 
 
 def job(rows=1, deadline=None):
@@ -93,6 +93,48 @@ def test_a_fast_request_queues_behind_a_running_one(function_model, scheduler):
     leave.set()
     assert scheduler.delivered.acquire(timeout=10)
     assert scheduler.delivered.acquire(timeout=10)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The time by which a lane judges how closely requests follow each other."""
+    now = [100.0]
+    monkeypatch.setattr("serving.scheduler.scheduler.monotonic", lambda: now[0])
+    return now
+
+
+def test_requests_that_follow_each_other_closely_go_where_they_can_share_a_run(
+    function_model, scheduler, clock
+):
+    model, _ = thread_of(function_model, pace=Pace(HOP, HOP / 100))
+    lane = scheduler.lane(model)
+    assert lane.submit(job())
+    clock[0] += HOP / 2
+    assert not lane.submit(job())
+    assert scheduler.delivered.acquire(timeout=10)
+    clock[0] += 2 * HOP
+    until = time.monotonic() + 10
+    while not lane._worker.idle:
+        assert time.monotonic() < until
+    assert lane.submit(job())
+
+
+@pytest.mark.parametrize(
+    ("pace", "config"),
+    [
+        (Pace(GAIN / 2, GAIN / 50), {}),  # a batch saves less than the hop costs
+        (Pace(HOP, 0.9 * HOP), {}),  # likewise
+        (Pace(HOP, HOP / 100), {"max_batch_size": 1}),  # there are no batches
+    ],
+)
+def test_where_a_batch_saves_nothing_close_requests_run_at_once(
+    function_model, scheduler, clock, pace, config
+):
+    model, threads = thread_of(function_model, pace=pace, **config)
+    lane = scheduler.lane(model)
+    assert all(lane.submit(job()) for _ in range(3))
+    assert threads == [threading.current_thread()] * 3
+    assert clock == [100.0]
 
 
 def test_a_model_that_is_slower_than_promised_gets_a_thread(function_model, scheduler):
