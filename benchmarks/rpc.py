@@ -3,7 +3,7 @@
     python benchmarks/rpc.py [--rounds 9] [--seconds 1]
 
 The two take turns, since a machine's speed drifts; the ratio of each round counts, and the median of those is shown.
-On a machine that does other things besides, look at the processor time of a request: theirs over ours.
+On a machine that does other things besides, look at the processor time of a request.
 """
 
 import argparse
@@ -29,8 +29,10 @@ def main() -> None:
         body = request("small", SIZES[0])
         bare_server = str(Path(__file__).with_name("bare_server.py"))
         with plainserve(folder / "models") as ours, process(bare_server, str(SIZES[-1])) as bare:
-            print("| connections | bare grpcio | plainserve | requests/s (quartiles) | processor time |")
-            print("|---|---|---|---|---|")
+            print(
+                "| connections | bare | plainserve | requests/s (quartiles) | processor: bare | plainserve |"
+            )
+            print("|---|---|---|---|---|---|")
             for connections in CONNECTIONS:
                 loads = [
                     [
@@ -45,9 +47,12 @@ def main() -> None:
 def _row(connections: int, loads: list[list[Load]]) -> str:
     """One row of the table, from what the bare server and ours did in each round."""
     low, middle, high = quantiles([ours.rate / bare.rate for bare, ours in loads], n=4)
-    cpu = median(bare.cpu / ours.cpu for bare, ours in loads)
+    bare_cpu, our_cpu = (median(each.cpu for each in side) * 1e6 for side in zip(*loads, strict=True))
     rates = " | ".join(f"{median(each.rate for each in side):,.0f}/s" for side in zip(*loads, strict=True))
-    return f"| {connections} | {rates} | {middle:.0%} ({low:.0%} to {high:.0%}) | {cpu:.0%} |"
+    return (
+        f"| {connections} | {rates} | {middle:.0%} ({low:.0%} to {high:.0%}) "
+        f"| {bare_cpu:.0f} us | {our_cpu:.0f} us |"
+    )
 
 
 if __name__ == "__main__":
