@@ -1,3 +1,4 @@
+import os
 import re
 import subprocess
 import sys
@@ -37,3 +38,23 @@ def test_every_kept_message_is_small_and_belongs_to_a_method():
     assert {each.parent.name for each in files} == {
         "connection", "infer", "load", "metadata", "predict", "shared_memory", "stream"
     }  # fmt: skip
+
+
+def test_a_case_is_decided_by_its_seed_and_its_number_alone():
+    code = (
+        "import hashlib, cases\n"
+        "made = [cases.case(3, number) for number in range(400)]\n"
+        "print(hashlib.sha256(repr([(each.method, each.payloads) for each in made]).encode()).hexdigest())"
+    )
+    environment = {**os.environ, "PYTHONPATH": f"{HERE.parents[1]}:{SCRIPT.parent}"}
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**environment, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in "12"
+    }
+    assert len(digests) == 1

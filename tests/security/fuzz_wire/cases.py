@@ -81,8 +81,8 @@ def _chosen(chance: random.Random) -> Seed:
 
 def _fields(origin: Seed, chance: random.Random) -> bytes:
     if chance.random() < 0.05:
-        return origin.message.SerializeToString()
-    return fields.mutated(origin.message, chance).SerializeToString()
+        return origin.message.SerializeToString(deterministic=True)
+    return fields.mutated(origin.message, chance).SerializeToString(deterministic=True)
 
 
 def _stream(number: int, chance: random.Random) -> Case:

@@ -45,6 +45,9 @@ JSON = [
     '{"max_batch_size": 1e400}',
 ]
 
+LARGEST = 4 << 20
+"""Bytes of a message above which a mutation is given up."""
+
 LARGE = 100
 """Elements above this many bytes are not repeated thousands of times: the limit of a message is tested elsewhere."""
 
@@ -63,6 +66,8 @@ def mutated(message: Message, chance: random.Random) -> Message:
     made.CopyFrom(message)
     for _ in range(chance.choice((1, 1, 1, 2, 3, 6))):
         _change(made, chance)
+        if made.ByteSize() > LARGEST:
+            return message
     return made
 
 
@@ -100,7 +105,7 @@ def _messages(message: Message, field: FieldDescriptor, *, entries: bool) -> Ite
         return []
     value = getattr(message, field.name)
     if entries:
-        return [each for each in value.values() if isinstance(each, Message)]
+        return [value[key] for key in _keys(value) if isinstance(value[key], Message)]
     if field.is_repeated:
         return list(value)
     return [value] if message.HasField(field.name) else []
@@ -145,7 +150,7 @@ def _change_messages(values: Any, kind: int, chance: random.Random) -> None:
 
 def _change_map(entries: Any, field: FieldDescriptor, chance: random.Random) -> None:
     key_field, value_field = (field.message_type.fields_by_name[name] for name in ("key", "value"))
-    keys = list(entries)
+    keys = _keys(entries)
     if keys and chance.random() < 0.3:
         del entries[chance.choice(keys)]
         return
@@ -159,6 +164,11 @@ def _change_map(entries: Any, field: FieldDescriptor, chance: random.Random) -> 
         if keys and chance.random() < 0.5:
             value.CopyFrom(entries[keys[0]])
         _change(value, chance)
+
+
+def _keys(entries: Any) -> list[Any]:
+    """The keys of a map, in an order that is the same in every process."""
+    return sorted(entries, key=repr)
 
 
 def _value(field: FieldDescriptor, before: Any, chance: random.Random) -> Any:

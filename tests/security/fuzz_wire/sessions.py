@@ -60,7 +60,7 @@ def session(calls: list[Seed], chance: random.Random) -> bytes:
 
 
 def _call(stream: int, seed: Seed, chance: random.Random) -> list[Frame]:
-    path, data, more = seed.method, seed.message.SerializeToString(), []
+    path, data, more = seed.method, seed.message.SerializeToString(deterministic=True), []
     odd = chance.randrange(12)
     prefix: dict[str, int] = {}
     if odd == 0:
@@ -70,9 +70,7 @@ def _call(stream: int, seed: Seed, chance: random.Random) -> list[Frame]:
     elif odd == 1:
         prefix["compressed"] = chance.choice((1, 1, 2, 255))
         more.append(("grpc-encoding", chance.choice(ENCODINGS)))
-        data = chance.choice(
-            (gzip.compress(data), gzip.compress(bytes(10**6)), gzip.compress(data)[:-9], data)
-        )
+        data = chance.choice((_packed(data), _packed(bytes(10**6)), _packed(data)[:-9], data))
     elif odd == 2:
         more.append(("grpc-timeout", chance.choice(TIMES)))
     elif odd == 3:
@@ -85,6 +83,11 @@ def _call(stream: int, seed: Seed, chance: random.Random) -> list[Frame]:
     elif odd == 6:
         frames[1:] = _pieces(frames[1], chance)
     return frames
+
+
+def _packed(data: bytes) -> bytes:
+    """The same bytes at any time of day."""
+    return gzip.compress(data, mtime=0)
 
 
 def _pieces(frame: Frame, chance: random.Random) -> list[Frame]:

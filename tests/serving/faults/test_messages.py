@@ -178,7 +178,7 @@ def test_the_limit_of_a_message_holds_after_it_is_unpacked(repository, onnx_mode
     repository.onnx("affine", onnx_models.affine(), 2)
     server = start_server(repository.root, "--max-message-size", "1")
     with grpc.insecure_channel(server.address, options=[("grpc.max_send_message_length", -1)]) as channel:
-        bomb = request(raw=bytes(200 * MEBIBYTE)).SerializeToString()
+        bomb = request(raw=bytes(150 * MEBIBYTE)).SerializeToString()
         with pytest.raises(grpc.RpcError) as error:
             channel.unary_unary(INFER)(bomb, timeout=60, compression=grpc.Compression.Gzip)
         assert error.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
