@@ -16,9 +16,12 @@ from serving.rpc.status import described
 Handler: TypeAlias = "grpc.RpcMethodHandler[bytes, bytes]"
 
 QUIET = 0.02
-"""Seconds without a refusal after which nobody is thought to ask any more."""
+"""Seconds without a refusal after which nobody is thought to ask."""
 
-PATIENCE = 0.5
+QUIET_AGAIN = 0.2
+"""Likewise where somebody did: others may have heard of nothing yet."""
+
+PATIENCE = 1.0
 """Most seconds to wait for that: some clients never learn."""
 
 
@@ -51,7 +54,7 @@ class Methods(grpc.GenericRpcHandler):
         until, before = asyncio.get_running_loop().time() + PATIENCE, -1
         while self._refused != before and asyncio.get_running_loop().time() < until:
             before = self._refused
-            await asyncio.sleep(QUIET)
+            await asyncio.sleep(QUIET_AGAIN if before else QUIET)
 
     async def _refuse(self, _data: object, context: "grpc.aio.ServicerContext[Any, Any]") -> None:
         self._refused += 1

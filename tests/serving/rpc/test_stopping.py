@@ -1,8 +1,8 @@
 """From the first signal to the last answer."""
 
 import asyncio
+import re
 import signal
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -166,31 +166,18 @@ def test_idle_streams_and_watchers_do_not_hold_the_end_up(repository, onnx_model
     asyncio.run(run())
 
 
-class Clients:
-    """Threads that ask without a pause until they are refused, each on a connection of its own."""
-
-    def __init__(self, address, count):
-        self.address, self.outcomes = address, []
-        self._threads = [threading.Thread(target=self._ask, args=(value,)) for value in range(count)]
-        for each in self._threads:
-            each.start()
-
-    def _ask(self, value):
-        options = [("grpc.use_local_subchannel_pool", 1)]
-        with grpc.insecure_channel(self.address, options) as channel:
-            stub = GRPCInferenceServiceStub(channel)
-            while True:
-                try:
-                    answer = stub.ModelInfer(affine(value), timeout=30)
-                except grpc.RpcError as error:
-                    self.outcomes.append(error.code())
-                    return
-                y = np.frombuffer(answer.raw_output_contents[0], np.float32).tolist()
-                self.outcomes.append(y == [2 * value + 1] * 3)
-
-    def join(self):
-        for each in self._threads:
-            each.join(60)
+async def ask_until_refused(address, value):
+    """A client on a connection of its own that asks without a pause; what each of its calls came to."""
+    outcomes, x = [], affine(value)
+    async with grpc.aio.insecure_channel(address, [("grpc.use_local_subchannel_pool", 1)]) as channel:
+        stub = GRPCInferenceServiceStub(channel)
+        while True:
+            try:
+                answer = await stub.ModelInfer(x, timeout=60)
+            except grpc.aio.AioRpcError as error:
+                return [*outcomes, f"{error.code().name}: {error.details()}"]
+            y = np.frombuffer(answer.raw_output_contents[0], np.float32).tolist()
+            outcomes.append(y == [2 * value + 1] * 3)
 
 
 def test_under_load_every_accepted_request_is_answered(repository, onnx_models):
@@ -198,14 +185,45 @@ def test_under_load_every_accepted_request_is_answered(repository, onnx_models):
 
     async def run():
         async with serving(repository.root, lame_duck_seconds=0.2) as (server, address, _):
-            clients = await asyncio.to_thread(Clients, address, 16)
-            await asyncio.sleep(0.5)
+            clients = [asyncio.create_task(ask_until_refused(address, value)) for value in range(16)]
+            await asyncio.sleep(0.3)
             assert await asyncio.wait_for(server.stop(Signals()), 30)
-            await asyncio.to_thread(clients.join)
-            return clients.outcomes, dict(server._traffic.counts.called())
+            outcomes = [each for client in clients for each in await client]
+            return outcomes, await server.metrics()
 
-    outcomes, called = asyncio.run(run())
-    assert called["/inference.GRPCInferenceService/ModelInfer"].codes == {"OK": outcomes.count(True)}
-    # The rest never got as far as a handler, and each client may safely ask another server.
-    assert outcomes.count(grpc.StatusCode.UNAVAILABLE) == 16
-    assert len(outcomes) == outcomes.count(True) + 16
+    outcomes, metrics = asyncio.run(run())
+    pattern = r'grpc_server_handled_total\{.*grpc_method="ModelInfer",grpc_code="(\w+)"\} (\d+)'
+    assert re.findall(pattern, metrics) == [("OK", str(outcomes.count(True)))]
+    check_refusals(outcomes, 16)
+
+
+def check_refusals(outcomes, clients):
+    """Each client had right answers, and then one refusal that says to ask another server."""
+    assert outcomes.count(False) == 0
+    refusals = [each for each in outcomes if each is not True]
+    assert len(refusals) == clients
+    told = [each for each in refusals if each.startswith("UNAVAILABLE: the server is stopping")]
+    # Who comes only after the end finds nobody. A call that was taken and dropped would say something else.
+    late = [each for each in refusals if each.startswith("UNAVAILABLE: failed to connect")]
+    assert len(told) + len(late) == clients, set(refusals)
+    assert len(told) > clients / 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("repetition", range(20))
+def test_sigterm_under_sixty_four_connections_fails_no_accepted_request(
+    repository, onnx_models, start_server, repetition
+):
+    repository.onnx("affine", onnx_models.affine())
+    server = start_server(repository.root, "--lame-duck-seconds", "0.1")
+
+    async def run():
+        clients = [asyncio.create_task(ask_until_refused(server.address, value)) for value in range(64)]
+        await asyncio.sleep(0.5 + repetition / 100)
+        server.terminate()
+        return [each for client in clients for each in await client]
+
+    outcomes = asyncio.run(run())
+    assert server.wait()[0] == 0
+    assert outcomes.count(True) > 0
+    check_refusals(outcomes, 64)
