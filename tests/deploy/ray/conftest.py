@@ -247,12 +247,16 @@ def running(root, cluster):
         root / "tests" / "deploy" / "ray" / "watch.py",
         f"{HEAD}:{cluster.gcs}",
     ]
-    lines = ["0"]
+    counts = [0]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=cluster.environment, text=True
     ) as process:
-        reader = threading.Thread(target=lambda: lines.extend(process.stdout))
+
+        def read():
+            counts.extend(int(line.split()[1]) for line in process.stdout if line.startswith("running "))
+
+        reader = threading.Thread(target=read)
         reader.start()
-        yield lambda: int(lines[-1])
+        yield lambda: counts[-1]
         process.kill()
         reader.join()

@@ -1,6 +1,6 @@
-"""Run in Ray's environment: how many replicas can answer, on stdout, a line each time that changes, until killed.
+"""Run in Ray's environment: how many replicas can answer, ``running N`` on stdout when that changes, until killed.
 
-The argument is the cluster's address.
+Ray writes lines of its own there. The argument is the cluster's address.
 """
 
 import sys
@@ -18,6 +18,6 @@ while True:
     )
     running = states.get("RUNNING", 0)
     if running != last:
-        print(running, flush=True)  # noqa: T201  read by the test
+        print("running", running, flush=True)  # noqa: T201  read by the test
         last = running
     time.sleep(0.1)
