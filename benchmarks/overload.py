@@ -23,7 +23,7 @@ from serving_load import INFER, Server, add_model, mlp, plainserve, request
 WIDTH = 3072
 CONNECTIONS = 8
 QUEUE_BOUND = 1.0
-"""Seconds; serving.repository.config.QUEUE_SECONDS."""
+"""Seconds that nobody is to wait longer than; serving.repository.config.QUEUE_SECONDS is to see to it."""
 
 DEADLINE = 20.0
 HINT = "grpc-retry-pushback-ms"

@@ -15,8 +15,8 @@ DERIVED_BATCH = 64
 QUEUE_SIZE = 1024
 """Most requests that may wait for a model, when its owner did not say."""
 
-QUEUE_SECONDS = 1.0
-"""Most seconds that those who wait are to need together, likewise."""
+QUEUE_SECONDS = 0.8
+"""Most seconds that those who wait are expected to need together, likewise: so that nobody waits for a whole one."""
 
 
 @dataclass(frozen=True, slots=True)
