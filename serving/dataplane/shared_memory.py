@@ -19,6 +19,9 @@ log = logging.getLogger(__name__)
 
 FOLDER = Path("/dev/shm")  # noqa: S108  where POSIX shared memory is
 
+MOST = 256
+"""Regions at a time: each holds a file open, and a process has only so many."""
+
 
 @dataclass(frozen=True, slots=True)
 class Region:
@@ -64,6 +67,10 @@ class SharedMemory:
             raise InvalidInputError(f"the region '{name}' is registered already; unregister it first")
         if not name or size < 1:
             raise InvalidInputError("a region needs a name and at least one byte")
+        if len(self._regions) >= MOST:
+            raise InvalidInputError(
+                f"{MOST} regions are registered, and no more may be; unregister some first"
+            )
         file = self._open(key)
         found = os.fstat(file)
         if not stat.S_ISREG(found.st_mode) or offset + size > found.st_size:

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from serving.dataplane.shared_memory import SharedMemory
+from serving.dataplane.shared_memory import MOST, SharedMemory
 from serving.errors import InvalidInputError, ModelNotFoundError, PermissionDeniedError
 
 
@@ -146,3 +146,12 @@ def test_a_region_whose_file_is_gone_is_left_out_and_one_of_another_file_shows(m
     assert [each["name"] for each in other.regions()] == ["again"]
     assert other.regions()[0] not in memory.regions()
     other.close()
+
+
+def test_no_more_regions_are_registered_than_files_allow(memory):
+    for number in range(MOST):
+        memory.register(f"r{number}", "/block", 0, 32)
+    with pytest.raises(InvalidInputError, match="no more may be; unregister some first"):
+        memory.register("one more", "/block", 0, 32)
+    memory.unregister("r0")
+    memory.register("one more", "/block", 0, 32)
