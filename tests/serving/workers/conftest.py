@@ -132,10 +132,10 @@ class Load:
         self.end = False
 
     async def run(self, meanwhile):
-        """Ask until ``meanwhile``, a coroutine function, returns."""
+        """Ask until ``meanwhile``, a coroutine function that is given the load, returns."""
         tasks = [asyncio.create_task(self._ask(number)) for number in range(self.clients)]
         try:
-            return await meanwhile()
+            return await meanwhile(self)
         finally:
             self.end = True
             await asyncio.gather(*tasks)
@@ -153,6 +153,12 @@ class Load:
                 except grpc.aio.AioRpcError as error:
                     self.failed[request_id] = error.code().name, error.details(), time.monotonic()
                     await asyncio.sleep(0.05)
+
+    async def more(self, count=500):
+        """Wait until so many more requests were answered."""
+        before = len(self.answered)
+        while len(self.answered) < before + count:  # noqa: ASYNC110  a poll costs less than telling of each answer
+            await asyncio.sleep(0.01)
 
     def codes(self):
         return Counter(code for code, _, _ in self.failed.values())

@@ -58,14 +58,14 @@ def test_a_killed_worker_costs_only_its_own_requests_and_is_replaced(affine, sta
     fleet = start_fleet(affine)
     gone, _ = fleet.workers()
 
-    async def kill():
-        await asyncio.sleep(0.7)
+    async def kill(load):
+        await load.more()
         held = len(fleet.connections(gone))
         killed = time.monotonic()
         os.kill(gone, signal.SIGKILL)
         (new,) = await asyncio.to_thread(fleet.replacement, gone)
         took = time.monotonic() - killed
-        await asyncio.sleep(0.7)
+        await load.more()
         return held, killed, took, new
 
     load, (held, killed, took, new) = put_load(fleet.address, kill)

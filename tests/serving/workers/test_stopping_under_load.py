@@ -13,6 +13,8 @@ from threading import Thread
 
 import pytest
 
+ANSWERED = re.compile(r"INFO: request request_id=(\S+) .* code=OK ")
+
 
 def stop_under_load(server, put_load):
     """Give the load, the ids of the requests that the server answered, and how it ended."""
@@ -20,25 +22,23 @@ def stop_under_load(server, put_load):
     reader = Thread(target=lambda: logged.extend(server.process.stderr))
     reader.start()
 
-    async def stop():
-        await asyncio.sleep(0.8)
+    async def stop(load):
+        await load.more()
         server.terminate(signal.SIGTERM)
         await asyncio.to_thread(server.process.wait, 60)
         await asyncio.sleep(0.2)
 
     load, _ = put_load(server.address, stop)
     reader.join(20)
-    requests = [line for line in logged if "INFO: request " in line]
-    assert logged == requests
-    ids = [re.search(r"request_id=(\S+) .*code=OK", line)[1] for line in requests]
-    return load, ids
+    others = [line for line in logged if not ANSWERED.match(line)]
+    assert others == [], "nothing but answered requests"
+    return load, [ANSWERED.match(line)[1] for line in logged]
 
 
 def check(server, put_load):
     load, ids = stop_under_load(server, put_load)
     assert server.process.returncode == 0
     assert set(load.codes()) == {"UNAVAILABLE"}, "clients that go on asking are told to go elsewhere"
-    assert len(load.answered) > 300, "there was a load"
     assert sorted(ids) == sorted(load.answered), "what was accepted was answered, once, and arrived"
 
 
