@@ -130,7 +130,7 @@ class Crew:
         missing = _missing(standing, self.standing)
         if missing and self.members:
             raise UnfitError(f"cannot serve {', '.join(missing)}, which the other workers serve")
-        log.warning("the repository changed since the models were loaded; all workers look at what changed")
+        log.warning("files of models or of shared memory have changed; all workers look at them again")
         await self._settle(dict.fromkeys(self.members, self.standing), standing)
 
     async def _settle(self, standings: Mapping[WorkerProcess, JsonObject], standing: JsonObject) -> None:

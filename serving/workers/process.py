@@ -62,7 +62,11 @@ class WorkerProcess:
                 # It finds its modules where we found ours, and in no other folder.
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             )
-        return cls(index, process, await Link.over(ours, handlers))
+        try:
+            return cls(index, process, await Link.over(ours, handlers))
+        except asyncio.CancelledError:
+            process.kill()
+            raise
 
     @property
     def pid(self) -> int:

@@ -125,11 +125,15 @@ class Supervisor:
             Whether each of them had answered what it accepted.
         """
         left = [*self._processes]
+        for each in left:
+            if each.listening is None:
+                each.signal()
         if left and patience:
             await asyncio.wait([each.ended for each in left], timeout=patience)
         for each in left:
             each.signal()
-        return all([await each.wait() == 0 for each in left])
+        codes = {each: await each.wait() for each in left}
+        return not any(codes[each] for each in left if each.listening is not None)
 
     async def _bring_up(self, index: int) -> WorkerProcess:
         """Start a worker and let it listen."""
@@ -243,8 +247,9 @@ async def supervise(plan: Plan, announce: Callable[[str], None]) -> bool:
             if not stop.is_set():
                 models = await starting
                 announce(f"Serving {models} model{'' if models == 1 else 's'} on {_shown(held, plan.host)}")
-            await stop.wait()
+                await stop.wait()
             starting.cancel()
+            await asyncio.gather(starting, return_exceptions=True)
             return await supervisor.end(plan.stop_seconds + MARGIN)
         finally:
             metrics.close()

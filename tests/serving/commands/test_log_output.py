@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from serving.commands.log_output import JsonFormatter, TextFormatter
+from serving.commands.log_output import JsonFormatter, TextFormatter, set_up
 
 
 def record(message, *, fields=None, exc_info=None):
@@ -46,3 +46,13 @@ def test_a_field_cannot_pass_for_something_else(value):
     line = TextFormatter().format(record("request", fields={"request_id": value}))
     assert line == f"INFO: request request_id={value!r}"
     assert line.isprintable()
+
+
+def test_an_entry_of_one_of_several_processes_says_of_which(monkeypatch, capsys):
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", [])
+    monkeypatch.setattr(logging.getLogger("serving"), "level", logging.WARNING)
+    set_up("text", "warning", worker=3)
+    logging.getLogger("serving.x").warning("here", extra={"fields": {"a": 1}})
+    logging.getLogger("serving.x").warning("there")
+    assert capsys.readouterr().err == "WARNING: here a=1 worker=3\nWARNING: there worker=3\n"

@@ -121,13 +121,15 @@ def infer_request(model="affine", request_id=""):
 class Load:
     """Clients that each have a connection and ask again as soon as they are answered.
 
+    Patient ones ask when they have a connection; others fail at once if they have just failed to get one.
+
     Attributes:
         answered: The ids of the requests that were answered.
         failed: Of each other, its status code, the text with it, and when it came.
     """
 
-    def __init__(self, address, clients):
-        self.address, self.clients = address, clients
+    def __init__(self, address, clients, patient):
+        self.address, self.clients, self.patient = address, clients, patient
         self.answered, self.failed = set(), {}
         self.end = False
 
@@ -148,7 +150,8 @@ class Load:
                     return
                 request_id = f"{client}-{number}"
                 try:
-                    await call(infer_request(request_id=request_id).SerializeToString(), timeout=60)
+                    data = infer_request(request_id=request_id).SerializeToString()
+                    await call(data, timeout=60, wait_for_ready=self.patient)
                     self.answered.add(request_id)
                 except grpc.aio.AioRpcError as error:
                     self.failed[request_id] = error.code().name, error.details(), time.monotonic()
@@ -168,8 +171,8 @@ class Load:
 def put_load():
     """Let clients ask while a coroutine function runs; give the load and what the function returned."""
 
-    def put(address, meanwhile, clients=64):
-        load = Load(address, clients)
+    def put(address, meanwhile, *, clients=64, patient=False):
+        load = Load(address, clients, patient)
         return load, asyncio.run(load.run(meanwhile))
 
     return put
@@ -183,6 +186,11 @@ def ask():
 @pytest.fixture(scope="session")
 def wait_until():
     return until
+
+
+@pytest.fixture(scope="session")
+def children_of():
+    return children
 
 
 @pytest.fixture(scope="session")

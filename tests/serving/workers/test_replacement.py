@@ -68,7 +68,7 @@ def test_a_killed_worker_costs_only_its_own_requests_and_is_replaced(affine, sta
         await load.more()
         return held, killed, took, new
 
-    load, (held, killed, took, new) = put_load(fleet.address, kill)
+    load, (held, killed, took, new) = put_load(fleet.address, kill, patient=True)
     figures = (
         f"{held} of 64 connections lost their worker, {len(load.failed)} requests failed, "
         f"{len(load.answered)} were answered; the next worker listened after {took:.2f} s"
@@ -158,6 +158,59 @@ def test_a_second_signal_ends_all_at_once(repository, onnx_models, start_fleet, 
         assert code == 1
         assert not any(map(is_alive, workers))
         assert endless.exception(timeout=20).code() is grpc.StatusCode.UNAVAILABLE
+
+
+def command_line(pid):
+    return Path(f"/proc/{pid}/cmdline").read_text()
+
+
+@pytest.fixture
+def starting(affine, wait_until, children_of):
+    """A server of two that is still starting, the first of them stopped; and the process of that one."""
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "serving",
+            "serve",
+            affine,
+            "--port",
+            "0",
+            "--metrics-port",
+            "off",
+            "--workers",
+            "2",
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    # Not before it is the worker's program: who starts a process waits for that.
+    first = wait_until(
+        lambda: next((e for e in children_of(process.pid) if "commands.worker" in command_line(e)), None)
+    )
+    os.kill(first, signal.SIGSTOP)
+    yield process, first
+    if process.poll() is None:
+        process.kill()
+    process.communicate(timeout=20)
+
+
+def test_a_signal_while_workers_start_ends_all_without_a_word(starting, is_alive):
+    process, first = starting
+    process.terminate()
+    assert process.communicate(timeout=20) == ("", "")
+    assert process.returncode == 0
+    assert not is_alive(first)
+
+
+def test_a_worker_that_dies_at_the_first_start_ends_all_with_one_line(starting):
+    process, first = starting
+    os.kill(first, signal.SIGKILL)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (1, "")
+    assert err == "plainserve serve: a worker could not start: it was ended by SIGKILL before it was ready\n"
 
 
 def test_a_repository_that_is_missing_is_the_same_clear_line_as_with_one(tmp_path):
