@@ -74,12 +74,20 @@ class Cluster:
         command = [self.bin / "ray", "start", "--block", f"--object-store-memory={OBJECT_STORE}"]
         command += ["--disable-usage-stats", "--min-worker-port=0", "--max-worker-port=0"]
         command += ["--dashboard-agent-listen-port=0", *options]
-        with log.open("w") as output:
-            process = subprocess.Popen(
-                command, stdout=output, stderr=output, env=self.environment, cwd=self.folder
-            )
-        self.nodes[name] = process
-        self.wait_for(lambda: "Ray runtime started" in log.read_text(), log)
+        # Ray gives a node 30 s to start and lets nobody change that; a machine that is busy may need another go.
+        for _ in range(3):
+            begun = []
+            with log.open("w") as output:
+                self.nodes[name] = process = subprocess.Popen(
+                    command, stdout=output, stderr=output, env=self.environment, cwd=self.folder
+                )
+            while process.poll() is None:
+                if "Ray runtime started" in log.read_text():
+                    return
+                begun = self.processes(name) or begun
+                time.sleep(0.1)
+            kill(begun)
+        pytest.fail(f"{name} did not start:\n{log.read_text()}")
 
     def start(self):
         self.start_node(
@@ -117,7 +125,10 @@ class Cluster:
                 return False
 
     def processes(self, node):
-        found = family(psutil.Process(self.nodes[node].pid))
+        try:
+            found = family(psutil.Process(self.nodes[node].pid))
+        except psutil.NoSuchProcess:
+            return []
         self.seen.update({each.pid: each for each in found})
         return found
 
