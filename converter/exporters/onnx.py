@@ -13,6 +13,7 @@ import tf2onnx
 from converter import __version__
 from converter.errors import UnsupportedError
 from converter.exporters.contract import PROVENANCE_KEY, ExportOptions, Json
+from converter.exporters.kept_transposes import kept_transposes
 from converter.exporters.onnx_canonical import canonicalise
 from converter.exporters.onnx_erfc import replace_erfc
 from converter.exporters.onnx_file import write_onnx
@@ -115,7 +116,7 @@ def _convert(
     placeholders = with_placeholder_names(signature)
     serve, specs = serving_function(model, placeholders, withheld)
     try:
-        with without_xla():
+        with without_xla(), kept_transposes():
             proto, _ = tf2onnx.convert.from_function(serve, specs, opset=opset)
     except (KeyError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
