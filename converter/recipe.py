@@ -29,7 +29,10 @@ def is_current(source: Path, options: Options) -> bool:
     """Whether the newest version of every target in the repository was made like this, and is still whole."""
     if options.repository is None or not source.is_file():
         return False
-    wanted = recipe(manifest.sha256(source), options)
+    try:
+        wanted = recipe(manifest.sha256(source), options)
+    except importlib.metadata.PackageNotFoundError:  # the conversion itself says what is missing
+        return False
     return all(
         _was_made(options.repository / model_name(source, target, options), target, wanted)
         for target in options.targets

@@ -1,5 +1,6 @@
 """When the newest versions in a repository are what a conversion would make again."""
 
+import importlib.metadata
 import json
 from dataclasses import replace
 
@@ -74,6 +75,14 @@ def test_other_samples_are_not(source, made, tmp_path):
 
 def test_another_version_of_a_tool_is_not(source, made, monkeypatch):
     monkeypatch.setattr("importlib.metadata.version", lambda _: "9.9")
+    assert not recipe.is_current(source, made)
+
+
+def test_a_tool_that_is_missing_is_left_to_the_conversion_to_tell(source, made, monkeypatch):
+    def absent(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr("importlib.metadata.version", absent)
     assert not recipe.is_current(source, made)
 
 
