@@ -4,6 +4,7 @@ Usage: ``python call_server.py HOST:PORT REPOSITORY MODELS``. REPOSITORY is the 
 models are called ``<stem>_<format>``. MODELS has ``<stem>.npz``, recorded when the original was trained.
 """
 
+import re
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy as np
 import tritonclient.grpc as triton
 
 ATOL, RTOL = 1e-5, 1e-4  # what `convert` promises of float32
+FORMAT = re.compile("_(onnx|tflite|saved_model)$")
 
 
 def main(address: str, repository: str, folder: str) -> int:
@@ -25,7 +27,7 @@ def main(address: str, repository: str, folder: str) -> int:
 
 def agrees(client: triton.InferenceServerClient, name: str, folder: Path) -> bool:
     """Send a batch of recorded inputs; print the largest difference from the recorded outputs."""
-    recorded = np.load(folder / f"{name.rpartition('_')[0]}.npz")
+    recorded = np.load(folder / f"{FORMAT.sub('', name)}.npz")
     metadata = client.get_model_metadata(name)
     inputs = []
     for described in metadata.inputs:

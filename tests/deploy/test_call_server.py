@@ -34,9 +34,10 @@ class Client:
         return SimpleNamespace(as_numpy=lambda _output: self.factor * sent)
 
 
-def test_the_recorded_answers_are_equal(call_server, recorded, capsys):
-    assert call_server.agrees(Client(2), "m_onnx", recorded)
-    assert "m_onnx: equal" in capsys.readouterr().out
+@pytest.mark.parametrize("name", ["m_onnx", "m_tflite", "m_saved_model"])
+def test_the_recorded_answers_are_equal(call_server, recorded, capsys, name):
+    assert call_server.agrees(Client(2), name, recorded)
+    assert f"{name}: equal" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("factor", [2.001, -2, float("nan")])
