@@ -48,13 +48,11 @@ COPY --from=wheel /wheel /wheel
 RUN /tools/bin/pip --python /opt/plainserve install --no-deps --no-index /wheel/*.whl
 
 
-FROM tools AS converter-environment
+# All that serves SavedModels converts too; the rest is small.
+FROM server-tensorflow-environment AS converter-environment
 COPY requirements/converter.txt /requirements.txt
 RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
-    python3 -m venv --without-pip /opt/plainserve \
-    && /tools/bin/pip --python /opt/plainserve install --require-hashes -r /requirements.txt
-COPY --from=wheel /wheel /wheel
-RUN /tools/bin/pip --python /opt/plainserve install --no-deps --no-index /wheel/*.whl
+    /tools/bin/pip --python /opt/plainserve install --require-hashes -r /requirements.txt
 
 
 # A new named volume takes the owner of the folder it covers: both folders belong to the account.

@@ -83,7 +83,7 @@ def test_pip_installs_only_what_a_hash_or_this_tree_vouches_for(dockerfile):
         for command in re.split(r"&&|\s{2,}/tools", run)
         if re.search(r"pip\b.* (install|wheel)\b", command)
     ]
-    assert len(installs) == 2 + 2 * len(IMAGES)
+    assert len(installs) == 2 + len(IMAGES) + len(["server", "server-tensorflow"])
     for command in installs:
         assert "--require-hashes -r" in command or "--no-deps" in command
 
@@ -98,7 +98,16 @@ def test_where_pip_asks_an_index_it_has_the_builders_settings(dockerfile):
 
 
 def test_an_image_is_made_from_its_own_lock_file(dockerfile, image):
-    assert set.union(*map(locks_of, sources(dockerfile, image))) == {f"{image}.txt", "build.txt"}
+    before = {"server-tensorflow.txt"} if image == "converter" else set()
+    copied = set.union(*map(locks_of, sources(dockerfile, image)))
+    assert copied == {f"{image}.txt", "build.txt"} | before
+
+
+def test_the_converter_has_nothing_that_its_own_lock_file_does_not_pin(project):
+    before, own = (
+        set(PIN.findall(lock_file(project, f"{name}.txt"))) for name in ("server-tensorflow", "converter")
+    )
+    assert before < own
 
 
 def test_both_servers_are_started_and_checked_alike(dockerfile):
