@@ -15,7 +15,7 @@ DERIVED_BATCH = 64
 QUEUE_SIZE = 1024
 """Most requests that may wait for a model, when its owner did not say."""
 
-QUEUE_SECONDS = 0.8
+QUEUE_SECONDS = 0.6
 """Most seconds that those who wait are expected to need together, likewise: so that nobody waits for a whole one."""
 
 

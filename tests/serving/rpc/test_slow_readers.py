@@ -174,7 +174,7 @@ def test_large_answers_to_a_client_that_does_not_read_are_refused_and_others_are
 
 def test_a_stream_whose_answers_are_not_read_is_no_longer_listened_to(root, monkeypatch):
     monkeypatch.setattr(under_way, "MOST", MIB)
-    asked, size = 40, MIB // 4
+    asked, size = 160, MIB // 4
 
     async def run():
         server = Server(ServerOptions(root, port=0, lame_duck_seconds=0.0))
@@ -198,7 +198,8 @@ def test_a_stream_whose_answers_are_not_read_is_no_longer_listened_to(root, monk
         return ran, answers
 
     ran, answers = asyncio.run(run())
-    assert 0 < ran <= under_way.FIRST + 4
+    # What lies between server and client holds some megabytes beside; all that was asked for are 40.
+    assert 0 < ran < asked // 2
     assert [answer.infer_response.id for answer in answers] == [str(at) for at in range(asked)]
     assert {len(answer.infer_response.raw_output_contents[0]) for answer in answers} == {size}
     assert not any(answer.error_message for answer in answers)
