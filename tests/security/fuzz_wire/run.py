@@ -60,6 +60,9 @@ _FAULT = re.compile(r"^ERROR: (?!model ).*|^Traceback.*|^\w*Error\b.*|.*never re
 _KNOWN = re.compile(r"^ERROR: Invalid encoding on (?:.*\n)*?UnicodeDecodeError.*\n", re.MULTILINE)
 """grpcio on a header whose value is no text: it reads the value as latin-1 and goes on."""
 
+_BEGUN = re.compile(r"^ERROR: Invalid encoding on ", re.MULTILINE)
+"""The beginning of that, where its end is not written yet."""
+
 
 class Fuzzer:
     """Sends cases to one server.
@@ -78,6 +81,7 @@ class Fuzzer:
         settings = [("grpc.max_receive_message_length", -1), ("grpc.use_local_subchannel_pool", 1)]
         self._channel = grpc.aio.insecure_channel(target.address, options=settings)
         self._first: Use | None = None
+        self._unread = ""
 
     async def run(self) -> None:
         """Send what the command line asks for."""
@@ -125,8 +129,15 @@ class Fuzzer:
             wrong = await self._wrong_answer()
         if wrong:
             self._found(cases[0], f"after one of {FLIGHT} cases from this one on: {wrong}")
-        for fault in dict.fromkeys(_FAULT.findall(_KNOWN.sub("", self.target.new_log()))):
+        for fault in self._faults():
             self._found(cases[0], f"in one of {FLIGHT} cases from this one on, the log says {fault[:200]}")
+
+    def _faults(self) -> list[str]:
+        """What the log has told of since the last group; of what is being written, the rest comes with the next."""
+        log = _KNOWN.sub("", self._unread + self.target.new_log())
+        end = _BEGUN.search(log)
+        self._unread = log[end.start() :] if end else ""
+        return list(dict.fromkeys(_FAULT.findall(log.removesuffix(self._unread))))
 
     def _found(self, found: Case, what: str) -> None:
         self.findings += 1
