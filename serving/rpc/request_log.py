@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from time import perf_counter_ns
 
 from serving.dataplane.messages import InferRequest, InferResult
+from serving.rpc.error_text import presentable
 from serving.rpc.status import described
 
 log = logging.getLogger("serving.requests")
@@ -13,7 +14,7 @@ log = logging.getLogger("serving.requests")
 async def logged(
     infer: Callable[[InferRequest], Awaitable[InferResult]], request: InferRequest, request_id: str
 ) -> InferResult:
-    """Answer a request, and log how that went.
+    """Answer a request, and log how that went; what a client calls things is shortened.
 
     Args:
         infer: What answers it.
@@ -33,9 +34,9 @@ async def logged(
         return result
     finally:
         fields: dict[str, object] = {
-            "request_id": request_id,
-            "model": request.model,
-            "version": version,
+            "request_id": presentable(request_id),
+            "model": presentable(request.model),
+            "version": presentable(version),
             "code": code,
             **times,
             "total_us": (perf_counter_ns() - start) // 1000,

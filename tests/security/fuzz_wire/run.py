@@ -55,7 +55,7 @@ MODELS = (
 )
 SHARED = Path("/dev/shm/plainserve_fuzz")  # noqa: S108  where POSIX shared memory is
 
-_FAULT = re.compile(r"^ERROR: (?!model ).*|^Traceback.*|^\w*Error\b.*|.*never retrieved.*", re.MULTILINE)
+_FAULT = re.compile(r"^ERROR: (?!model ).*|^Traceback.*|^\w*Error\b.*|^.*never retrieved.*", re.MULTILINE)
 
 _KNOWN = re.compile(r"^ERROR: Invalid encoding on (?:.*\n)*?UnicodeDecodeError.*\n", re.MULTILINE)
 """grpcio on a header whose value is no text: it reads the value as latin-1 and goes on."""
