@@ -59,8 +59,10 @@ def _run_together(model: LoadedModel, jobs: Sequence[Job]) -> bool:
         inputs = {name: np.concatenate([job.inputs[name] for job in jobs]) for name in jobs[0].inputs}
         joined = perf_counter_ns()
         results = dict(zip(outputs, model.runtime.infer(inputs, outputs), strict=True))
-    except Exception:
-        log.info("a batch of %d failed; its requests run one by one", len(jobs), exc_info=True)
+    except Exception as error:
+        # A request that cannot be run is no fault of ours; by itself it fails again, and is answered.
+        fault = not isinstance(error, ServingError)
+        log.info("a batch of %d failed; its requests run one by one", len(jobs), exc_info=fault)
         return False
     ran = perf_counter_ns()
     rows = sum(job.rows for job in jobs)

@@ -54,6 +54,22 @@ def test_what_is_the_clients_fault_stays_so(function_model):
         alone.answer()
 
 
+def test_only_a_fault_of_the_model_puts_a_traceback_into_the_log(function_model, caplog):
+    def refuses(x):
+        if (x == 3).any():
+            raise InvalidInputError("not UTF-8")
+        if (x == 4).any():
+            raise ValueError("four")
+        return {"y": x}
+
+    caplog.set_level("INFO", "serving")
+    for bad, expected in ((3, False), (4, True)):
+        caplog.clear()
+        batch.run(function_model(refuses), [job(1), job(bad)])
+        assert any(record.exc_info for record in caplog.records) is expected
+        assert "a batch of 2 failed" in caplog.text
+
+
 def test_a_model_that_folds_its_rows_is_run_job_by_job(function_model):
     model = function_model(lambda x: {"y": x.sum(axis=0, keepdims=True)})
     jobs = [job(1, 2), job(5)]
