@@ -14,6 +14,11 @@ from converter import __version__
 from converter.errors import ConversionError
 from converter.exporters import TARGETS
 
+_DESCRIPTION = """\
+Turn Keras models that use PSS, SS or RationalSS into plain ONNX, TFLite, SavedModel or Keras files,
+and prove that each answers as the original does. Without --to, describe them.
+"""
+
 _EPILOG = """\
 examples:
   convert model.keras                          describe it: nothing is run or written
@@ -59,8 +64,7 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     made = argparse.ArgumentParser(
         prog="convert",
-        description="Turn Keras models that use PSS, SS or RationalSS into plain ONNX, TFLite, SavedModel or "
-        "Keras files, and prove that each answers as the original does. Without --to, describe them.",
+        description=_DESCRIPTION,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

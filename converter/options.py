@@ -69,6 +69,11 @@ class Options:
             raise UsageError("--expected needs --samples: the inputs that it answers")
         if self.repository and self.output:
             raise UsageError("--repository and --output exclude each other")
+        if not self.targets and (self.output or self.repository):
+            raise UsageError(
+                "--output and --repository go with --to",
+                hint="Say what to write: --to onnx, for one. Without --to a model is described.",
+            )
         if self.name and not self.repository:
             raise UsageError("--name goes with --repository")
         if self.skip_unchanged and not self.repository:

@@ -93,6 +93,21 @@ def test_text_for_people_names_layer_formula_and_reason(models, capsys):
     ]
 
 
+@pytest.mark.parametrize("place", ["--output", "--repository"])
+def test_a_place_without_a_format_is_a_usage_error_and_is_not_made(models, tmp_path, capsys, place):
+    assert main([str(models / "mnist_ss.keras"), place, str(tmp_path / "there")]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("convert: --output and --repository go with --to\nSay what to write: ")
+    assert not (tmp_path / "there").exists()
+
+
+def test_help_is_no_wider_than_a_terminal(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 100
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"]])
 def test_help_imports_neither_numpy_nor_a_framework(arguments):
     assert heavy_imports(arguments) == set()
