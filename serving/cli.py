@@ -1,7 +1,7 @@
 """The ``plainserve`` command.
 
 Exit codes: 0 done; 1 failed; 2 usage, or a repository that is missing or empty; 6 the environment lacks
-something; 141 the reader of a pipe left.
+something; 130 interrupted; 141 the reader of a pipe left.
 """
 
 import argparse
@@ -31,6 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read our output has left, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except KeyboardInterrupt:  # a server that serves has ways of its own to end
+        sys.stderr.write("plainserve: interrupted\n")
+        return 130
     return code
 
 

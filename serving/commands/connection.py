@@ -58,9 +58,9 @@ def token(options: argparse.Namespace) -> str | None:
     """The token in the file, or in the environment; None for none.
 
     Raises:
-        CredentialsError: The file cannot be read.
+        CredentialsError: The file cannot be read, or holds something else than a token.
     """
-    from serving.client_credentials import CredentialsError  # noqa: PLC0415  --help is fast
+    from serving.client_credentials import CredentialsError, bearer  # noqa: PLC0415  --help is fast
 
     if options.token_file is None:
         return os.environ.get(TOKEN, "").strip() or None
@@ -69,4 +69,8 @@ def token(options: argparse.Namespace) -> str | None:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
         raise CredentialsError(f"cannot read '{options.token_file}': {reason}") from error
+    try:
+        bearer(text.strip())
+    except CredentialsError as error:
+        raise CredentialsError(f"'{options.token_file}' holds more than a token: {error}") from error
     return text.strip()

@@ -48,7 +48,9 @@ def read(path: Path, metadata: ModelMetadata) -> dict[str, NDArray[Any]]:
         raise InputFileError(f"{path}: there is no such file")
     try:
         values = _by_name(reader(path, metadata), metadata)
-    except (OSError, ValueError, EOFError, BadZipFile, zlib.error) as error:
+    except OSError as error:
+        raise InputFileError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (ValueError, EOFError, BadZipFile, zlib.error) as error:
         raise InputFileError(f"{path}: {error}") from error
     tensors = {tensor.name: tensor for tensor in metadata.inputs}
     return {name: _fit(value, tensors[name]) for name, value in values.items()}
@@ -76,6 +78,9 @@ def _fit(value: ArrayLike, tensor: TensorMetadata) -> NDArray[Any]:
 
 def _read_npy(path: Path, _: ModelMetadata) -> ArrayLike:
     with path.open("rb") as file:
+        if file.read(len(np.lib.format.MAGIC_PREFIX)) != np.lib.format.MAGIC_PREFIX:
+            raise ValueError("is not an .npy file, whatever its name says")
+        file.seek(0)
         array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
     return array
 
@@ -86,7 +91,10 @@ def _read_npz(path: Path, _: ModelMetadata) -> Mapping[str, ArrayLike]:
 
 
 def _read_json(path: Path, _: ModelMetadata) -> ArrayLike | Mapping[str, ArrayLike]:
-    values: ArrayLike | Mapping[str, ArrayLike] = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        values: ArrayLike | Mapping[str, ArrayLike] = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"is not JSON: {error}") from error
     return values
 
 

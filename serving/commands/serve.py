@@ -163,6 +163,8 @@ def run(options: argparse.Namespace) -> int:
     from serving.errors import StartupError  # noqa: PLC0415  --help needs none of this
 
     log_output.set_up(options.log_format, options.log_level)
+    # The core of gRPC, in workers too, writes past our log of each stranger that fails to shake hands.
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     try:
         drained = asyncio.run(_serving(options))
     except StartupError as error:
@@ -224,8 +226,22 @@ def decided(options: argparse.Namespace) -> "ServerOptions":
     )
 
 
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number") from None
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number") from None
+
+
 def _port(text: str) -> int:
-    number = int(text)
+    number = _whole(text)
     if not 0 <= number <= 65535:
         raise argparse.ArgumentTypeError(f"{number} is not between 0 and 65535")
     return number
@@ -236,18 +252,18 @@ def _metrics_port(text: str) -> int | None:
 
 
 def _seconds(text: str) -> float:
-    number = float(text)
+    number = _number(text)
     if not 0 < number < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is not a time above 0")
     return number
 
 
 def _duration(text: str) -> float:
-    return 0.0 if float(text) == 0 else _seconds(text)
+    return 0.0 if _number(text) == 0 else _seconds(text)
 
 
 def _positive(text: str) -> int:
-    number = int(text)
+    number = _whole(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{number} is not positive")
     return number

@@ -1,6 +1,8 @@
 """A port that answers ``GET /metrics`` over HTTP/1.1, one request a connection, and nothing else."""
 
 import asyncio
+import errno
+import os
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
@@ -38,7 +40,10 @@ class MetricsServer:
         try:
             self._server = await asyncio.start_server(self._answer, host, port, limit=MOST)
         except OSError as error:
-            text = f"cannot listen on {host}:{port} for metrics: {error.strerror}"
+            # asyncio puts a sentence of its own, with the address again, in the place of the system's.
+            known = error.errno in errno.errorcode  # not so where a name does not resolve
+            reason = os.strerror(error.errno or 0) if known else error.strerror
+            text = f"cannot listen on {host}:{port} for metrics: {reason}"
             raise AddressError(f"{text}; choose another with --metrics-port, or off") from error
         chosen: int = self._server.sockets[0].getsockname()[1]
         return chosen

@@ -145,10 +145,10 @@ def test_an_image_of_another_size_and_mode_is_fitted(ask):
     [
         ("rows", "x.npy", None, "there is no such file"),
         ("rows", "x.txt", "1", "unknown kind of file; those there are: .npy"),
-        ("rows", "x.npy", b"no", "x.npy:"),
+        ("rows", "x.npy", b"no", "x.npy: is not an .npy file"),
         ("rows", "x.npz", b"PK\x03\x04 broken", "x.npz:"),
         ("rows", "x.npy", np.array([{}], object), "x.npy:"),
-        ("rows", "x.json", "{", "x.json:"),
+        ("rows", "x.json", "{", "x.json: is not JSON: "),
         ("rows", "x.json", "[[1, 2], [3]]", "not the rows of an array"),
         ("rows", "x.json", '["a"]', "something that is no number"),
         ("rows", "x.csv", "", "holds no rows"),

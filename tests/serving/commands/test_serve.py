@@ -147,6 +147,27 @@ def test_a_port_in_use_is_one_clear_line(full_repository, capsys):
     )
 
 
+def test_a_port_for_metrics_in_use_is_one_clear_line(full_repository, capsys):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert main(["serve", str(full_repository), "--port", "0", "--metrics-port", str(port)]) == 6
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        f"plainserve serve: cannot listen on 127.0.0.1:{port} for metrics: Address already in use; "
+        "choose another with --metrics-port, or off"
+    )
+
+
+def test_an_interrupt_before_it_serves_is_one_line(monkeypatch, capsys):
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("serving.commands.serve.run", interrupted)
+    assert main(["serve", "x"]) == 130
+    assert capsys.readouterr() == ("", "plainserve: interrupted\n")
+
+
 @pytest.mark.parametrize("name", ["none", "empty"])
 def test_a_missing_or_empty_repository_is_one_clear_line(tmp_path, capsys, name):
     (tmp_path / "empty").mkdir()
@@ -164,6 +185,9 @@ def test_a_missing_or_empty_repository_is_one_clear_line(tmp_path, capsys, name)
         ["serve"],
         ["serve", "x", "--port", "70000"],
         ["serve", "x", "--port", "http"],
+        ["serve", "x", "--metrics-port", "on"],
+        ["serve", "x", "--workers", "two"],
+        ["serve", "x", "--lame-duck-seconds", "soon"],
         ["serve", "x", "--max-message-size", "0"],
         ["serve", "x", "--lame-duck-seconds", "-1"],
         ["serve", "x", "--lame-duck-seconds", "nan"],
@@ -175,7 +199,9 @@ def test_a_wrong_command_line_is_a_usage_error(arguments, capsys):
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     assert ended.value.code == 2
-    assert "usage: plainserve" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "usage: plainserve" in error
+    assert "invalid _" not in error  # what argparse makes of a function's name
 
 
 def test_help_is_there_at_once_and_imports_no_library():

@@ -49,6 +49,16 @@ def test_our_client_is_answered_over_tls(tls_server, certificates):
         assert client.infer("affine", X)["y"].tolist() == [[1, 1, 1]]
 
 
+def test_who_does_not_speak_tls_leaves_nothing_on_the_terminal(
+    start_server, good_repository, certificates, tls_options
+):
+    server = start_server(good_repository, *tls_options(certificates.server))
+    with Client(server.address, timeout=2) as client, pytest.raises(UnavailableError):
+        client.infer("affine", X)
+    server.terminate()
+    assert server.wait() == (0, "", "")
+
+
 def test_tritonclient_is_answered_over_tls(tls_server, certificates):
     with triton.InferenceServerClient(
         tls_server.address, ssl=True, root_certificates=str(certificates.ca)

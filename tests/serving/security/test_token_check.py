@@ -185,6 +185,10 @@ def test_the_commands_send_a_token_from_a_file_or_the_environment(server, tmp_pa
     monkeypatch.setenv("PLAINSERVE_TOKEN", INFERENCE)
     assert main(command) == 0
     assert main([*command, "--token-file", str(tmp_path / "none")]) == 2
+    token.write_text(f"inference {INFERENCE}\n")
+    capsys.readouterr()
+    assert main([*command, "--token-file", str(token)]) == 2
+    assert f"'{token}' holds more than a token: " in capsys.readouterr().err
     assert main(["health", "--server", server.address]) == 0
 
 
