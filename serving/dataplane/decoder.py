@@ -19,6 +19,9 @@ from serving.scheduler.job import Job
 REMEMBERED_SHAPES = 256
 """Shapes remembered per input; clients cannot make the server remember more."""
 
+SHOWN_SIZES = 32
+"""Sizes of a shape that an error repeats; a message can hold millions."""
+
 RAW_ONLY = ("FP16", "BF16")
 """Datatypes that the protocol has no typed field for."""
 
@@ -200,7 +203,8 @@ class InputDecoder:
 
 
 def _shape(shape: Sequence[int]) -> str:
-    return "[" + ",".join(map(str, shape)) + "]"
+    shown = [str(size) for size in shape[:SHOWN_SIZES]]
+    return "[" + ",".join([*shown, f"... {len(shape)} sizes"] if len(shape) > SHOWN_SIZES else shown) + "]"
 
 
 def _names(names: Iterable[str]) -> str:

@@ -61,6 +61,10 @@ _ELEMENT = 64
 """Bytes that an element of BYTES takes in memory beside its own."""
 
 
+MOST_DIMENSIONS = 64
+"""As many as numpy has; the product of a million sizes would take minutes."""
+
+
 class Budget:
     """The bytes that the tensors of one request may take in memory, together.
 
@@ -105,8 +109,13 @@ def shape(name: str, tensor: core.TensorProto) -> tuple[int, ...]:
     """The shape of an input.
 
     Raises:
-        InvalidInputError: A size, or the rank, is unknown.
+        InvalidInputError: A size, or the rank, is unknown, or there are too many.
     """
+    rank = len(tensor.tensor_shape.dim)
+    if rank > MOST_DIMENSIONS:
+        raise InvalidInputError(
+            f"input '{name}' has {rank} dimensions; at most {MOST_DIMENSIONS} are possible"
+        )
     sizes = tuple(dim.size for dim in tensor.tensor_shape.dim)
     if tensor.tensor_shape.unknown_rank or any(size < 0 for size in sizes):
         raise InvalidInputError(f"input '{name}' must state every size of its shape")

@@ -114,6 +114,13 @@ def test_a_shape_that_does_not_fit_is_refused_and_both_are_named(shape):
         decoder(X).decode(raw_request(ONES, shape=shape))
 
 
+def test_a_shape_of_a_million_sizes_is_told_in_short():
+    with pytest.raises(InvalidInputError) as refused:
+        decoder(X).decode(raw_request(ONES, shape=(1,) * 1_000_000))
+    assert str(refused.value).endswith(",... 1000000 sizes]")
+    assert len(str(refused.value)) < 300
+
+
 def test_a_product_that_overflows_64_bits_does_not_wrap_around():
     spec = TensorSpec("x", "FP32", (-1, -1, -1))
     with pytest.raises(InvalidInputError, match="takes 73786976294838206464 bytes; got 0"):

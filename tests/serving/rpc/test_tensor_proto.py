@@ -103,6 +103,8 @@ def test_content_is_handed_on_as_it_came():
         (core.TensorProto(), "of type DT_INVALID"),
         (core.TensorProto(dtype=99), "of type 99"),
         (proto(core.DT_FLOAT, (-1, 2), float_val=[1]), "must state every size"),
+        (proto(core.DT_STRING, (1 << 62,) * 100_000), "'x' has 100000 dimensions; at most 64 are possible"),
+        (proto(core.DT_FLOAT, (1 << 62,) * 64), r"'x' takes \d+ bytes"),
         (
             core.TensorProto(
                 dtype=core.DT_FLOAT, tensor_shape=core.TensorShapeProto(unknown_rank=True), float_val=[1]
