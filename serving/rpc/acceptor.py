@@ -9,7 +9,7 @@ It takes calls with less work too: grpcio's loop waits for all its queues anew a
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import grpc
@@ -46,12 +46,25 @@ def announce(made: grpc.aio.Server, paths: Iterable[str], handlers: grpc.Generic
         handlers: Says, call by call, what handles a path.
     """
     made.add_generic_rpc_handlers((handlers,))
-    acceptor: Acceptor = made._server  # type: ignore[attr-defined]  # noqa: SLF001  it has no other name
-    acceptor.announce(paths)
+    _acceptor(made).announce(paths)
+
+
+def watch(made: grpc.aio.Server, lost: Callable[[], None]) -> None:
+    """Tell when no more calls can be taken although nobody stopped the server; grpcio then closes its port.
+
+    Args:
+        made: A server of :func:`server`.
+        lost: Told.
+    """
+    _acceptor(made).lost = lost
 
 
 class Acceptor(cygrpc.AioServer):  # type: ignore[misc]  # grpcio ships no types for it
-    """The part of grpcio's server that takes calls. grpcio calls all of its methods."""
+    """The part of grpcio's server that takes calls. grpcio calls all of its methods.
+
+    Attributes:
+        lost: Called when grpcio gives up taking calls and was not told to.
+    """
 
     def __init__(
         self,
@@ -67,6 +80,7 @@ class Acceptor(cygrpc.AioServer):  # type: ignore[misc]  # grpcio ships no types
         self._announced: set[str] = set()
         self._checks = tuple(interceptors or ())
         self._calls: set[asyncio.Task[None]] = set()
+        self.lost: Callable[[], None] = lambda: None
         super().__init__(loop, pool, handlers, interceptors, *more)
 
     def add_generic_rpc_handlers(self, handlers: Sequence[grpc.GenericRpcHandler]) -> None:
@@ -86,6 +100,16 @@ class Acceptor(cygrpc.AioServer):  # type: ignore[misc]  # grpcio ships no types
         self._announced |= new.keys()
         super().add_registered_method_handlers(new)
 
+    async def _server_main_loop(self, started: "asyncio.Future[bool]") -> None:
+        """Take calls until the server stops."""
+        try:
+            await super()._server_main_loop(started)
+        except Exception:
+            # grpcio would tell whoever waits for its end, and only after the last call; a stream may never end.
+            if self.is_running():
+                self.lost()
+            raise
+
     def _make_request_call_future(self, path: bytes | None) -> "asyncio.Task[None]":
         """Take calls of one path, or of all that were not announced, until the server stops."""
         return self._events.create_task(self._accept(path))
@@ -102,3 +126,8 @@ class Acceptor(cygrpc.AioServer):  # type: ignore[misc]  # grpcio ships no types
             )
             self._calls.add(task)
             task.add_done_callback(self._calls.discard)
+
+
+def _acceptor(made: grpc.aio.Server) -> Acceptor:
+    found: Acceptor = made._server  # type: ignore[attr-defined]  # noqa: SLF001  it has no other name
+    return found

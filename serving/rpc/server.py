@@ -29,7 +29,6 @@ from serving.rpc import (
     health,
     inference,
     reflection,
-    sockets,
     tensorflow_models,
     tensorflow_prediction,
     tensorflow_session,
@@ -37,6 +36,7 @@ from serving.rpc import (
 from serving.rpc.calls import Method, Traffic, of_messages, stream, unary
 from serving.rpc.connections import channel_options
 from serving.rpc.door import Door
+from serving.rpc.drain import drain
 from serving.rpc.fleet import ADMINISTRATIVE, Fleet, forwarded
 from serving.rpc.memory_service import SharedMemoryService
 from serving.rpc.methods import Handler, Methods
@@ -51,12 +51,6 @@ __all__ = ["Server", "ServerOptions", "serve"]
 
 log = logging.getLogger(__name__)
 
-LAST_MOMENT = 1.0
-"""Most seconds that clients have to notice that the server is leaving, and handlers that their calls have ended."""
-
-GLANCE = 0.02
-"""Seconds between two looks whether clients have noticed."""
-
 
 class Server:
     """One server process. Its methods are called on one event loop.
@@ -65,6 +59,9 @@ class Server:
         options: What was decided.
         fleet: The processes that serve together on one port, if this is one of several.
         standing: How the others stand; None for the first of them.
+
+    Attributes:
+        gone_deaf: Called when no more calls can be taken although the server was not told to stop.
 
     Raises:
         RepositoryError: The repository is missing or holds no model.
@@ -105,6 +102,7 @@ class Server:
             handlers |= self._handlers(service, parts)
         self._methods = Methods(handlers)
         acceptor.announce(self._server, {*handlers, *NEEDED}, self._methods)
+        acceptor.watch(self._server, self._lost)
         services = [*(each.full_name for each in (*servicers, health.SERVICE)), *reflection.SERVICES]
         self._health = health.HealthService(self._plane, services)
         self._repository.changed = self._changed
@@ -112,6 +110,8 @@ class Server:
         reflection.add(self._server, services)
         self._polling: asyncio.Task[None] | None = None
         self._port = 0
+        self._deaf = False
+        self.gone_deaf: Callable[[], None] = lambda: None
 
     def _servicers(self) -> dict[ServiceDescriptor, Sequence[object]]:
         """The parts that answer the methods of each service."""
@@ -159,6 +159,11 @@ class Server:
     def _changed(self) -> None:
         """Called by whoever loads, from any thread."""
         self._loop.call_soon_threadsafe(self._health.changed)
+
+    def _lost(self) -> None:
+        log.error("no more calls can be taken; ending")
+        self._deaf = True
+        self.gone_deaf()
 
     @property
     def ready_models(self) -> int:
@@ -227,7 +232,7 @@ class Server:
             signals: What the process is told meanwhile.
 
         Returns:
-            Whether all was answered and no model runs any more.
+            Whether all was answered, calls could be taken until then, and no model runs any more.
         """
         self._plane.stop_accepting()
         if self._polling is not None:
@@ -238,39 +243,12 @@ class Server:
             async with asyncio.timeout(self._options.lame_duck_seconds):
                 await signals.hurry.wait()
         self._health.changed(stopping=True)
-        answered = await self._drain(signals)
+        answered = await drain(
+            self._server, self._port, self._methods, self._traffic, signals, self._options.drain_seconds
+        )
         self._metrics.close()
         self._memory.close()
-        return self._plane.close(timeout=1.0) and answered
-
-    async def _drain(self, signals: Signals) -> bool:
-        """Refuse new calls and wait for those that ask for work, not for idle streams; whether all ended."""
-        self._methods.close()
-        sockets.stop_listening(self._port)
-        self._traffic.close()
-        idle = asyncio.create_task(self._traffic.idle())
-        now = asyncio.create_task(signals.now.wait())
-        await asyncio.wait(
-            (idle, now), timeout=self._options.drain_seconds, return_when=asyncio.FIRST_COMPLETED
-        )
-        answered = idle.done() or not self._traffic.under_way
-        idle.cancel()
-        now.cancel()
-        if answered:
-            await self._methods.quiet()
-            await self._part()
-        await self._server.stop(None)
-        with suppress(TimeoutError):
-            # grpcio does not wait for the handlers of the calls that it ended.
-            await asyncio.wait_for(self._traffic.idle(), LAST_MOMENT)
-        return answered
-
-    async def _part(self) -> None:
-        """Wait until those who are connected have seen that nothing more comes, or do not want to see it."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(LAST_MOMENT):
-                while sockets.say_goodbye(self._port):  # noqa: ASYNC110  only the system knows, and does not tell
-                    await asyncio.sleep(GLANCE)
+        return self._plane.close(timeout=1.0) and answered and not self._deaf
 
 
 async def serve(options: ServerOptions, announce: Callable[[str], None]) -> bool:
@@ -291,6 +269,7 @@ async def serve(options: ServerOptions, announce: Callable[[str], None]) -> bool
     server = Server(options)
     signals = Signals()
     signals.listen()
+    server.gone_deaf = signals.no_use
     metrics = await server.start_metrics()
     try:
         address = await server.start()

@@ -34,3 +34,8 @@ class Signals:
         if self.stop.is_set() or number == signal.SIGINT:
             self.hurry.set()
         self.stop.set()
+
+    def no_use(self) -> None:
+        """Take note that going on makes no sense: as of SIGINT, unless something was told before."""
+        if not self.stop.is_set():
+            self.arrived(signal.SIGINT)

@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import logging
-import signal
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -55,7 +54,7 @@ class Worker:
     def _lost(self, _link: object) -> None:
         if not self._signals.stop.is_set():
             log.error("the supervisor is gone; ending")
-            self._signals.arrived(signal.SIGINT)
+            self._signals.no_use()
 
     async def start(
         self, *, arguments: list[str], index: int, workers: int, port: int, standing: JsonObject | None
@@ -75,6 +74,7 @@ class Worker:
         cpus.share(workers)
         options = replace(self._prepare(arguments, index), port=port)
         self._server = Server(options, self, standing)
+        self._server.gone_deaf = self._signals.no_use
         self._signals.listen()
         return self._server.standing.take()
 

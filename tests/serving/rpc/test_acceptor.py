@@ -1,0 +1,98 @@
+"""What becomes of a server that can take no more calls, and of the calls it took."""
+
+import asyncio
+import logging
+
+import grpc
+import numpy as np
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from protos import open_inference_pb2 as pb
+from protos.open_inference_pb2_grpc import GRPCInferenceServiceStub
+from serving.rpc import acceptor, server
+from serving.rpc.acceptor import Acceptor
+from serving.rpc.options import ServerOptions
+from serving.rpc.signals import Signals
+
+
+@pytest.fixture
+def affine(repository, onnx_models):
+    repository.onnx("affine", onnx_models.affine())
+    return repository.root
+
+
+def break_off(monkeypatch):
+    """Have the calls of unknown paths no more taken, once one came."""
+    accept = Acceptor._accept
+
+    async def broken(self, path):
+        if path is not None:
+            await accept(self, path)
+        await self._request_call()
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(acceptor.Acceptor, "_accept", broken)
+
+
+def test_a_server_that_can_take_no_more_calls_says_so_and_ends(affine, monkeypatch, caplog):
+    break_off(monkeypatch)
+    watchers = []
+
+    async def run():
+        said = asyncio.get_running_loop().create_future()
+        options = ServerOptions(affine, port=0, lame_duck_seconds=60.0)
+        serving = asyncio.create_task(server.serve(options, said.set_result))
+        address = (await said).rpartition(" ")[2]
+        async with grpc.aio.insecure_channel(address) as channel:
+            # A call that does not end by itself keeps nothing from ending.
+            watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
+            watchers.append((await watch.read()).status)
+            with pytest.raises(grpc.aio.AioRpcError):
+                await channel.unary_unary("/no/such")(b"", timeout=10)
+            return await serving
+
+    with caplog.at_level(logging.ERROR):
+        assert asyncio.run(asyncio.wait_for(run(), 20)) is False
+    assert watchers == [health_pb2.HealthCheckResponse.SERVING]
+    assert [each.message for each in caplog.records if each.name == "serving.rpc.server"] == [
+        "no more calls can be taken; ending"
+    ]
+
+
+def test_a_server_that_is_told_to_stop_can_take_calls_until_then(affine, caplog):
+    async def run():
+        made = server.Server(ServerOptions(affine, port=0, lame_duck_seconds=0.0))
+        await made.start()
+        return await made.stop(Signals())
+
+    with caplog.at_level(logging.ERROR):
+        assert asyncio.run(asyncio.wait_for(run(), 20)) is True
+    assert not caplog.records
+
+
+def test_the_calls_that_are_over_are_let_go(affine):
+    row = np.ones((1, 3), np.float32)
+    request = pb.ModelInferRequest(model_name="affine", raw_input_contents=[row.tobytes()])
+    request.inputs.add(name="x", datatype="FP32", shape=[1, 3])
+
+    async def run():
+        made = server.Server(ServerOptions(affine, port=0, lame_duck_seconds=0.0))
+        address = await made.start()
+        async with grpc.aio.insecure_channel(address) as channel:
+            infer = GRPCInferenceServiceStub(channel).ModelInfer
+            answers = await asyncio.gather(*(infer(request, timeout=10) for _ in range(50)))
+            failures = await asyncio.gather(
+                *(infer(pb.ModelInferRequest(model_name="x"), timeout=10) for _ in range(50)),
+                return_exceptions=True,
+            )
+            assert len(answers) == 50
+            assert {each.code() for each in failures} == {grpc.StatusCode.NOT_FOUND}
+            calls = made._server._server._calls
+            for task in [*calls]:
+                await task
+            await asyncio.sleep(0)
+            assert not calls
+        assert await made.stop(Signals())
+
+    asyncio.run(asyncio.wait_for(run(), 20))
