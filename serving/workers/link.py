@@ -69,17 +69,20 @@ class Link:
             del self._waiting[number]
 
     async def run(self) -> None:
-        """Read what comes until the other side is gone."""
+        """Read what comes until the other side is gone, or makes no sense."""
         try:
             while True:
                 length = int.from_bytes(await self._reader.readexactly(4), "big")
                 self._take(json.loads(await self._reader.readexactly(length)))
         except (asyncio.IncompleteReadError, ConnectionError):
+            return
+        except Exception:
+            log.exception("what came from the other side makes no sense")
+        finally:
+            self._writer.close()
             for answer in self._waiting.values():
                 if not answer.done():
                     answer.set_exception(LinkLostError())
-        finally:
-            self._writer.close()
 
     def _take(self, message: Mapping[str, Any]) -> None:
         if "call" in message:

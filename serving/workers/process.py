@@ -47,21 +47,18 @@ class WorkerProcess:
 
     @classmethod
     async def start(cls, index: int, handlers: Mapping[str, Handler]) -> "WorkerProcess":
-        """Start a process, in a process group of its own: a terminal's Ctrl-C goes to the supervisor alone."""
+        """Start a process, in a process group of its own: a terminal's Ctrl-C goes to the supervisor alone.
+
+        Raises:
+            OSError: The system has no room for it.
+        """
         ours, theirs = socket.socketpair()
         with theirs:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-P",
-                "-m",
-                MODULE,
-                str(theirs.fileno()),
-                stdin=asyncio.subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(),),
-                process_group=0,
-                # It finds its modules where we found ours, and in no other folder.
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-            )
+            try:
+                process = await _process(theirs.fileno())
+            except BaseException:
+                ours.close()
+                raise
         try:
             return cls(index, process, await Link.over(ours, handlers))
         except asyncio.CancelledError:
@@ -110,3 +107,18 @@ class WorkerProcess:
         if code >= 0:
             return f"ended with exit code {code}"
         return f"was ended by {signal.Signals(-code).name}"
+
+
+async def _process(link: int) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-P",
+        "-m",
+        MODULE,
+        str(link),
+        stdin=asyncio.subprocess.DEVNULL,
+        pass_fds=(link,),
+        process_group=0,
+        # It finds its modules where we found ours, and in no other folder.
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )

@@ -137,9 +137,12 @@ class Supervisor:
 
     async def _bring_up(self, index: int) -> WorkerProcess:
         """Start a worker and let it listen."""
-        worker = await WorkerProcess.start(
-            index, {"administer": self._crew.administer, "statistics": self._crew.statistics}
-        )
+        calls = {"administer": self._crew.administer, "statistics": self._crew.statistics}
+        try:
+            worker = await WorkerProcess.start(index, calls)
+        except OSError as error:
+            # Of memory, or of open files; there may be more later.
+            raise LinkLostError(f"got no process: {error.strerror}") from error
         self._processes.add(worker)
         try:
             standing = await worker.call(

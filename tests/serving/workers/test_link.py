@@ -99,3 +99,17 @@ def test_an_answer_that_nobody_waits_for_any_more_is_dropped():
         assert await one.call("late", value=2) == 2
 
     linked(test, {"late": late})
+
+
+@pytest.mark.parametrize("sent", [b"\0\0\0\1{", b"\0\0\0\x02{}"], ids=["no JSON", "neither call nor answer"])
+def test_whoever_waits_is_told_when_what_comes_makes_no_sense(sent):
+    async def test(one, other):
+        waiting = asyncio.create_task(one.call("never"))
+        await one.call("echo")
+        other._writer.write(sent)
+        with pytest.raises(LinkLostError):
+            await waiting
+        with pytest.raises(LinkLostError):
+            await one.call("echo")
+
+    linked(test, {"echo": echo, "never": never})

@@ -1,0 +1,90 @@
+"""What a supervisor does where the machine does not let it start a process."""
+
+import asyncio
+import errno
+import logging
+
+import pytest
+
+from serving.errors import StartupError
+from serving.workers import supervisor
+from serving.workers.process import WorkerProcess
+from serving.workers.supervisor import Plan, Supervisor
+
+PLAN = Plan(
+    workers=1,
+    host="127.0.0.1",
+    port=0,
+    metrics_port=None,
+    poll_seconds=None,
+    stop_seconds=1.0,
+    arguments=(),
+)
+
+
+async def no_memory(*_):
+    raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+
+class Made:
+    """A worker that ends as soon as it is told to."""
+
+    def __init__(self, index):
+        self.index, self.pid, self.models, self.seconds, self.listening = index, 7, 1, 60.0, 1.0
+        self.ended = asyncio.get_running_loop().create_future()
+        self.snapshot = None
+
+    async def call(self, _name, **_arguments):
+        return {"models": {}}
+
+    async def listen(self):
+        pass
+
+    async def count(self):
+        pass
+
+    async def death(self):
+        return "ended with exit code 1"
+
+
+def test_no_process_for_a_worker_at_the_start_is_told(monkeypatch):
+    monkeypatch.setattr(WorkerProcess, "start", no_memory)
+    with pytest.raises(StartupError, match="it got no process: Cannot allocate memory"):
+        asyncio.run(Supervisor(PLAN, 1).start())
+
+
+def test_a_worker_for_which_there_was_no_process_is_tried_again(monkeypatch, caplog):
+    started = []
+
+    async def start(index, _handlers):
+        started.append(index)
+        if len(started) in {2, 3}:
+            await no_memory()
+        made.append(Made(index))
+        return made[-1]
+
+    async def run():
+        keeper = Supervisor(PLAN, 1)
+        assert await keeper.start() == 1
+        keeper._crew._totals.retire = lambda _: None
+        made[0].ended.set_result(1)
+        async with asyncio.timeout(10):
+            while len(made) < 2 or made[1] not in keeper._crew.members:  # noqa: ASYNC110  it tells nobody
+                await asyncio.sleep(0.01)
+        for task in keeper._tasks:
+            task.cancel()
+        await asyncio.gather(*keeper._tasks, return_exceptions=True)
+
+    made = []
+    monkeypatch.setattr(WorkerProcess, "start", start)
+    monkeypatch.setattr(supervisor, "BEAT", 0.01)
+    monkeypatch.setattr("serving.workers.backoff.FIRST", 0.01)
+    with caplog.at_level(logging.WARNING):
+        asyncio.run(asyncio.wait_for(run(), 20))
+    assert started == [1, 1, 1, 1]
+    assert [each.message for each in caplog.records] == [
+        "worker 1 ended with exit code 1; the next starts in 0 s",
+        "worker 1 got no process: Cannot allocate memory, 2 in a row; the next starts in 0.01 s",
+        "worker 1 got no process: Cannot allocate memory, 3 in a row; the next starts in 0.02 s",
+        "worker 1 is back, as process 7",
+    ]
