@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-import numpy as np
+from google.protobuf.message import DecodeError
 
 from protos import open_inference_pb2 as pb
 from serving.dataplane.messages import InferRequest, InferResult, InputTensor
@@ -22,8 +22,14 @@ from serving.datatypes import BYTES
 from serving.rpc.translate import wire_view
 from serving.runtimes.runtime import TensorSpec
 
-REMEMBERED = 256
-"""Messages remembered; clients cannot make the server remember more."""
+PLACES = 256
+"""Places for messages, by their length."""
+
+EACH = 4
+"""Messages remembered in each; those that differ in a name or a version are often as long as each other.
+
+Clients cannot make the server remember more.
+"""
 
 LONGEST_HEAD = 4096
 """Bytes; a message that says more than this beside its tensors is not remembered."""
@@ -91,13 +97,15 @@ class Repeats:
     """The messages that may come again."""
 
     def __init__(self) -> None:
-        self._seen = [0] * REMEMBERED
-        self._known: list[Repeat | None] = [None] * REMEMBERED
+        self._seen = [0] * PLACES
+        self._known: list[list[Repeat]] = [[] for _ in range(PLACES)]
 
     def find(self, data: bytes) -> Repeat | None:
         """The message to which this one is equal but for its payloads, if it is remembered."""
-        known = self._known[len(data) % REMEMBERED]
-        return known if known is not None and known.fits(data) else None
+        for known in self._known[len(data) % PLACES]:
+            if known.fits(data):
+                return known
+        return None
 
     def learn(self, data: bytes, message: pb.ModelInferRequest) -> None:
         """Remember a message that is none of those found, if one as long as it came before.
@@ -106,11 +114,17 @@ class Repeats:
             data: The message.
             message: What it says.
         """
-        place = len(data) % REMEMBERED
-        if self._seen[place] == len(data) and _plain(message):
+        place = len(data) % PLACES
+        # Several that are equal may be under way at once, and each comes here.
+        if self._seen[place] == len(data) and _plain(message) and self.find(data) is None:
             payloads = _payloads(data, message.raw_input_contents)
-            if payloads and payloads[0].start <= LONGEST_HEAD and _proved(data, payloads, message):
-                self._known[place] = _repeat(data, payloads, message)
+            if (
+                payloads
+                and payloads[0].start <= LONGEST_HEAD
+                and _proved(data[: payloads[0].start], payloads[0])
+            ):
+                # The newest first: of those that went, the places are needed.
+                self._known[place] = [_repeat(data, payloads, message), *self._known[place][: EACH - 1]]
         self._seen[place] = len(data)
 
 
@@ -137,19 +151,21 @@ def _payloads(data: bytes, contents: Sequence[bytes]) -> list[slice]:
     return found[::-1]
 
 
-def _proved(data: bytes, payloads: Sequence[slice], message: pb.ModelInferRequest) -> bool:
-    """Whether other payloads at these places change the raw contents and nothing else.
+def _proved(head: bytes, payload: slice) -> bool:
+    """Whether what stands behind a head can only be payloads with their tags and lengths.
 
-    A message may be written so that what looks like the last fields is part of another one.
+    A message may be written so that what looks like its last fields is part of another one. But if what stands before
+    the first of them is a whole message by itself, and holds no raw contents, then they are fields of their own.
+
+    Args:
+        head: The bytes before the first payload.
+        payload: Where that begins and ends.
     """
-    changed = np.frombuffer(data, np.uint8).copy()
-    for where in payloads:
-        changed[where] ^= 0xFF
-    expected = pb.ModelInferRequest()
-    expected.CopyFrom(message)
-    del expected.raw_input_contents[:]
-    expected.raw_input_contents.extend(changed[where].tobytes() for where in payloads)
-    return bool(pb.ModelInferRequest.FromString(changed.tobytes()) == expected)
+    before = head[: -len(_INPUT_TAG + _varint(payload.stop - payload.start))]
+    try:
+        return not pb.ModelInferRequest.FromString(before).raw_input_contents
+    except DecodeError:
+        return False
 
 
 def _repeat(data: bytes, payloads: Sequence[slice], message: pb.ModelInferRequest) -> Repeat:

@@ -7,7 +7,7 @@ from protos import open_inference_pb2 as pb
 from serving.dataplane.messages import InferResult
 from serving.dataplane.shared_memory import SharedMemory
 from serving.rpc import translate
-from serving.rpc.repeats import LONGEST_HEAD, REMEMBERED, Repeats
+from serving.rpc.repeats import EACH, LONGEST_HEAD, PLACES, Repeats
 from serving.runtimes.runtime import TensorSpec
 
 OFF = SharedMemory(allowed=False)
@@ -142,11 +142,32 @@ def test_contents_that_stand_elsewhere_are_not_taken_from_the_end():
 
 
 def test_no_more_than_some_messages_are_remembered():
-    messages = [message((size,)).SerializeToString() for size in range(130, 130 + 2 * REMEMBERED)]
+    messages = [message((size,)).SerializeToString() for size in range(130, 130 + (EACH + 1) * PLACES)]
     repeats = taught(*messages)
     found = [repeats.find(each) is not None for each in messages]
-    assert sum(found) == REMEMBERED
-    assert all(found[-REMEMBERED:])
+    assert sum(found) == EACH * PLACES
+    assert all(found[-EACH * PLACES :])
+
+
+def test_messages_of_one_length_are_remembered_beside_each_other():
+    messages = [message(model=model) for model in ("stable", "canary")]
+    repeats = taught(*messages)
+    for each in messages * 2:
+        data = each.SerializeToString()
+        says_the_same(repeats.find(data).asked(data, None), translate.to_infer_request(each, None, OFF))
+
+
+def test_of_messages_of_one_length_the_oldest_is_forgotten():
+    messages = [message(model=model).SerializeToString() for model in "abcdefg"[: EACH + 1]]
+    repeats = taught(*messages)
+    assert [repeats.find(each) is not None for each in messages] == [False] + [True] * EACH
+
+
+def test_a_message_that_is_learnt_by_several_at_once_takes_one_place():
+    others = [message(model=model).SerializeToString() for model in "abc"]
+    same = [message(model="d").SerializeToString()] * EACH
+    repeats = taught(*others, *same)
+    assert all(repeats.find(each) is not None for each in (*others, *same))
 
 
 def results(version, *outputs):
