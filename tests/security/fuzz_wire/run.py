@@ -55,13 +55,14 @@ MODELS = (
 )
 SHARED = Path("/dev/shm/plainserve_fuzz")  # noqa: S108  where POSIX shared memory is
 
-_FAULT = re.compile(r"^ERROR: (?!model ).*|^Traceback.*|^\w*Error\b.*|^.*never retrieved.*", re.MULTILINE)
+_RECORD = re.compile(r"^(?=(?:DEBUG|INFO|WARNING|ERROR|CRITICAL): )", re.MULTILINE)
 
-_KNOWN = re.compile(r"^ERROR: Invalid encoding on (?:.*\n)*?UnicodeDecodeError.*\n", re.MULTILINE)
-"""grpcio on a header whose value is no text: it reads the value as latin-1 and goes on."""
+_QUIET = ("DEBUG: ", "INFO: ", "ERROR: Invalid encoding on ")
+"""Records that may bring a traceback: for who asked for that much, and of grpcio on a header that is no text."""
 
-_BEGUN = re.compile(r"^ERROR: Invalid encoding on ", re.MULTILINE)
-"""The beginning of that, where its end is not written yet."""
+_FAULT = re.compile(r"^ERROR: (?!model ).*|^Traceback.*|^\w*Error\b.*", re.MULTILINE)
+
+_ALWAYS = re.compile(r"^.*never retrieved.*|^Exception in thread.*", re.MULTILINE)
 
 
 class Fuzzer:
@@ -134,10 +135,13 @@ class Fuzzer:
 
     def _faults(self) -> list[str]:
         """What the log has told of since the last group; of what is being written, the rest comes with the next."""
-        log = _KNOWN.sub("", self._unread + self.target.new_log())
-        end = _BEGUN.search(log)
-        self._unread = log[end.start() :] if end else ""
-        return list(dict.fromkeys(_FAULT.findall(log.removesuffix(self._unread))))
+        *records, self._unread = _RECORD.split(self._unread + self.target.new_log())
+        faults: dict[str, None] = {}
+        for record in records:
+            faults |= dict.fromkeys(_ALWAYS.findall(record))
+            if not record.startswith(_QUIET):
+                faults |= dict.fromkeys(_FAULT.findall(record))
+        return list(faults)
 
     def _found(self, found: Case, what: str) -> None:
         self.findings += 1
