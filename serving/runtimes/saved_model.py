@@ -1,5 +1,6 @@
 """SavedModels, run by TensorFlow, which is imported when the first of them is loaded and not before."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,9 @@ class SavedModelRuntime:
 
 
 def _import_tensorflow() -> Any:  # noqa: ANN401  a module
+    # It looks for a GPU and talks about it, past our log; models here run on the CPU.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
     try:
         # Seconds and a gigabyte, which only those who serve SavedModels pay.
         import tensorflow as tf  # noqa: PLC0415
