@@ -16,7 +16,7 @@ from serving.metrics.family import family
 from serving.metrics.http import MetricsServer
 from serving.workers.backoff import Backoff
 from serving.workers.crew import Crew, UnfitError
-from serving.workers.link import LinkLostError
+from serving.workers.link import Handler, LinkLostError
 from serving.workers.process import WorkerProcess
 from serving.workers.reservation import reserve
 
@@ -137,7 +137,7 @@ class Supervisor:
 
     async def _bring_up(self, index: int) -> WorkerProcess:
         """Start a worker and let it listen."""
-        calls = {"administer": self._crew.administer, "statistics": self._crew.statistics}
+        calls: dict[str, Handler] = {"administer": self._crew.administer, "statistics": self._crew.statistics}
         try:
             worker = await WorkerProcess.start(index, calls)
         except OSError as error:
