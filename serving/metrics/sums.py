@@ -38,7 +38,8 @@ class Sums:
         """Add what a process measured."""
         head: list[str] = []
         family = Family("", "")
-        for line in exposition.splitlines():
+        # A name may hold what other functions take for the end of a line.
+        for line in exposition.split("\n"):
             if line.startswith("# HELP "):
                 head = [line]
             elif line.startswith("# TYPE "):

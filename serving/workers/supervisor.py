@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from serving.errors import ServingError, StartupError
 from serving.metrics.family import family
@@ -64,6 +65,10 @@ class Supervisor:
     Args:
         plan: What was decided.
         port: The port they share.
+
+    Attributes:
+        failed: Whether they are not kept any more, because of a fault here.
+        lost: Called when that happens.
     """
 
     def __init__(self, plan: Plan, port: int) -> None:
@@ -73,6 +78,8 @@ class Supervisor:
         self._processes: set[WorkerProcess] = set()
         self._replaced = 0
         self._tasks: list[asyncio.Task[None]] = []
+        self.failed = False
+        self.lost: Callable[[], None] = lambda: None
 
     async def start(self) -> int:
         """Start all workers.
@@ -97,6 +104,8 @@ class Supervisor:
         self._tasks = [asyncio.create_task(self._keep(each)) for each in workers]
         if self._plan.poll_seconds is not None:
             self._tasks.append(asyncio.create_task(self._poll(self._plan.poll_seconds)))
+        for each in self._tasks:
+            each.add_done_callback(self._over)
         return workers[0].models
 
     async def metrics(self) -> str:
@@ -217,6 +226,13 @@ class Supervisor:
         await asyncio.gather(asked, return_exceptions=True)
         return await worker.death()
 
+    def _over(self, task: "asyncio.Task[None]") -> None:
+        """A task that is to go on until it is cancelled is over."""
+        if not task.cancelled():
+            log.error("keeping the workers failed; ending", exc_info=task.exception())
+            self.failed = True
+            self.lost()
+
     async def _poll(self, seconds: float) -> None:
         while True:
             await asyncio.sleep(seconds)
@@ -253,13 +269,13 @@ async def supervise(plan: Plan, announce: Callable[[str], None]) -> bool:
                 await stop.wait()
             starting.cancel()
             await asyncio.gather(starting, return_exceptions=True)
-            return await supervisor.end(plan.stop_seconds + MARGIN)
+            return await supervisor.end(plan.stop_seconds + MARGIN) and not supervisor.failed
         finally:
             metrics.close()
 
 
 def _passing_on(supervisor: Supervisor) -> asyncio.Event:
-    """Have signals passed on; the event is set by the first."""
+    """Have signals passed on; the event is set by the first. A supervisor that fails ends as of SIGINT."""
     stop = asyncio.Event()
 
     def arrived(number: int) -> None:
@@ -268,6 +284,7 @@ def _passing_on(supervisor: Supervisor) -> asyncio.Event:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, arrived, number)
+    supervisor.lost = partial(arrived, signal.SIGINT)
     return stop
 
 

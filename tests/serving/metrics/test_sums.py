@@ -55,3 +55,13 @@ def test_the_model_of_a_sample_is_told_as_it_is_called():
     ]
     assert model_of(line) == (name, "3")
     assert model_of('a{method="m"} 1') is None
+
+
+def test_a_name_may_hold_what_looks_like_the_end_of_a_line():
+    name = "a\x0b\x0c\r\x1c\x85\u2028\nb"
+    text = family("a_total", "counter", "as", [({"model": name, "version": "1"}, 2)])
+    sums = summed(text, text)
+    assert sums.written().endswith("} 4\n")
+    asked = []
+    sums.drop(lambda *of: asked.append(of))
+    assert asked == [(name, "1")]

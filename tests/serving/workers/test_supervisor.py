@@ -88,3 +88,50 @@ def test_a_worker_for_which_there_was_no_process_is_tried_again(monkeypatch, cap
         "worker 1 got no process: Cannot allocate memory, 3 in a row; the next starts in 0.02 s",
         "worker 1 is back, as process 7",
     ]
+
+
+def test_a_supervisor_that_fails_at_its_work_says_so_and_is_not_idle(monkeypatch, caplog):
+    def fails(_worker):
+        raise ZeroDivisionError("here")
+
+    async def start(index, _handlers):
+        return Made(index)
+
+    async def run():
+        keeper, lost = Supervisor(PLAN, 1), asyncio.Event()
+        keeper.lost = lost.set
+        await keeper.start()
+        keeper._crew.leave = fails
+        assert not keeper.failed
+        next(iter(keeper._processes)).ended.set_result(1)
+        await asyncio.wait_for(lost.wait(), 10)
+        assert keeper.failed
+
+    monkeypatch.setattr(WorkerProcess, "start", start)
+    monkeypatch.setattr(supervisor, "BEAT", 0.01)
+    with caplog.at_level(logging.ERROR):
+        asyncio.run(asyncio.wait_for(run(), 20))
+    (record,) = caplog.records
+    assert record.message == "keeping the workers failed; ending"
+    assert isinstance(record.exc_info[1], ZeroDivisionError)
+
+
+def test_a_supervisor_that_is_told_to_end_has_not_failed(monkeypatch, caplog):
+    async def start(index, _handlers):
+        return Made(index)
+
+    async def run():
+        keeper = Supervisor(PLAN, 1)
+        await keeper.start()
+        tasks = [*keeper._tasks]
+        keeper._processes.clear()
+        keeper.signal(15)
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0)
+        assert all(task.cancelled() for task in tasks)
+        assert not keeper.failed
+
+    monkeypatch.setattr(WorkerProcess, "start", start)
+    with caplog.at_level(logging.ERROR):
+        asyncio.run(asyncio.wait_for(run(), 20))
+    assert not caplog.records
