@@ -31,26 +31,7 @@ NUMPY: Final[dict[str, np.dtype[Any]]] = {
 }
 """How numpy holds each datatype."""
 
-_NAMES = {dtype: name for name, dtype in NUMPY.items() if name != BF16}
 _LENGTH = struct.Struct("<I")
-
-
-def datatype_of(dtype: np.dtype[Any]) -> str:
-    """The datatype that holds a numpy type: text and bytes are BYTES, ``ml_dtypes.bfloat16`` is BF16.
-
-    Raises:
-        ValueError: No datatype does.
-    """
-    if dtype.kind in "SUO":
-        return BYTES
-    if dtype.name == "bfloat16":
-        return BF16
-    name = _NAMES.get(dtype.newbyteorder("=")) if dtype.kind in "biuf" else None
-    if name is None:
-        raise ValueError(
-            f"numpy's {dtype} has no datatype here; convert the array to one of {', '.join(NUMPY)}"
-        )
-    return name
 
 
 def byte_size(datatype: str, count: int) -> int | None:

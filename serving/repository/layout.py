@@ -1,10 +1,11 @@
 """What lies in a repository folder: ``<root>/<model>/<version>/<artefact>``.
 
-Names that begin with a dot are not looked at: publishers stage there. A version is a folder whose name is a
-number; TensorFlow Serving's habit of leading zeros is understood. Links are followed as long as they end
-within the root.
+Names that begin with a dot are not looked at: publishers stage there. A name that is not UTF-8 nobody can ask for. A
+version is a folder whose name is a number; TensorFlow Serving's habit of leading zeros is understood. Links are
+followed as long as they end within the root.
 """
 
+import logging
 import re
 import stat
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from typing import TypeAlias
 from serving.errors import ModelLoadError, RepositoryError
 from serving.repository.confinement import OUT, is_inside
 from serving.runtimes import ARTEFACTS
+
+log = logging.getLogger(__name__)
 
 CONFIG = "config.pbtxt"
 
@@ -48,7 +51,8 @@ def scan(root: Path, *, may_be_empty: bool = False) -> dict[str, ModelFolder]:
         RepositoryError: The folder is missing, cannot be read, or holds no model.
     """
     try:
-        folders = sorted(each for each in root.iterdir() if each.is_dir() and not each.name.startswith("."))
+        found = (each for each in root.iterdir() if each.is_dir() and not each.name.startswith("."))
+        folders = sorted(each for each in found if _is_text(each.name))
         models = {each.name: ModelFolder(each.name, each, _versions(each)) for each in folders}
     except OSError as error:
         raise RepositoryError(f"cannot read the repository '{root}': {error.strerror}") from error
@@ -106,6 +110,16 @@ def fingerprint(*paths: Path) -> Fingerprint:
             if not stat.S_ISDIR(found.st_mode):
                 marks.append((str(file), found.st_size, found.st_mtime_ns, found.st_ino))
     return tuple(marks)
+
+
+def _is_text(name: str) -> bool:
+    """Whether requests can say a name, and answers and metrics can hold it."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        log.warning("a folder is left out, whose name is not UTF-8: %r; rename it", name)
+        return False
+    return True
 
 
 def _versions(folder: Path) -> dict[int, Path]:

@@ -14,7 +14,6 @@ from serving.datatypes import (
     NUMPY,
     bf16_to_float32,
     byte_size,
-    datatype_of,
     float32_to_bf16,
     pack_bytes,
     unpack_bytes,
@@ -25,22 +24,7 @@ from serving.datatypes import (
 def test_datatypes_are_those_that_tritonclient_knows(name):
     assert np.dtype(triton_to_np_dtype(name)) == NUMPY[name]
     assert np_to_triton_dtype(NUMPY[name]) == name
-    assert datatype_of(NUMPY[name]) == name
     assert byte_size(name, 6) == np.zeros((2, 3), NUMPY[name]).nbytes
-
-
-@pytest.mark.parametrize(
-    ("dtype", "name"),
-    [("S3", "BYTES"), ("U3", "BYTES"), ("O", "BYTES"), (bfloat16, "BF16"), (">f4", "FP32"), (">i8", "INT64")],
-)
-def test_strings_bfloat16_and_big_endian_numbers_have_a_datatype(dtype, name):
-    assert datatype_of(np.dtype(dtype)) == name
-
-
-@pytest.mark.parametrize("dtype", ["c8", "M8[s]", "m8[s]", [("a", "i4")], "V4"])
-def test_a_type_that_the_wire_lacks_is_refused(dtype):
-    with pytest.raises(ValueError, match="no datatype here"):
-        datatype_of(np.dtype(dtype))
 
 
 def test_sizes_of_bytes_are_unknown_and_of_unknown_datatypes_refused():

@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from serving.errors import ModelLoadError, RepositoryError
@@ -15,6 +17,14 @@ def test_models_and_numeric_versions_are_found_and_nothing_else(repository):
     found = layout.scan(repository.root)
     assert list(found) == ["digits"]
     assert sorted(found["digits"].versions) == [1, 2, 10, 123]
+
+
+def test_a_name_that_nobody_can_ask_for_is_left_out_and_told(repository, caplog):
+    for name in ("ü", os.fsdecode(b"bad\xff")):
+        repository.version(name)
+    assert [*layout.scan(repository.root)] == ["ü"]
+    (record,) = caplog.records
+    assert record.getMessage() == "a folder is left out, whose name is not UTF-8: 'bad\\udcff'; rename it"
 
 
 def test_a_missing_repository_is_named(tmp_path):
