@@ -8,7 +8,6 @@ import logging
 import signal
 import socket
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -213,9 +212,14 @@ class Supervisor:
             if not asked.done():
                 missed += 1
             elif not worker.ended.done():
-                with suppress(LinkLostError, ServingError):
+                try:
                     await asked
-                missed = 0
+                    missed = 0
+                except LinkLostError:
+                    # It sees that too, and ends, unless it hangs.
+                    missed += 1
+                except ServingError:
+                    missed = 0
                 await asyncio.wait((worker.ended,), timeout=BEAT)
                 asked = asyncio.create_task(worker.count())
             if missed >= (PATIENCE_LOADING if self._crew.busy else PATIENCE):

@@ -8,6 +8,7 @@ import pytest
 
 from serving.errors import StartupError
 from serving.workers import supervisor
+from serving.workers.link import LinkLostError
 from serving.workers.process import WorkerProcess
 from serving.workers.supervisor import Plan, Supervisor
 
@@ -135,3 +136,23 @@ def test_a_supervisor_that_is_told_to_end_has_not_failed(monkeypatch, caplog):
     with caplog.at_level(logging.ERROR):
         asyncio.run(asyncio.wait_for(run(), 20))
     assert not caplog.records
+
+
+def test_a_worker_that_lives_and_cannot_be_reached_is_ended(monkeypatch):
+    async def unreachable():
+        raise LinkLostError
+
+    async def run():
+        worker = Made(1)
+        worker.count = unreachable
+        worker.signal = lambda: worker.ended.set_result(-9)
+
+        async def ended():
+            return await worker.ended
+
+        worker.wait = ended
+        reason = await asyncio.wait_for(Supervisor(PLAN, 1)._watch(worker), 10)
+        assert reason.endswith("s and was ended")
+
+    monkeypatch.setattr(supervisor, "BEAT", 0.01)
+    asyncio.run(asyncio.wait_for(run(), 20))
