@@ -4,11 +4,13 @@
 
 A model of some milliseconds, without batches. First one request at a time, then as many as the server answers, then
 an open load: requests are sent when they are due, whether others were answered or not, and times count from when one
-was due. Clients do not come back when they are refused.
+was due. Clients do not come back when they are refused. The server has half of the processors and the load the
+others: what a client costs is not to pass for what a refusal costs.
 """
 
 import argparse
 import asyncio
+import os
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
@@ -41,7 +43,7 @@ class Outcomes:
         refused: Of those that were refused, with a hint when to come back.
         others: Those that ended otherwise, by status.
         health: Of questions for the server's health meanwhile.
-        seconds: How long it all took.
+        seconds: How long it all took, to the last answer.
     """
 
     answered: list[float] = field(default_factory=list)
@@ -78,8 +80,18 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary) / "models"
         add_model(root, "slow", mlp([WIDTH] * 5), "max_batch_size: 1")
+        ours, theirs = _halves()
+        os.sched_setaffinity(0, ours)  # the server inherits it
         with plainserve(root) as server:
+            os.sched_setaffinity(0, theirs)
             asyncio.run(_measure(server, options.seconds, options.times))
+
+
+def _halves() -> tuple[set[int], set[int]]:
+    """The processors of the server and those of its clients; with a single one, both have it."""
+    processors = sorted(os.sched_getaffinity(0))
+    middle = len(processors) // 2
+    return set(processors[middle:]), set(processors[:middle] or processors)
 
 
 async def _measure(server: Server, seconds: float, times: float) -> None:
@@ -92,12 +104,12 @@ async def _measure(server: Server, seconds: float, times: float) -> None:
     sends: list[Send] = [lambda call=call: call(body, timeout=DEADLINE) for call in calls]  # type: ignore[misc]
     await _closed(sends, len(sends), 1.0)
     alone = await _closed(sends[:1], 1, 3.0)
-    full = await _closed(sends, 2 * CONNECTIONS, 5.0)
+    full = await _closed(sends, 2 * CONNECTIONS, 10.0)
     memory = server.process.memory_info().rss / MB
     health = health_pb2_grpc.HealthStub(channels[0])
     loaded = await _open(sends, health, full.goodput * times, seconds)
     grown = server.process.memory_info().rss / MB - memory
-    _print(alone, full, loaded, times, memory, grown)
+    _print(alone, full, loaded, times * full.goodput, times, memory, grown)
     for channel in channels:
         await channel.close()
 
@@ -129,8 +141,8 @@ async def _open(
             task.add_done_callback(tasks.discard)
             sent += 1
         await asyncio.sleep(0.001)
-    outcomes.seconds = time.perf_counter() - start
     await asyncio.gather(*tasks)
+    outcomes.seconds = time.perf_counter() - start
     probing.cancel()
     return outcomes
 
@@ -148,14 +160,19 @@ def _p99(times: list[float]) -> float:
 
 
 def _print(
-    alone: Outcomes, full: Outcomes, loaded: Outcomes, times: float, memory: float, grown: float
+    alone: Outcomes,
+    full: Outcomes,
+    loaded: Outcomes,
+    asked: float,
+    times: float,
+    memory: float,
+    grown: float,
 ) -> None:
-    asked = len(loaded.answered) + len(loaded.refused) + sum(loaded.others.values())
     allowed = 3 * _p99(alone.answered) + QUEUE_BOUND
     refused = f"{1000 * median(loaded.refused):.1f} ms" if loaded.refused else "none"
     rows = [
         ("capacity", f"{full.goodput:.0f}/s", ""),
-        ("asked", f"{asked / loaded.seconds:.0f}/s", f"{times:g} times that"),
+        ("asked", f"{asked:.0f}/s", f"{times:g} times that"),
         (
             "answered",
             f"{loaded.goodput:.0f}/s, {loaded.goodput / full.goodput:.0%} of the capacity",
