@@ -6,10 +6,12 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 
@@ -100,6 +102,21 @@ class OnnxModels:
 @pytest.fixture(scope="session")
 def onnx_models():
     return OnnxModels
+
+
+@pytest.fixture(scope="session")
+def steps_lasting(onnx_models):
+    """How far the counter model counts in that many seconds here; machines differ by much more than 2."""
+    session = onnxruntime.InferenceSession(onnx_models.counter())
+
+    def timed(steps):
+        start = time.perf_counter()
+        session.run(None, {"n": np.array([steps])})
+        return time.perf_counter() - start
+
+    # The fastest of some short runs: what disturbs one makes it slower, and a count that lasts longer does no harm.
+    step = min(timed(20_000) for _ in range(5)) / 20_000
+    return lambda seconds: int(seconds / step)
 
 
 class RepositoryFolder:

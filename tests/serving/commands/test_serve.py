@@ -72,7 +72,9 @@ def test_a_server_never_imports_tensorflow_or_keras(full_repository, start_serve
     assert not modules & {"tensorflow", "keras", "tf_keras", "converter", "onnx", "tritonclient"}
 
 
-def test_terminating_answers_what_was_accepted_and_refuses_the_rest(repository, onnx_models, start_server):
+def test_terminating_answers_what_was_accepted_and_refuses_the_rest(
+    repository, onnx_models, start_server, steps_lasting
+):
     repository.onnx("counter", onnx_models.counter())
     server = start_server(repository.root)
     with grpc.insecure_channel(server.address) as channel, ThreadPoolExecutor(4) as pool:
@@ -80,12 +82,13 @@ def test_terminating_answers_what_was_accepted_and_refuses_the_rest(repository, 
         assert count(stub, 3) == [3]
         watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=60)
         assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
-        running = [pool.submit(count, stub, steps) for steps in (600_000, 300_000, 300_001)]
+        long = steps_lasting(1)
+        running = [pool.submit(count, stub, long + at) for at in range(3)]
         time.sleep(0.2)
         assert not any(each.done() for each in running)
         server.terminate()
         assert next(watch).status == health_pb2.HealthCheckResponse.NOT_SERVING
-        assert [each.result() for each in running] == [[600_000], [300_000], [300_001]]
+        assert [each.result() for each in running] == [[long + at] for at in range(3)]
         assert server.wait()[0] == 0
         with pytest.raises(grpc.RpcError) as error:
             count(stub, 1)
@@ -108,19 +111,20 @@ def test_draining_ends_when_its_time_is_over(repository, onnx_models, start_serv
             endless.result()
 
 
-def test_a_deadline_that_passes_in_the_queue_is_told(repository, onnx_models, start_server):
+def test_a_deadline_that_passes_in_the_queue_is_told(repository, onnx_models, start_server, steps_lasting):
     repository.onnx("counter", onnx_models.counter())
     server = start_server(repository.root)
     with grpc.insecure_channel(server.address) as channel, ThreadPoolExecutor(1) as pool:
         stub = GRPCInferenceServiceStub(channel)
-        long = pool.submit(count, stub, 300_000)
+        steps = steps_lasting(1)
+        long = pool.submit(count, stub, steps)
         time.sleep(0.1)
         request = pb.ModelInferRequest(model_name="counter", raw_input_contents=[np.int64(1).tobytes()])
         request.inputs.add(name="n", datatype="INT64", shape=[1])
         with pytest.raises(grpc.RpcError) as error:
             stub.ModelInfer(request, timeout=0.05)
         assert error.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-        assert long.result() == [300_000]
+        assert long.result() == [steps]
         assert count(stub, 5) == [5]
 
 

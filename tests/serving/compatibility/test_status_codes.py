@@ -19,8 +19,8 @@ from serving.rpc import tensor_proto
 from serving.rpc.status import PUSHBACK, STATUS
 
 Code = grpc.StatusCode
-LONG, BRIEF = 1_000_000, 5
-"""Counts that take the model a second or more, and no time."""
+BRIEF = 5
+"""A count that takes the model no time."""
 
 ONE_MAY_WAIT = (
     "max_batch_size: 0 "
@@ -186,12 +186,12 @@ def clients(tmp_path_factory, onnx_models, start_module_server):
 
 
 @pytest.fixture
-def occupy(clients):
+def occupy(clients, steps_lasting):
     """Bring the model 'counter' into a state, and let it come to rest after the test."""
-    threads = []
+    threads, long = [], steps_lasting(1.5)
 
     def occupy(state):
-        for steps in {FREE: (), RUNNING: (LONG,), FULL: (LONG, BRIEF)}[state]:
+        for steps in {FREE: (), RUNNING: (long,), FULL: (long, BRIEF)}[state]:
             threads.append(threading.Thread(target=clients.count, args=(steps,)))
             threads[-1].start()
             time.sleep(0.15)

@@ -104,7 +104,7 @@ def test_the_calls_that_are_over_are_let_go(affine):
 
 
 @pytest.mark.parametrize("how", ["cancel", "deadline"])
-def test_a_call_that_its_client_gives_up_is_given_up_here(repository, onnx_models, how):
+def test_a_call_that_its_client_gives_up_is_given_up_here(repository, onnx_models, steps_lasting, how):
     repository.onnx("counter", onnx_models.counter())
 
     def request(steps):
@@ -118,7 +118,7 @@ def test_a_call_that_its_client_gives_up_is_given_up_here(repository, onnx_model
         async with grpc.aio.insecure_channel(address) as channel:
             infer = GRPCInferenceServiceStub(channel).ModelInfer
             # It runs, and what comes next waits behind it.
-            running = infer(request(400_000), timeout=60)
+            running = infer(request(steps_lasting(1)), timeout=60)
             await until(lambda: made._traffic.under_way)
             waiting = infer(request(1), timeout=0.1 if how == "deadline" else 60)
             if how == "cancel":

@@ -101,16 +101,19 @@ def test_four_times_the_capacity_is_answered_or_refused_at_once(
     assert grown < 60
 
 
-def test_a_request_whose_client_went_away_leaves_its_place(repository, onnx_models, start_server):
+def test_a_request_whose_client_went_away_leaves_its_place(
+    repository, onnx_models, start_server, steps_lasting
+):
     repository.onnx("counter", onnx_models.counter())
     repository.config("counter", "dynamic_batching { default_queue_policy { max_queue_size: 2 } }")
     server = start_server(repository.root)
+    long = steps_lasting(2.5)
 
     async def run():
         async with grpc.aio.insecure_channel(server.address) as channel:
             stub = GRPCInferenceServiceStub(channel)
             await stub.ModelInfer(counter(1), timeout=60)
-            running = stub.ModelInfer(counter(700_000), timeout=60)
+            running = stub.ModelInfer(counter(long), timeout=60)
             await asyncio.sleep(0.2)
             cancelled, late = stub.ModelInfer(counter(1)), stub.ModelInfer(counter(2), timeout=0.2)
             await asyncio.sleep(0.1)
@@ -127,4 +130,4 @@ def test_a_request_whose_client_went_away_leaves_its_place(repository, onnx_mode
             answers = [await each for each in (running, *waiting)]
             return [np.frombuffer(each.raw_output_contents[0], np.int64)[0] for each in answers]
 
-    assert asyncio.run(run()) == [700_000, 4, 5]
+    assert asyncio.run(run()) == [long, 4, 5]

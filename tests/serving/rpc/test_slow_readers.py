@@ -206,9 +206,10 @@ def test_a_stream_whose_answers_are_not_read_is_no_longer_listened_to(root, monk
 
 
 def test_large_requests_beyond_what_may_be_held_are_refused_until_others_are_answered(
-    repository, onnx_models
+    repository, onnx_models, steps_lasting
 ):
     repository.onnx("counter", onnx_models.counter())
+    long = steps_lasting(0.5)
 
     def request(steps, padding):
         made = pb.ModelInferRequest(model_name="counter", raw_input_contents=[np.int64(steps).tobytes()])
@@ -221,7 +222,7 @@ def test_large_requests_beyond_what_may_be_held_are_refused_until_others_are_ans
         address = await server.start()
         async with grpc.aio.insecure_channel(address) as channel:
             stub = GRPCInferenceServiceStub(channel)
-            held = [stub.ModelInfer(request(150_000, 900_000), timeout=60) for _ in range(4)]
+            held = [stub.ModelInfer(request(long, 900_000), timeout=60) for _ in range(4)]
             await asyncio.sleep(0.1)
             with pytest.raises(
                 grpc.aio.AioRpcError, match="requests that are being answered take 3 MiB"
@@ -235,4 +236,4 @@ def test_large_requests_beyond_what_may_be_held_are_refused_until_others_are_ans
         assert await server.stop(Signals())
         return [np.frombuffer(each.raw_output_contents[0], np.int64)[0] for each in answers]
 
-    assert asyncio.run(run()) == [150_000] * 4 + [2]
+    assert asyncio.run(run()) == [long] * 4 + [2]

@@ -128,14 +128,17 @@ def test_a_second_signal_with_nothing_under_way_is_an_end_like_any_other(
     assert server.wait(timeout=15) == (0, "", "")
 
 
-def test_a_stream_has_answers_for_all_that_was_accepted_and_takes_no_more(repository, onnx_models):
+def test_a_stream_has_answers_for_all_that_was_accepted_and_takes_no_more(
+    repository, onnx_models, steps_lasting
+):
     repository.onnx("counter", onnx_models.counter())
+    steps = steps_lasting(0.1)
 
     async def run():
         async with serving(repository.root, lame_duck_seconds=0.0) as (server, _, channel):
             stream = GRPCInferenceServiceStub(channel).ModelStreamInfer()
             for at in range(8):
-                await stream.write(counter(60_000 + at, str(at)))
+                await stream.write(counter(steps + at, str(at)))
             first = await stream.read()
             stopping = asyncio.create_task(server.stop(Signals()))
             await asyncio.sleep(0.01)
