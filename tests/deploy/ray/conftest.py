@@ -64,6 +64,8 @@ class Cluster:
             "RAY_TMPDIR": str(folder),
             # A proxy prefers replicas of its own node; here the other node's are to have their share.
             "RAY_SERVE_PROXY_PREFER_LOCAL_NODE_ROUTING": "0",
+            # A proxy that needs longer to start, on a machine that is busy, is not to be replaced meanwhile.
+            "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
             # Two nodes on one machine, two ports.
             "RAY_SERVE_WORKER_PROXY_GRPC_PORT": str(self.worker_port),
             "RAY_SERVE_WORKER_PROXY_HTTP_PORT": str(self.worker_http),
@@ -110,10 +112,16 @@ class Cluster:
         file, log = self.folder / "serve.yaml", self.folder / "serve.log"
         file.write_text(yaml.safe_dump(config))
         command = [self.bin / "serve", "run", "--non-blocking", f"--address={HEAD}:{self.gcs}", file]
-        with log.open("w") as output:
-            subprocess.run(
-                command, stdout=output, stderr=output, env=self.environment, check=True, cwd=self.folder
-            )
+        # Ray gives proxies a minute to start; the next go finds what the first has started.
+        for _ in range(3):
+            with log.open("w") as output:
+                done = subprocess.run(
+                    command, stdout=output, stderr=output, env=self.environment, check=False, cwd=self.folder
+                )
+            if not done.returncode:
+                break
+        else:
+            pytest.fail(f"'serve run' ended with {done.returncode}:\n{log.read_text()}")
         self.wait_for(lambda: len(self.replicas("head")) and len(self.replicas("worker")), log)
         self.wait_for(lambda: self.ready(self.port) and self.ready(self.worker_port), log)
 
