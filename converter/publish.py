@@ -36,13 +36,17 @@ def staging(destination: Path) -> Iterator[Path]:
 
     Raises:
         UsageError: The destination, or something above it, is a file.
-        EnvironmentLacksError: The destination cannot be written, or the disk is full.
+        EnvironmentLacksError: The destination cannot be made or written, or the disk is full.
     """
     with reported(destination):
         try:
             made = _make_folders(destination)
         except (FileExistsError, NotADirectoryError):
             raise UsageError("is not a folder", where=str(destination)) from None
+        except FileNotFoundError:  # as in /proc: its parent is there, but takes none
+            raise EnvironmentLacksError(
+                "no folder can be made here", where=str(destination), hint="Choose another place."
+            ) from None
         stage = Path(tempfile.mkdtemp(prefix=_STAGE, dir=destination))
     try:
         with reported(destination):

@@ -189,6 +189,13 @@ def test_output_that_is_a_file_is_a_usage_error(models, tmp_path, capsys):
     assert place.read_text() == "mine"
 
 
+def test_output_where_no_folder_can_be_made_is_one_clear_error(models, capsys):
+    assert convert(models / "mnist_ss.keras", "--to", "onnx", "--output", "/proc/plainserve") == 6
+    assert capsys.readouterr().err == (
+        "convert: mnist_ss.keras: /proc/plainserve: no folder can be made here\nChoose another place.\n"
+    )
+
+
 def test_disk_that_is_full_is_one_clear_error_and_leaves_nothing(models, tmp_path):
     """A limit on the size of files stands for a full disk: the write fails in the middle."""
 
