@@ -5,9 +5,9 @@ version is a folder whose name is a number; TensorFlow Serving's habit of leadin
 followed as long as they end within the root.
 """
 
-import logging
 import re
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -15,8 +15,6 @@ from typing import TypeAlias
 from serving.errors import ModelLoadError, RepositoryError
 from serving.repository.confinement import OUT, is_inside
 from serving.runtimes import ARTEFACTS
-
-log = logging.getLogger(__name__)
 
 CONFIG = "config.pbtxt"
 
@@ -40,20 +38,27 @@ class ModelFolder:
     versions: dict[int, Path]
 
 
-def scan(root: Path, *, may_be_empty: bool = False) -> dict[str, ModelFolder]:
+def scan(
+    root: Path, *, may_be_empty: bool = False, left_out: Callable[[str], None] = lambda _name: None
+) -> dict[str, ModelFolder]:
     """Every model in the repository, by name, in order.
 
     Args:
         root: The repository.
         may_be_empty: Whether models may come later.
+        left_out: Told of each folder that is left out because its name is not UTF-8.
 
     Raises:
         RepositoryError: The folder is missing, cannot be read, or holds no model.
     """
     try:
         found = (each for each in root.iterdir() if each.is_dir() and not each.name.startswith("."))
-        folders = sorted(each for each in found if _is_text(each.name))
-        models = {each.name: ModelFolder(each.name, each, _versions(each)) for each in folders}
+        models = {}
+        for folder in sorted(found):
+            if _is_text(folder.name):
+                models[folder.name] = ModelFolder(folder.name, folder, _versions(folder))
+            else:
+                left_out(folder.name)
     except OSError as error:
         raise RepositoryError(f"cannot read the repository '{root}': {error.strerror}") from error
     models = {name: folder for name, folder in models.items() if folder.versions}
@@ -117,7 +122,6 @@ def _is_text(name: str) -> bool:
     try:
         name.encode()
     except UnicodeEncodeError:
-        log.warning("a folder is left out, whose name is not UTF-8: %r; rename it", name)
         return False
     return True
 

@@ -1,5 +1,6 @@
 """Which models there are, and which version of each answers."""
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,8 @@ from serving.repository.refresh import Refresh
 from serving.repository.status import LATEST, UNLOADED, ModelState, VersionStatus
 
 __all__ = ["LATEST", "Repository", "VersionStatus"]
+
+log = logging.getLogger(__name__)
 
 MEND = "mend its files or publish another version"
 """What helps a model whose version cannot be loaded."""
@@ -46,6 +49,7 @@ class Repository:
         self._models: Mapping[str, ModelState] = {}
         self._served: Mapping[str, Mapping[str, LoadedModel]] = {}
         self._loading: frozenset[tuple[str, str]] = frozenset()
+        self._left_out: set[str] = set()
         self._changing = Lock()
         self.required: frozenset[str] = frozenset()
         self.retired: Callable[[Iterable[LoadedModel]], None] = lambda _models: None
@@ -60,7 +64,7 @@ class Repository:
             RepositoryError: The folder is missing, or holds no model although it must.
         """
         with self._changing:
-            folders = layout.scan(self._root, may_be_empty=may_be_empty)
+            folders = self._scan(may_be_empty=may_be_empty)
             for folder in folders.values():
                 self._refresh(folder)
             for name in self._models.keys() - folders.keys():
@@ -79,7 +83,7 @@ class Repository:
             RepositoryError: The folder is gone.
         """
         with self._changing:
-            folder = layout.scan(self._root, may_be_empty=True).get(name)
+            folder = self._scan().get(name)
             if folder is None:
                 raise ModelNotFoundError(f"failed to load '{name}': the repository holds no such model")
             self._refresh(folder, config, retry=True)
@@ -118,7 +122,7 @@ class Repository:
             RepositoryError: The folder is gone.
         """
         with self._changing:
-            folders = layout.scan(self._root, may_be_empty=True)
+            folders = self._scan()
             for name, holding in holdings.items():
                 self._put(
                     name, self._held(holding, folders.get(name), configs.get(name), self._models.get(name))
@@ -174,11 +178,20 @@ class Repository:
         Raises:
             RepositoryError: The folder is gone.
         """
-        return sorted(layout.scan(self._root, may_be_empty=True).keys() - self._models.keys())
+        return sorted(self._scan().keys() - self._models.keys())
 
     def versions(self, name: str) -> tuple[str, ...]:
         """The versions of a model that can answer, ascending."""
         return tuple(sorted(set(self._served.get(name, ())) - {LATEST}, key=int))
+
+    def _scan(self, *, may_be_empty: bool = True) -> dict[str, layout.ModelFolder]:
+        return layout.scan(self._root, may_be_empty=may_be_empty, left_out=self._leave_out)
+
+    def _leave_out(self, name: str) -> None:
+        # Once: the folder is looked at by every poll and by requests.
+        if name not in self._left_out:
+            self._left_out.add(name)
+            log.warning("a folder is left out, whose name is not UTF-8: %r; rename it", name)
 
     def _refresh(
         self, folder: layout.ModelFolder, config: ModelConfig | None = None, *, retry: bool = False

@@ -4,6 +4,7 @@ import pytest
 
 from serving.errors import ModelLoadError, RepositoryError
 from serving.repository import layout
+from serving.repository.repository import Repository
 
 
 def test_models_and_numeric_versions_are_found_and_nothing_else(repository):
@@ -19,10 +20,14 @@ def test_models_and_numeric_versions_are_found_and_nothing_else(repository):
     assert sorted(found["digits"].versions) == [1, 2, 10, 123]
 
 
-def test_a_name_that_nobody_can_ask_for_is_left_out_and_told(repository, caplog):
-    for name in ("ü", os.fsdecode(b"bad\xff")):
-        repository.version(name)
+def test_a_name_that_nobody_can_ask_for_is_left_out_and_told_once(repository, onnx_models, caplog):
+    repository.onnx("ü", onnx_models.affine())
+    repository.version(os.fsdecode(b"bad\xff"))
     assert [*layout.scan(repository.root)] == ["ü"]
+    scanned = Repository(repository.root)
+    scanned.load_all()
+    scanned.load_all()
+    assert scanned.absent() == []
     (record,) = caplog.records
     assert record.getMessage() == "a folder is left out, whose name is not UTF-8: 'bad\\udcff'; rename it"
 
