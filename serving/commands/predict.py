@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from serving.commands import connection
+from serving.commands.numbers import number, positive, whole
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
@@ -40,16 +41,20 @@ def add_parser(subparsers: "_SubParsersAction[argparse.ArgumentParser]") -> None
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument(
-        "--timeout", type=positive(float), default=30.0, metavar="SECONDS", help="default: %(default)s"
+        "--timeout", type=positive(number), default=30.0, metavar="SECONDS", help="default: %(default)s"
     )
     parser.add_argument(
         "--benchmark",
-        type=positive(float),
+        type=positive(number),
         metavar="SECONDS",
         help="call again and again for so long; print requests per second and percentiles",
     )
     parser.add_argument(
-        "--concurrency", type=positive(int), default=1, metavar="N", help="callers of a benchmark; default: 1"
+        "--concurrency",
+        type=positive(whole),
+        default=1,
+        metavar="N",
+        help="callers of a benchmark; default: 1",
     )
     parser.set_defaults(run=run)
 
@@ -159,18 +164,6 @@ def _parts(inputs: "dict[str, NDArray[Any]]") -> "Iterator[dict[str, NDArray[Any
         return
     for start in range(0, rows, ROWS_A_REQUEST):
         yield {name: array[start : start + ROWS_A_REQUEST] for name, array in inputs.items()}
-
-
-def positive(kind: "Callable[[str], float]") -> "Callable[[str], float]":
-    """An argparse type: a number above zero."""
-
-    def number(text: str) -> float:
-        value = kind(text)
-        if not 0 < value < float("inf"):
-            raise argparse.ArgumentTypeError(f"{text} is not above zero, or has no end")
-        return value
-
-    return number
 
 
 def fail(error: Exception | str, code: int) -> int:

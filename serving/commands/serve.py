@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from serving.commands import log_output
+from serving.commands.numbers import duration, number, port, positive, whole
 
 if TYPE_CHECKING:
     from serving.rpc.options import ServerOptions
@@ -29,7 +30,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument(
         "--port",
-        type=_port,
+        type=port,
         default=8001,
         help="port to listen on; 0 picks a free one (default: %(default)s)",
     )
@@ -51,14 +52,14 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--max-message-size",
         metavar="MIB",
-        type=_positive,
+        type=positive(whole),
         default=64,
         help="largest request, in MiB (default: %(default)s)",
     )
     parser.add_argument(
         "--lame-duck-seconds",
         metavar="S",
-        type=_duration,
+        type=duration,
         default=2.0,
         help="after SIGTERM, how long requests are still taken while health says NOT_SERVING "
         "(default: %(default)s)",
@@ -66,14 +67,14 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--drain-seconds",
         metavar="S",
-        type=_positive,
+        type=positive(whole),
         default=30,
         help="at the end, most time for answering what was accepted (default: %(default)s)",
     )
     parser.add_argument(
         "--workers",
         metavar="N",
-        type=_positive,
+        type=positive(whole),
         default=1,
         help="processes that serve together on the port; one that ends or hangs is replaced "
         "(default: %(default)s)",
@@ -99,7 +100,7 @@ def _add_repository_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--repository-poll-secs",
         metavar="S",
-        type=_seconds,
+        type=positive(number),
         default=15.0,
         help="with poll: how often (default: %(default)s)",
     )
@@ -226,44 +227,5 @@ def decided(options: argparse.Namespace) -> "ServerOptions":
     )
 
 
-def _whole(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number") from None
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a number") from None
-
-
-def _port(text: str) -> int:
-    number = _whole(text)
-    if not 0 <= number <= 65535:
-        raise argparse.ArgumentTypeError(f"{number} is not between 0 and 65535")
-    return number
-
-
 def _metrics_port(text: str) -> int | None:
-    return None if text == "off" else _port(text)
-
-
-def _seconds(text: str) -> float:
-    number = _number(text)
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is not a time above 0")
-    return number
-
-
-def _duration(text: str) -> float:
-    return 0.0 if _number(text) == 0 else _seconds(text)
-
-
-def _positive(text: str) -> int:
-    number = _whole(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not positive")
-    return number
+    return None if text == "off" else port(text)
