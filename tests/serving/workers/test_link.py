@@ -75,19 +75,6 @@ def test_an_error_arrives_as_what_it_was_and_a_fault_as_internal():
     linked(test, {"missing": missing, "faulty": faulty})
 
 
-def test_whoever_waits_is_told_when_the_other_side_is_gone():
-    async def test(one, other):
-        waiting = asyncio.create_task(one.call("never"))
-        await one.call("echo")
-        other._writer.close()
-        with pytest.raises(LinkLostError):
-            await waiting
-        with pytest.raises(LinkLostError):
-            await one.call("echo")
-
-    linked(test, {"echo": echo, "never": never})
-
-
 def test_an_answer_that_nobody_waits_for_any_more_is_dropped():
     async def late(value):
         await asyncio.sleep(0.05)
@@ -101,12 +88,19 @@ def test_an_answer_that_nobody_waits_for_any_more_is_dropped():
     linked(test, {"late": late})
 
 
-@pytest.mark.parametrize("sent", [b"\0\0\0\1{", b"\0\0\0\x02{}"], ids=["no JSON", "neither call nor answer"])
-def test_whoever_waits_is_told_when_what_comes_makes_no_sense(sent):
+@pytest.mark.parametrize(
+    "end",
+    [
+        pytest.param(lambda writer: writer.close(), id="it is gone"),
+        pytest.param(lambda writer: writer.write(b"\0\0\0\1{"), id="what comes is no JSON"),
+        pytest.param(lambda writer: writer.write(b"\0\0\0\x02{}"), id="what comes is no call and no answer"),
+    ],
+)
+def test_whoever_waits_is_told_when_no_answer_can_come(end):
     async def test(one, other):
         waiting = asyncio.create_task(one.call("never"))
         await one.call("echo")
-        other._writer.write(sent)
+        end(other._writer)
         with pytest.raises(LinkLostError):
             await waiting
         with pytest.raises(LinkLostError):
