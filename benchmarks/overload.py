@@ -109,7 +109,7 @@ async def _measure(server: Server, seconds: float, times: float) -> None:
     health = health_pb2_grpc.HealthStub(channels[0])
     loaded = await _open(sends, health, full.goodput * times, seconds)
     grown = server.process.memory_info().rss / MB - memory
-    _print(alone, full, loaded, times * full.goodput, times, memory, grown)
+    _print(alone, full, loaded, times, memory, grown)
     for channel in channels:
         await channel.close()
 
@@ -160,19 +160,13 @@ def _p99(times: list[float]) -> float:
 
 
 def _print(
-    alone: Outcomes,
-    full: Outcomes,
-    loaded: Outcomes,
-    asked: float,
-    times: float,
-    memory: float,
-    grown: float,
+    alone: Outcomes, full: Outcomes, loaded: Outcomes, times: float, memory: float, grown: float
 ) -> None:
     allowed = 3 * _p99(alone.answered) + QUEUE_BOUND
     refused = f"{1000 * median(loaded.refused):.1f} ms" if loaded.refused else "none"
     rows = [
         ("capacity", f"{full.goodput:.0f}/s", ""),
-        ("asked", f"{asked:.0f}/s", f"{times:g} times that"),
+        ("asked", f"{times * full.goodput:.0f}/s", f"{times:g} times that"),
         (
             "answered",
             f"{loaded.goodput:.0f}/s, {loaded.goodput / full.goodput:.0%} of the capacity",

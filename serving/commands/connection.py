@@ -65,12 +65,12 @@ def token(options: argparse.Namespace) -> str | None:
     if options.token_file is None:
         return os.environ.get(TOKEN, "").strip() or None
     try:
-        text: str = options.token_file.read_text(encoding="utf-8")
+        text: str = options.token_file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
         raise CredentialsError(f"cannot read '{options.token_file}': {reason}") from error
     try:
-        bearer(text.strip())
+        bearer(text)
     except CredentialsError as error:
         raise CredentialsError(f"'{options.token_file}' holds more than a token: {error}") from error
-    return text.strip()
+    return text
