@@ -15,6 +15,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 
+from protos import open_inference_pb2 as pb
 from serving.repository.config import ModelConfig, QueuePolicy
 from serving.repository.model import LoadedModel
 from serving.runtimes.runtime import TensorSpec
@@ -102,6 +103,20 @@ class OnnxModels:
 @pytest.fixture(scope="session")
 def onnx_models():
     return OnnxModels
+
+
+@pytest.fixture(scope="session")
+def count_to():
+    """Makes a request to the counter model, served as 'counter'; the answer is the number of steps."""
+
+    def request(steps, **fields):
+        made = pb.ModelInferRequest(
+            model_name="counter", raw_input_contents=[np.int64(steps).tobytes()], **fields
+        )
+        made.inputs.add(name="n", datatype="INT64", shape=[1])
+        return made
+
+    return request
 
 
 @pytest.fixture(scope="session")

@@ -24,12 +24,15 @@ sys.exit(code)
 """
 
 
-def count(stub, steps):
-    """Let the model ``counter`` count; it takes a few microseconds a step."""
-    request = pb.ModelInferRequest(model_name="counter", raw_input_contents=[np.int64(steps).tobytes()])
-    request.inputs.add(name="n", datatype="INT64", shape=[1])
-    response = stub.ModelInfer(request, timeout=60)
-    return np.frombuffer(response.raw_output_contents[0], np.int64).tolist()
+@pytest.fixture
+def count(count_to):
+    """Lets the model ``counter`` count; it takes a few microseconds a step."""
+
+    def count(stub, steps):
+        response = stub.ModelInfer(count_to(steps), timeout=60)
+        return np.frombuffer(response.raw_output_contents[0], np.int64).tolist()
+
+    return count
 
 
 def test_it_prints_one_line_and_ends_with_zero(repository, onnx_models, start_server):
@@ -73,7 +76,7 @@ def test_a_server_never_imports_tensorflow_or_keras(full_repository, start_serve
 
 
 def test_terminating_answers_what_was_accepted_and_refuses_the_rest(
-    repository, onnx_models, start_server, steps_lasting
+    repository, onnx_models, start_server, steps_lasting, count
 ):
     repository.onnx("counter", onnx_models.counter())
     server = start_server(repository.root)
@@ -95,7 +98,7 @@ def test_terminating_answers_what_was_accepted_and_refuses_the_rest(
         assert error.value.code() is grpc.StatusCode.UNAVAILABLE
 
 
-def test_draining_ends_when_its_time_is_over(repository, onnx_models, start_server):
+def test_draining_ends_when_its_time_is_over(repository, onnx_models, start_server, count):
     repository.onnx("counter", onnx_models.counter())
     server = start_server(repository.root, "--drain-seconds", "1")
     with grpc.insecure_channel(server.address) as channel, ThreadPoolExecutor(1) as pool:
@@ -111,7 +114,9 @@ def test_draining_ends_when_its_time_is_over(repository, onnx_models, start_serv
             endless.result()
 
 
-def test_a_deadline_that_passes_in_the_queue_is_told(repository, onnx_models, start_server, steps_lasting):
+def test_a_deadline_that_passes_in_the_queue_is_told(
+    repository, onnx_models, start_server, steps_lasting, count_to, count
+):
     repository.onnx("counter", onnx_models.counter())
     server = start_server(repository.root)
     with grpc.insecure_channel(server.address) as channel, ThreadPoolExecutor(1) as pool:
@@ -119,10 +124,8 @@ def test_a_deadline_that_passes_in_the_queue_is_told(repository, onnx_models, st
         steps = steps_lasting(1)
         long = pool.submit(count, stub, steps)
         time.sleep(0.1)
-        request = pb.ModelInferRequest(model_name="counter", raw_input_contents=[np.int64(1).tobytes()])
-        request.inputs.add(name="n", datatype="INT64", shape=[1])
         with pytest.raises(grpc.RpcError) as error:
-            stub.ModelInfer(request, timeout=0.05)
+            stub.ModelInfer(count_to(1), timeout=0.05)
         assert error.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
         assert long.result() == [steps]
         assert count(stub, 5) == [5]

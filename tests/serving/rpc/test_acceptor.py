@@ -104,13 +104,10 @@ def test_the_calls_that_are_over_are_let_go(affine):
 
 
 @pytest.mark.parametrize("how", ["cancel", "deadline"])
-def test_a_call_that_its_client_gives_up_is_given_up_here(repository, onnx_models, steps_lasting, how):
+def test_a_call_that_its_client_gives_up_is_given_up_here(
+    repository, onnx_models, steps_lasting, how, count_to
+):
     repository.onnx("counter", onnx_models.counter())
-
-    def request(steps):
-        asked = pb.ModelInferRequest(model_name="counter", raw_input_contents=[np.int64(steps).tobytes()])
-        asked.inputs.add(name="n", datatype="INT64", shape=[1])
-        return asked
 
     async def run():
         made = server.Server(ServerOptions(repository.root, port=0, lame_duck_seconds=0.0))
@@ -118,9 +115,9 @@ def test_a_call_that_its_client_gives_up_is_given_up_here(repository, onnx_model
         async with grpc.aio.insecure_channel(address) as channel:
             infer = GRPCInferenceServiceStub(channel).ModelInfer
             # It runs, and what comes next waits behind it.
-            running = infer(request(steps_lasting(1)), timeout=60)
+            running = infer(count_to(steps_lasting(1)), timeout=60)
             await until(lambda: made._traffic.under_way)
-            waiting = infer(request(1), timeout=0.1 if how == "deadline" else 60)
+            waiting = infer(count_to(1), timeout=0.1 if how == "deadline" else 60)
             if how == "cancel":
                 await until(lambda: made._traffic.under_way == 2)
                 waiting.cancel()

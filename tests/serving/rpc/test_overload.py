@@ -10,7 +10,6 @@ import psutil
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from protos import open_inference_pb2 as pb
 from protos.open_inference_pb2_grpc import GRPCInferenceServiceStub
 
 MB = 1_000_000
@@ -20,23 +19,18 @@ STEPS = 3000
 BOUNDED = "dynamic_batching { default_queue_policy { max_queue_size: 10 } }"
 
 
-def counter(steps):
-    request = pb.ModelInferRequest(model_name="counter", raw_input_contents=[np.int64(steps).tobytes()])
-    request.inputs.add(name="n", datatype="INT64", shape=[1])
-    return request
-
-
 class Load:
     """Requests that do not wait for each other, and what became of each."""
 
-    def __init__(self, channel):
+    def __init__(self, channel, count_to):
+        self._count_to = count_to
         self._stub = GRPCInferenceServiceStub(channel)
         self._health = health_pb2_grpc.HealthStub(channel)
         self.outcomes, self.hints, self.healthy = Counter(), [], 0
 
     async def one(self, steps):
         try:
-            answer = await self._stub.ModelInfer(counter(steps), timeout=60)
+            answer = await self._stub.ModelInfer(self._count_to(steps), timeout=60)
         except grpc.aio.AioRpcError as error:
             self.outcomes[error.code().name] += 1
             self.hints.extend(
@@ -73,7 +67,7 @@ class Load:
 
 @pytest.mark.parametrize("config", [BOUNDED, ""], ids=["bounded by number", "bounded by time"])
 def test_four_times_the_capacity_is_answered_or_refused_at_once(
-    repository, onnx_models, start_server, config
+    repository, onnx_models, start_server, config, count_to
 ):
     repository.onnx("counter", onnx_models.counter())
     repository.config("counter", config)
@@ -81,7 +75,7 @@ def test_four_times_the_capacity_is_answered_or_refused_at_once(
 
     async def run():
         async with grpc.aio.insecure_channel(server.address) as channel:
-            load = Load(channel)
+            load = Load(channel, count_to)
             before = psutil.Process(server.process.pid).memory_info().rss / MB
             sent = await load.run(2.0)
             grown = psutil.Process(server.process.pid).memory_info().rss / MB - before
@@ -102,7 +96,7 @@ def test_four_times_the_capacity_is_answered_or_refused_at_once(
 
 
 def test_a_request_whose_client_went_away_leaves_its_place(
-    repository, onnx_models, start_server, steps_lasting
+    repository, onnx_models, start_server, steps_lasting, count_to
 ):
     repository.onnx("counter", onnx_models.counter())
     repository.config("counter", "dynamic_batching { default_queue_policy { max_queue_size: 2 } }")
@@ -112,13 +106,13 @@ def test_a_request_whose_client_went_away_leaves_its_place(
     async def run():
         async with grpc.aio.insecure_channel(server.address) as channel:
             stub = GRPCInferenceServiceStub(channel)
-            await stub.ModelInfer(counter(1), timeout=60)
-            running = stub.ModelInfer(counter(long), timeout=60)
+            await stub.ModelInfer(count_to(1), timeout=60)
+            running = stub.ModelInfer(count_to(long), timeout=60)
             await asyncio.sleep(0.2)
-            cancelled, late = stub.ModelInfer(counter(1)), stub.ModelInfer(counter(2), timeout=0.2)
+            cancelled, late = stub.ModelInfer(count_to(1)), stub.ModelInfer(count_to(2), timeout=0.2)
             await asyncio.sleep(0.1)
             with pytest.raises(grpc.aio.AioRpcError) as refused:
-                await stub.ModelInfer(counter(3), timeout=60)
+                await stub.ModelInfer(count_to(3), timeout=60)
             assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
             cancelled.cancel()
             with pytest.raises(grpc.aio.AioRpcError) as expired:
@@ -126,7 +120,7 @@ def test_a_request_whose_client_went_away_leaves_its_place(
             assert expired.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
             await asyncio.sleep(0.1)
             assert not running.done()
-            waiting = [stub.ModelInfer(counter(steps), timeout=60) for steps in (4, 5)]
+            waiting = [stub.ModelInfer(count_to(steps), timeout=60) for steps in (4, 5)]
             answers = [await each for each in (running, *waiting)]
             return [np.frombuffer(each.raw_output_contents[0], np.int64)[0] for each in answers]
 

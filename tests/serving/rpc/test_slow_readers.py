@@ -206,14 +206,13 @@ def test_a_stream_whose_answers_are_not_read_is_no_longer_listened_to(root, monk
 
 
 def test_large_requests_beyond_what_may_be_held_are_refused_until_others_are_answered(
-    repository, onnx_models, steps_lasting
+    repository, onnx_models, steps_lasting, count_to
 ):
     repository.onnx("counter", onnx_models.counter())
     long = steps_lasting(0.5)
 
     def request(steps, padding):
-        made = pb.ModelInferRequest(model_name="counter", raw_input_contents=[np.int64(steps).tobytes()])
-        made.inputs.add(name="n", datatype="INT64", shape=[1])
+        made = count_to(steps)
         made.parameters["padding"].string_param = "x" * padding
         return made
 

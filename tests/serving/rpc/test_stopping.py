@@ -28,14 +28,6 @@ def affine(value):
     return request
 
 
-def counter(steps, identity=""):
-    request = pb.ModelInferRequest(
-        model_name="counter", raw_input_contents=[np.int64(steps).tobytes()], id=identity
-    )
-    request.inputs.add(name="n", datatype="INT64", shape=[1])
-    return request
-
-
 @asynccontextmanager
 async def serving(root, **options):
     server = Server(ServerOptions(root, port=0, **options))
@@ -100,13 +92,15 @@ def test_the_lame_duck_ends_by_itself(repository, onnx_models):
     asyncio.run(run())
 
 
-def test_interrupt_skips_the_lame_duck_and_a_second_signal_skips_all(repository, onnx_models, start_server):
+def test_interrupt_skips_the_lame_duck_and_a_second_signal_skips_all(
+    repository, onnx_models, start_server, count_to
+):
     repository.onnx("counter", onnx_models.counter())
     server = start_server(repository.root, "--lame-duck-seconds", "300")
     with grpc.insecure_channel(server.address) as channel, ThreadPoolExecutor(1) as pool:
         stub = GRPCInferenceServiceStub(channel)
-        stub.ModelInfer(counter(1), timeout=20)
-        endless = pool.submit(stub.ModelInfer, counter(10**12), timeout=60)
+        stub.ModelInfer(count_to(1), timeout=20)
+        endless = pool.submit(stub.ModelInfer, count_to(10**12), timeout=60)
         time.sleep(0.2)
         server.terminate(signal.SIGINT)
         with pytest.raises(TimeoutError):
@@ -129,7 +123,7 @@ def test_a_second_signal_with_nothing_under_way_is_an_end_like_any_other(
 
 
 def test_a_stream_has_answers_for_all_that_was_accepted_and_takes_no_more(
-    repository, onnx_models, steps_lasting
+    repository, onnx_models, steps_lasting, count_to
 ):
     repository.onnx("counter", onnx_models.counter())
     steps = steps_lasting(0.1)
@@ -138,11 +132,11 @@ def test_a_stream_has_answers_for_all_that_was_accepted_and_takes_no_more(
         async with serving(repository.root, lame_duck_seconds=0.0) as (server, _, channel):
             stream = GRPCInferenceServiceStub(channel).ModelStreamInfer()
             for at in range(8):
-                await stream.write(counter(steps + at, str(at)))
+                await stream.write(count_to(steps + at, id=str(at)))
             first = await stream.read()
             stopping = asyncio.create_task(server.stop(Signals()))
             await asyncio.sleep(0.01)
-            await stream.write(counter(1, "late"))
+            await stream.write(count_to(1, id="late"))
             answers = [first] + [await stream.read() for _ in range(7)]
             assert [answer.infer_response.id for answer in answers] == [str(at) for at in range(8)]
             assert not any(answer.error_message for answer in answers)

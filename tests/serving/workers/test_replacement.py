@@ -139,14 +139,12 @@ def test_without_their_supervisor_the_workers_end(affine, start_fleet, wait_unti
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_second_signal_ends_all_at_once(repository, onnx_models, start_fleet, number, is_alive):
+def test_a_second_signal_ends_all_at_once(repository, onnx_models, start_fleet, number, is_alive, count_to):
     repository.onnx("counter", onnx_models.counter())
     fleet = start_fleet(repository.root)
     workers = fleet.workers()
-    request = pb.ModelInferRequest(model_name="counter", raw_input_contents=[(10**12).to_bytes(8, "little")])
-    request.inputs.add(name="n", datatype="INT64", shape=[1])
     with fleet.stubs() as found:
-        endless = next(iter(found.values())).ModelInfer.future(request, timeout=60)
+        endless = next(iter(found.values())).ModelInfer.future(count_to(10**12), timeout=60)
         time.sleep(0.5)
         start = time.monotonic()
         fleet.server.terminate(number)
