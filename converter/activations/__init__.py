@@ -10,6 +10,7 @@ from converter.activations.polynomial_ss import PolynomialSS
 from converter.activations.pss import PSS
 from converter.activations.rational_ss import RationalSS
 from converter.activations.ss import SS
+from converter.basis import Basis
 from converter.lambdas import Expression, as_named_call
 
 __all__ = [
@@ -41,7 +42,7 @@ def by_function(name: str) -> type[Activation] | None:
     return next((kind for kind in ACTIVATIONS.values() if name in kind.function_names), None)
 
 
-def by_expression(expression: Expression) -> tuple[Activation, str] | None:
+def by_expression(expression: Expression) -> tuple[Activation, str, Basis] | None:
     """The activation that a lambda computes, and how that is known; None if it computes something else.
 
     An expression that spells the arithmetic is known from the code. One that only names a function,
@@ -50,7 +51,7 @@ def by_expression(expression: Expression) -> tuple[Activation, str] | None:
     for kind in ACTIVATIONS.values():
         found = kind.from_expression(expression)
         if found is not None:
-            return found, "formula read from the lambda"
+            return found, "formula read from the lambda", Basis.READ
     name = as_named_call(expression)
     known = by_function(name) if name else None
-    return (known(), f"formula assumed from the name '{name}'") if known else None
+    return (known(), f"formula assumed from the name '{name}'", Basis.ASSUMED) if known else None

@@ -18,6 +18,7 @@ from converter.activations import (
     number,
 )
 from converter.archive import Weight
+from converter.basis import Basis
 from converter.description.kinds import BUILT_IN_FUNCTIONS
 from converter.description.parameters import of_own_layer, of_users_class
 from converter.description.stored_lambda import lambda_parts
@@ -37,6 +38,7 @@ class Found:
 
     activation: Activation
     why: str
+    basis: Basis
 
 
 def from_class(
@@ -65,9 +67,10 @@ def from_class(
         return None
     if class_name.startswith(_OWN_PACKAGE):
         values = of_own_layer(kind, config, weights, rank, where)
-        return Found(_made(kind, values, where), "a layer of converter.layers")
+        return Found(_made(kind, values, where), "a layer of converter.layers", Basis.READ)
     values, assumed = of_users_class(kind, name, config, weights, where, say_activation(where))
-    return Found(_made(kind, values, where), f"formula assumed from the class name '{name}'{assumed}")
+    why = f"formula assumed from the class name '{name}'{assumed}"
+    return Found(_made(kind, values, where), why, Basis.ASSUMED)
 
 
 def from_lambda(config: Mapping[str, Any], where: str) -> Found:
@@ -128,7 +131,7 @@ def from_argument(
         return "linear"
     name = _function_name(value)
     if name == "hard_sigmoid" and keras_2:
-        return Found(_HARD_SIGMOID_2, "hard_sigmoid as Keras 2 defines it")
+        return Found(_HARD_SIGMOID_2, "hard_sigmoid as Keras 2 defines it", Basis.READ)
     if name in BUILT_IN_FUNCTIONS:
         return name
     if name is not None:
@@ -177,7 +180,7 @@ def from_statement(text: str) -> Found:
         except (ValueError, UnsafeFileError):
             raise UsageError(f"--activation: '{name}' needs a finite number, not '{value}'") from None
     try:
-        return Found(kind.from_numbers(values), _STATED)
+        return Found(kind.from_numbers(values), _STATED, Basis.STATED)
     except UnsupportedError as error:
         raise UsageError(f"--activation: {error.what}", hint=error.hint) from None
 
@@ -208,9 +211,11 @@ def _from_function(name: str) -> Found | None:
     if name.startswith(_OWN_PACKAGE):
         own = ACTIVATIONS.get(name.removeprefix(_OWN_PACKAGE))
         # The function of PolynomialSS takes arguments that have no defaults, so nobody can store it.
-        return Found(own(), "a function of converter.layers") if own not in {None, PolynomialSS} else None
+        if own is None or own is PolynomialSS:
+            return None
+        return Found(own(), "a function of converter.layers", Basis.READ)
     kind = by_function(name.rsplit(">", 1)[-1])
-    return Found(kind(), f"formula assumed from the function name '{name}'") if kind else None
+    return Found(kind(), f"formula assumed from the function name '{name}'", Basis.ASSUMED) if kind else None
 
 
 def _unknown_function(name: str, where: str) -> UnsupportedError:

@@ -6,6 +6,7 @@ from typing import Any
 
 from converter.activations import Activation
 from converter.archive import Archive
+from converter.basis import Basis
 from converter.description.activation_reader import Found, from_statement
 from converter.description.inline import inline
 from converter.description.input_shape import InputShapes
@@ -25,11 +26,13 @@ class Finding:
         layer: Where it stands.
         activation: What it computes.
         why: How that is known.
+        basis: The same as a word.
     """
 
     layer: str
     activation: Activation
     why: str
+    basis: Basis
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for the manifest and ``--json``."""
@@ -39,6 +42,7 @@ class Finding:
             "parameters": self.activation.arguments(),
             "formula": self.activation.formula,
             "known_by": self.why,
+            "basis": self.basis.value,
         }
 
 
@@ -97,7 +101,9 @@ def describe(archive: Archive, stated: Mapping[str, str], shapes: InputShapes) -
     for name in stated:
         if name not in layers.used:
             raise UsageError(f"--activation names the layer '{name}', which is not in {archive.path.name}")
-    findings = tuple(Finding(layer, found.activation, found.why) for layer, found in reader.found)
+    findings = tuple(
+        Finding(layer, found.activation, found.why, found.basis) for layer, found in reader.found
+    )
     return Description(graph, findings, tuple(_spec(graph, name, ref.layer) for name, ref in graph.inputs))
 
 
