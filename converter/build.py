@@ -7,8 +7,7 @@ checked. Nothing of the file reaches its deserialiser.
 import functools
 import inspect
 import re
-from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -16,16 +15,16 @@ from keras import ops
 
 from converter import layers as reference_layers
 from converter.activations import Activation
-from converter.archive import Weight
-from converter.archive.scope import snake_case
 from converter.custom_objects import AsWritten
+from converter.custom_objects import instance as users_instance
 from converter.errors import ConversionError, UnsafeFileError, UnsupportedError
 from converter.graph import Call, Graph, Layer, Ref, map_refs
 from converter.plain_functions import PLAIN_FUNCTIONS
 from converter.signature import Signature, TensorSpec
+from converter.stored_weights import load_weights
+from converter.users_code import USERS_CODE, UsersCode
 
 _OPERATION = "ops."
-_NOT_WEIGHTS = "seed_generator/"  # the state of random numbers, which only training draws
 
 
 def build(graph: Graph) -> keras.Model:
@@ -54,7 +53,7 @@ def build(graph: Graph) -> keras.Model:
         tensors[call.layer, call.index] = _called(made[call.layer], layer, name, *taken)
     for name, instance in made.items():
         if isinstance(instance, keras.layers.Layer):
-            _load(instance, graph.layers[name])
+            load_weights(instance, graph.layers[name])
     return keras.Model(
         inputs=[_tensor(tensors, ref) for _, ref in graph.inputs],
         outputs=[_tensor(tensors, ref) for _, ref in graph.outputs],
@@ -80,6 +79,8 @@ def _make(layer: Layer, name: str, args: tuple[Any, ...] = ()) -> Any:  # noqa: 
     try:
         if alone is not None:
             return _reference(alone, **common)
+        if layer.kind == USERS_CODE:
+            return users_instance(layer.config["code"], **common)
         if layer.kind in PLAIN_FUNCTIONS:
             compute = keras.dtype_policies.get(layer.policy).compute_dtype
             function = PLAIN_FUNCTIONS[layer.kind](len(args[0].shape), compute, **layer.config)
@@ -113,6 +114,8 @@ def _with_parts(value: Any) -> Any:  # noqa: ANN401  a constructor argument
 def _reference(activation: Activation, **common: Any) -> Any:  # noqa: ANN401  keyword arguments of a layer
     if isinstance(activation, AsWritten):
         return activation.instance(**common)
+    if isinstance(activation, UsersCode):
+        return users_instance(activation, **common)
     return getattr(reference_layers, activation.layer)(**activation.arguments(), **common)
 
 
@@ -146,6 +149,12 @@ def _called(
         made = instance(*args, **kwargs)
         return made if isinstance(instance, keras.layers.Layer) else _named(made, name)
     except Exception as error:  # Keras raises many kinds for inputs that do not fit
+        if layer.kind == USERS_CODE:
+            raise UnsupportedError(
+                f"{layer.config['code'].formula} cannot be traced: {_first_line(error)}",
+                where=_where(layer),
+                hint="Write it with keras.ops or TensorFlow's functions: numpy and Python branches need values.",
+            ) from error
         raise UnsupportedError(f"cannot take its input: {_first_line(error)}", where=_where(layer)) from error
 
 
@@ -179,54 +188,6 @@ def _tensor(tensors: Mapping[tuple[str, int], Any], ref: Ref) -> Any:  # noqa: A
     if ref.output >= len(outputs):
         raise UnsafeFileError(f"has no output {ref.output}", where=f"layer '{ref.layer}'")
     return outputs[ref.output]
-
-
-def _load(instance: keras.layers.Layer, layer: Layer) -> None:
-    """Give a layer its stored weights, checked against the variables that it has."""
-    stored: dict[str, dict[str, Weight]] = defaultdict(dict)
-    for path, weight in layer.weights.items():
-        if _NOT_WEIGHTS not in path:
-            holder, _, number = path.rpartition("vars/")
-            stored[holder.rstrip("/")][number] = weight
-    count = sum(map(len, stored.values()))
-    if count != len(instance.weights):
-        raise UnsafeFileError(
-            f"stores {count} weights where its options call for {len(instance.weights)}", where=_where(layer)
-        )
-    for holder, weights in stored.items():
-        part = _part(instance, holder)
-        if part is None:
-            raise UnsafeFileError(
-                f"stores weights of a part '{holder}' that it does not have", where=_where(layer)
-            )
-        try:
-            part.load_own_variables({number: weight.read() for number, weight in weights.items()})
-        except (ValueError, KeyError, TypeError) as error:
-            raise UnsafeFileError(
-                f"its stored weights do not fit its options: {_first_line(error)}", where=_where(layer)
-            ) from error
-
-
-def _part(instance: keras.layers.Layer, path: str) -> keras.layers.Layer | None:
-    """The layer at a path such as ``forward_layer/cell`` or ``cell/cells/lstm_cell_1``."""
-    here: Any = instance
-    for name in filter(None, path.split("/")):
-        if isinstance(here, list | tuple):
-            here = _numbered(here).get(name)
-        else:
-            here = getattr(here, name, None) or getattr(here, f"_{name}", None)
-    return here if isinstance(here, keras.layers.Layer) else None
-
-
-def _numbered(layers: Sequence[Any]) -> dict[str, Any]:
-    """The members of a list under the names that Keras stores: class, and number from the second on."""
-    seen: Counter[str] = Counter()
-    named: dict[str, Any] = {}
-    for layer in layers:
-        name = snake_case(type(layer).__name__)
-        named[f"{name}_{seen[name]}" if seen[name] else name] = layer
-        seen[name] += 1
-    return named
 
 
 def _legal_names(graph: Graph) -> dict[str, str]:

@@ -34,11 +34,12 @@ exit codes: 0 done, 1 unexpected, 2 usage, 3 not a Keras model, damaged or unsaf
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    options = parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    options = parser().parse_args(words)
     try:
         from converter.run import run  # noqa: PLC0415  --help and --version must not wait for numpy
 
-        code = run(options)
+        code = run(options, words)
         sys.stdout.flush()
     except BrokenPipeError:  # whoever read our output has left, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -121,13 +122,20 @@ def _add_proof(group: "argparse._ArgumentGroup") -> None:
         "--custom-objects",
         type=Path,
         metavar="PY",
-        help="run this file of yours: its classes are the reference",
+        help="run this file of yours: its classes and functions decide",
     )
-    group.add_argument("--samples", type=Path, metavar="NPZ", help="your own inputs, compared as well")
-    group.add_argument("--expected", type=Path, metavar="NPZ", help="recorded answers to --samples")
+    group.add_argument(
+        "--samples", type=Path, metavar="NPZ", help="your own inputs, with your model's answers if recorded"
+    )
+    group.add_argument(
+        "--expected", type=Path, metavar="NPZ", help="those answers, if they are in another file"
+    )
     group.add_argument("--atol", type=float, metavar="X", help="absolute tolerance (float32: 1e-5)")
     group.add_argument("--rtol", type=float, metavar="X", help="relative tolerance (float32: 1e-4)")
     group.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the probes (0)")
+    group.add_argument(
+        "--require-proof", action="store_true", help="publish nothing whose formulas are stated or assumed"
+    )
     group.add_argument("--no-parity", action="store_true", help="publish unproved, stamped unverified")
     group.add_argument(
         "--keep-failed", type=Path, metavar="DIR", help="put what misses parity there, for study"

@@ -1,104 +1,313 @@
-"""``--custom-objects FILE.py``: the user's own classes and functions as the reference.
+"""``--custom-objects FILE.py``: the user's own classes and functions decide.
 
-The file is the user's and is run; nothing of the model file is. A class that the model names is made from the
-options and weights that are stored for it, a function is called as it stands. Comparing an artefact with them
-proves that a class called ``PSSLayer`` computes what was assumed from its name.
+The file is the user's and is run; nothing of the model file is. What it defines is used for whatever the model
+names so, built-in functions included:
+
+    a class or function that is not known   becomes a layer that runs it, which the exporters trace into operators
+    one whose formula is known              is the reference; if it computes something else, it is traced as well
+    a built-in function's name              the user's function takes its place
+
+Whether a mask passes is what the user's class says, in the reference and in the converted graph alike.
 """
 
+import inspect
 import runpy
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from converter.activations import Activation
-from converter.errors import UnsupportedError, UsageError
+from converter.description.kinds import ACTIVATION_ARGUMENTS
+from converter.errors import ConversionError, UnsupportedError, UsageError
+from converter.evidence import Traced
 from converter.graph import Graph, Layer, Original
+from converter.users_code import USERS_CODE, UsersCode
 
-Namespace = Mapping[str, Any]
+# What a file imports from these is theirs, not the user's.
+_LIBRARIES = frozenset(
+    {"keras", "tf_keras", "tensorflow", "numpy", "jax", "torch", "scipy", "builtins", "math"}
+)
+_POINTS = np.linspace(-30.0, 30.0, 241)  # in units of 1 / scale, where every formula of ours bends
 
 
-@dataclass(frozen=True, eq=False)
-class AsWritten:
-    """Stands for an activation in a reference graph: computed by the user's own code.
+@dataclass(frozen=True)
+class UsersFile:
+    """What a user's file defines.
 
     Attributes:
-        activation: What it is taken to compute.
-        original: What the file says of it.
-        code: The user's class or function.
+        path: The file.
+        names: Its classes and functions by name, and what it registers with Keras by the registered name.
     """
 
-    activation: Activation
-    original: Original
-    code: Any
-
-    def instance(self, **common: Any) -> keras.layers.Layer:  # noqa: ANN401  arguments of a layer
-        """A layer that runs the user's code.
-
-        Raises:
-            UnsupportedError: The user's class refuses the options that are stored for it.
-        """
-        if self.original.config is None:
-            return _wrapped(self.code, {}, **common)
-        try:
-            made = self.code.from_config({**self.original.config, **common})
-        except Exception as error:
-            raise UnsupportedError(
-                f"your class '{self.original.name}' refuses its stored options: {error}"
-            ) from error
-        return _wrapped(made, self.original.weights, **common)
+    path: Path
+    names: Mapping[str, Any]
 
 
-def load(path: Path) -> Namespace:
+def load(path: Path) -> UsersFile:
     """Run a Python file and return what it defines.
 
     Raises:
         UsageError: It raises.
     """
+    registry = keras.saving.get_custom_objects()
+    before = dict(registry)
     try:
-        return runpy.run_path(str(path))
+        defined = runpy.run_path(str(path))
     except Exception as error:
         raise UsageError(
             f"raised {type(error).__name__}: {error}", where=f"--custom-objects {path}"
         ) from error
+    names = {name: value for name, value in defined.items() if _is_users(value)}
+    registered = {name: value for name, value in registry.items() if before.get(name) is not value}
+    bare = {name.rsplit(">", 1)[-1]: value for name, value in registered.items()}
+    return UsersFile(path, {**bare, **names, **registered})
 
 
-def as_written(graph: Graph, namespace: Namespace) -> Graph:
-    """The graph with the user's code in place of each activation whose name the namespace defines.
+def _is_users(value: Any) -> bool:  # noqa: ANN401  whatever a module holds
+    module = getattr(value, "__module__", None) or type(value).__module__
+    return callable(value) and module.partition(".")[0] not in _LIBRARIES
+
+
+@dataclass(frozen=True)
+class Decided:
+    """A model in which the user's code has its say.
+
+    Attributes:
+        graph: To lower and export.
+        reference: To run as the original.
+        layers: Names of the layers whose every class and function the file defines.
+        traced: Where the code stands instead of a formula or of a built-in function.
+    """
+
+    graph: Graph
+    reference: Graph
+    layers: frozenset[str]
+    traced: tuple[Traced, ...]
+
+
+def decide(graph: Graph, file: UsersFile, stated: Collection[str]) -> Decided:
+    """Put the user's code where the model names what the file defines.
+
+    Args:
+        graph: The model as it was read.
+        file: What the user's file defines.
+        stated: Layers whose formula somebody stated: it stays, and the code is its judge.
 
     Raises:
-        UsageError: It defines none of them.
+        UsageError: The file defines nothing that the model names.
+        UnsupportedError: The model names a class or function that neither the file defines nor anybody knows, or
+            the user's class refuses its stored options.
     """
-    parts = [part for layer in graph.layers.values() for part in layer.with_parts()]
-    named = {original.name for part in parts for original in part.originals.values()}
-    if not named & namespace.keys():
-        names = ", ".join(sorted(named)) or "no class or function of its own"
+    deciding = _Deciding(file, stated)
+    decided = graph.but(layers={name: deciding.layer(layer) for name, layer in graph.layers.items()})
+    if not deciding.used:
+        names = ", ".join(sorted(deciding.named)) or "no class or function that could be the user's"
         raise UsageError(
             "--custom-objects defines nothing that the model names", hint=f"The model names: {names}."
         )
-    layers = {name: _replaced(layer, namespace) for name, layer in graph.layers.items()}
-    return graph.but(layers=layers)
+    reference = decided.but(layers={name: _as_written(layer, file) for name, layer in decided.layers.items()})
+    covered = frozenset(deciding.used) - deciding.open
+    return Decided(decided, reference, covered, tuple(deciding.traced))
 
 
-def _replaced(layer: Layer, namespace: Namespace) -> Layer:
+@dataclass
+class _Deciding:
+    """Decides layer by layer, and keeps what was met."""
+
+    file: UsersFile
+    stated: Collection[str]
+    named: set[str] = field(default_factory=set)
+    used: set[str] = field(default_factory=set)
+    open: set[str] = field(default_factory=set)
+    traced: list[Traced] = field(default_factory=list)
+
+    def layer(self, layer: Layer, place: str = "") -> Layer:
+        """The layer with the user's code in it, and in the layers that it wraps."""
+        place = place or layer.name
+        layer = layer.map_parts(lambda part: self.layer(part, place))
+        if layer.kind == USERS_CODE:
+            return layer.but(config={**layer.config, "code": self._filled(layer.config["code"], place)})
+        unsure = layer.originals.get("")
+        if unsure is not None and inspect.isclass(self.file.names.get(unsure.name)):
+            self.used.add(place)
+            return layer.but(
+                kind=USERS_CODE, config={"code": self._users(unsure)}, activations={}, originals={}
+            )
+        for argument, activation in layer.activations.items():
+            layer = self._activation(layer, argument, activation, place)
+        for argument in ACTIVATION_ARGUMENTS & layer.config.keys():
+            layer = self._built_in(layer, argument, place)
+        return layer
+
+    def _activation(self, layer: Layer, argument: str, activation: Activation, place: str) -> Layer:
+        original = layer.originals.get(argument)
+        if isinstance(activation, UsersCode):
+            return _traced(layer, argument, self._filled(activation, place))
+        code = None if original is None else self._found(original.name, place)
+        if original is None or code is None:
+            self.open.add(place)
+            return layer
+        made = self._users(original)
+        if place not in self.stated and not _computes(made, activation, layer.policy):
+            self.traced.append(Traced(place, activation, made))
+            return _traced(layer, argument, made)
+        return layer.but(stops_mask=not _passes_masks(made)) if original.config is not None else layer
+
+    def _built_in(self, layer: Layer, argument: str, place: str) -> Layer:
+        """A layer whose argument names a built-in function, which may be the name of a user's function too."""
+        name = layer.config[argument]
+        if not isinstance(name, str) or name == "linear":
+            return layer
+        if self._found(name, place) is None:
+            return layer
+        made = self._users(Original(name))
+        self.traced.append(Traced(place, None, made))
+        config = {key: value for key, value in layer.config.items() if key != argument}
+        return layer.but(
+            config={**config, argument: "linear"} if layer.kind != "Activation" else config,
+            activations={**layer.activations, argument: made},
+            originals={**layer.originals, argument: made.original},
+        )
+
+    def _filled(self, users: UsersCode, place: str) -> UsersCode:
+        code = self._found(users.original.name, place)
+        if code is None:
+            refusal = users.refusal
+            raise UnsupportedError(
+                refusal.what,
+                where=refusal.where,
+                hint=f"{self.file.path.name} does not define '{users.original.name}'.",
+            )
+        return users.filled(code, self.file.names)
+
+    def _users(self, original: Original) -> UsersCode:
+        return _defined(original, self.file)
+
+    def _found(self, name: str, place: str) -> Any:  # noqa: ANN401  the user's
+        self.named.add(name)
+        code = self.file.names.get(name)
+        if code is not None:
+            self.used.add(place)
+        return code
+
+
+def _defined(original: Original, file: UsersFile) -> UsersCode:
+    """The user's code for what the file is known to define."""
+    refusal = UnsupportedError(f"'{original.name}' is not defined in {file.path.name}")
+    return UsersCode(original, refusal).filled(file.names[original.name], file.names)
+
+
+def _traced(layer: Layer, argument: str, users: UsersCode) -> Layer:
+    """A layer in which the user's code stands for an activation; a class that is the whole layer is the layer."""
+    whole = layer.kind == "Activation" and users.original.config is not None
+    if whole:
+        return Layer(layer.name, USERS_CODE, {"code": users}, layer.policy, users.original.weights)
+    return layer.but(activations={**layer.activations, argument: users})
+
+
+def _computes(users: UsersCode, activation: Activation, policy: str) -> bool:
+    """Whether the user's code computes a formula, and can be replaced by it as far as masks are concerned.
+
+    Anything that is in doubt is not: then the code itself is traced, which is right too.
+    """
+    if not _is_elementwise(users):
+        return False
+    channels = max((len(v) for v in vars(activation).values() if isinstance(v, tuple)), default=1)
+    dtype = "float32" if "float16" in policy else policy
+    x = np.repeat(_POINTS[:, None] / activation.scale, channels, axis=1).astype(dtype)
+    try:
+        answer = np.asarray(_wrapped(users, dtype=dtype)(x))
+    except ConversionError:
+        raise
+    except Exception:  # noqa: BLE001  the user's code may want another rank, or anything
+        return False
+    wanted = activation.evaluate(x.astype(np.float64))
+    # As close as an artefact must be to its reference: a formula that is further off would be refused later.
+    return answer.shape == x.shape and np.allclose(answer, wanted, rtol=1e-4, atol=1e-5)
+
+
+def _is_elementwise(users: UsersCode) -> bool:
+    """Whether nothing in a class's signature says that it is more than a function of one tensor."""
+    if users.original.config is None:
+        return True
+    call = getattr(users.code, "call", None)
+    if call is None or getattr(users.code, "compute_mask", None) is not keras.layers.Layer.compute_mask:
+        return False
+    plain = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
+    taken = [each for each in inspect.signature(call).parameters.values() if each.kind in plain]
+    return len(taken) == 2  # self and the input
+
+
+def _passes_masks(users: UsersCode) -> bool:
+    return bool(getattr(_made(users), "supports_masking", False))
+
+
+@dataclass(frozen=True, eq=False)
+class AsWritten:
+    """Stands for a known activation in the reference: computed by the user's own code, traceable or not."""
+
+    users: UsersCode
+
+    def instance(self, **common: Any) -> keras.layers.Layer:  # noqa: ANN401  arguments of a layer
+        """A layer that runs the user's code."""
+        return _wrapped(self.users, **common)
+
+
+def _as_written(layer: Layer, file: UsersFile) -> Layer:
     own = {
-        key: AsWritten(layer.activations[key], each, namespace[each.name])
-        for key, each in layer.originals.items()
-        if each.name in namespace
+        key: AsWritten(_defined(original, file))
+        for key, original in layer.originals.items()
+        if key in layer.activations
+        and original.name in file.names
+        and not isinstance(layer.activations[key], UsersCode)
     }
-    changed = layer.map_parts(lambda part: _replaced(part, namespace))
-    # Whether a mask passes is then for the user's class to say.
-    stops_mask = layer.stops_mask and not own
-    return changed.but(activations={**layer.activations, **own}, stops_mask=stops_mask)
+    changed = layer.map_parts(lambda part: _as_written(part, file))
+    return changed.but(activations={**layer.activations, **own})
 
 
-def _wrapped(code: Any, weights: Mapping[str, Any], **common: Any) -> keras.layers.Layer:  # noqa: ANN401  user's code
+def instance(users: UsersCode, **common: Any) -> keras.layers.Layer:  # noqa: ANN401  arguments of a layer
+    """The user's class made from its stored options, or a layer around their function.
+
+    Raises:
+        UnsupportedError: The class refuses the options that are stored for it, or is no Keras layer.
+    """
+    if users.original.config is None:
+        code = users.code() if inspect.isclass(users.code) else users.code
+        if users.arguments_of_lambda is not None:  # it may change the shape, and ends masks
+            return keras.layers.Lambda(code, arguments=dict(users.arguments_of_lambda), **common)
+        return keras.layers.Activation(code, **common)
+    made = _made(users, **common)
+    if not isinstance(made, keras.layers.Layer):
+        raise UnsupportedError(
+            f"your class '{users.original.name}' makes {type(made).__name__}, no Keras layer"
+        )
+    return made
+
+
+def _made(users: UsersCode, **common: Any) -> Any:  # noqa: ANN401  the user's object
+    """The user's class made from its stored options."""
+    own = {**(users.original.config or {}), **common}
+    try:
+        with keras.saving.custom_object_scope(dict(users.scope)):
+            return users.code.from_config(own)
+    except Exception as error:
+        raise UnsupportedError(
+            f"your class '{users.original.name}' refuses its stored options: {error}",
+            hint="Its from_config, or its constructor, must take what its get_config wrote.",
+        ) from error
+
+
+def _wrapped(users: UsersCode, **common: Any) -> keras.layers.Layer:  # noqa: ANN401  arguments of a layer
     """A layer around code that need not be traceable, such as a function that uses numpy.
 
     The code is held in a closure: Keras would count its weights as ones that the model file must fill.
     """
+    code = users.code if users.original.config is None else _made(users, **common)
+    weights = users.original.weights
 
     class Wrapped(keras.layers.Layer):
         def build(self, input_shape: tuple[int | None, ...]) -> None:

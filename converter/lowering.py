@@ -15,6 +15,7 @@ from itertools import pairwise
 from converter.activations import Activation
 from converter.description.kinds import RECURRENT
 from converter.graph import Call, Graph, Layer, Ref
+from converter.users_code import USERS_CODE
 
 _SEPARABLE = "activation"
 
@@ -132,7 +133,13 @@ def _has_masks(graph: Graph) -> bool:
 def _lower_layer(graph: Graph, layer: Layer, holder: Layer, rest: Layer | None) -> tuple[Graph, list[Layer]]:
     """Put the steps of an activation behind what is left of its layer, or in its place."""
     steps = [
-        Layer(_free_name(f"{layer.name}_{step.suffix}", graph), step.kind, step.config, holder.policy)
+        Layer(
+            _free_name(f"{layer.name}_{step.suffix}", graph),
+            step.kind,
+            step.config,
+            holder.policy,
+            step.weights,
+        )
         for step in holder.activations[_SEPARABLE].lower()
     ]
     if rest is None:
@@ -179,6 +186,8 @@ def _free_name(wanted: str, graph: Graph) -> str:
 
 
 def _text(step: Layer) -> str:
+    if step.kind == USERS_CODE:
+        return "your code, traced"
     values = [
         f"{value:g}" if isinstance(value, float) else str(value)
         for key, value in step.config.items()

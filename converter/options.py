@@ -32,8 +32,9 @@ class Options:
         rtol: Relative tolerance; None is the dtype's default.
         seed: Of the probes.
         custom_objects: A Python file with the user's own classes, run as the reference.
-        samples: The user's own inputs.
-        expected: Recorded answers to ``samples``.
+        samples: The user's own inputs, and perhaps what their own model answered.
+        expected: Recorded answers to ``samples``, where they are not in that file.
+        require_proof: Whether a model is refused whose formulas are only stated or assumed.
         keep_failed: Folder for artefacts that missed parity, for study.
         allow_nonfinite: Whether weights may be NaN or infinite.
 
@@ -57,6 +58,7 @@ class Options:
     custom_objects: Path | None = None
     samples: Path | None = None
     expected: Path | None = None
+    require_proof: bool = False
     keep_failed: Path | None = None
     allow_nonfinite: bool = False
 
@@ -67,6 +69,8 @@ class Options:
             raise UsageError("is not a file", where=f"--custom-objects {self.custom_objects}")
         if self.expected and not self.samples:
             raise UsageError("--expected needs --samples: the inputs that it answers")
+        if self.require_proof and not self.parity:
+            raise UsageError("--require-proof and --no-parity exclude each other")
         if self.repository and self.output:
             raise UsageError("--repository and --output exclude each other")
         if not self.targets and (self.output or self.repository):

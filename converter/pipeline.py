@@ -15,11 +15,13 @@ import numpy as np
 from converter import manifest
 from converter.archive import Archive, open_archive
 from converter.artefacts import open_artefact
+from converter.basis import Basis
 from converter.build import build, signature
-from converter.custom_objects import as_written, load
+from converter.custom_objects import Decided, decide, load
 from converter.description import Description, describe
 from converter.destination import Destination, open_destination
 from converter.errors import ConversionError, ParityError, UnsupportedError
+from converter.evidence import Evidence, gathered, require_proof
 from converter.exporters import get_target
 from converter.folding import fold
 from converter.graph import Graph
@@ -68,13 +70,15 @@ class Conversion:
         description: What it holds.
         rewrites: What was lowered and folded, and what was left with its reason.
         outcomes: One per target, in order.
-        code: Name of the user's file that was run as the reference; empty if none was.
+        evidence: What the artefacts' proof rests on.
+        code: Name of the user's file that was run; empty if none was.
     """
 
     source: Path
     description: Description
     rewrites: tuple[Rewrite, ...]
     outcomes: tuple[Outcome, ...]
+    evidence: Evidence
     code: str
 
 
@@ -83,7 +87,8 @@ class _Job:
     """What the targets of one model have in common; the model itself until the last of them is exported."""
 
     source: dict[str, Any]
-    description: Description
+    graph: Graph
+    evidence: Evidence
     rewrites: tuple[Rewrite, ...]
     model: Any
     signature: Signature
@@ -104,7 +109,8 @@ def convert(source: Path, options: Options, progress: Progress) -> Conversion:
         progress("reading")
         archive = stack.enter_context(open_archive(source))
         archive.verify()
-        description = describe(archive, options.stated, options.shapes)
+        own_code = options.custom_objects is not None
+        description = describe(archive, options.stated, options.shapes, own_code=own_code)
         _require_finite(description.graph, allowed=options.allow_nonfinite)
         _require_room(description.graph, options.targets)
         destination = stack.enter_context(open_destination(source, options))
@@ -112,22 +118,27 @@ def convert(source: Path, options: Options, progress: Progress) -> Conversion:
         job = _prepare(archive, description, options, progress)
         outcomes = tuple(_target(name, job, destination, progress) for name in options.targets)
         code = options.custom_objects.name if options.custom_objects else ""
-        return Conversion(source, description, job.rewrites, outcomes, code)
+        return Conversion(source, description, job.rewrites, outcomes, job.evidence, code)
 
 
 def _prepare(archive: Archive, description: Description, options: Options, progress: Progress) -> _Job:
-    lowered = lower(description.graph)
+    decided = _decided(description, options)
+    lowered = lower(decided.graph)
     graph, folds = fold(lowered) if options.fold else (lowered.graph, ())
     model = build(graph)
     names = signature(graph, model)
     rewrites = (*lowered.rewrites, *folds)
     progress("running the original")
-    answers = _answers(description.graph, names, options)
+    answers = _answers(decided.reference, names, options)
+    recorded = any(answer.probe.expected for answer in answers)
+    evidence = gathered(description.findings, decided.traced, decided.layers, recorded=recorded)
+    if options.require_proof:
+        require_proof(evidence)
     verified = (
         {"atol": options.atol, "rtol": options.rtol, "seed": options.seed} if options.parity else "unverified"
     )
     record = provenance(
-        archive.sha256, archive.keras_version, description.findings, rewrites, options.to_json(), verified
+        archive.sha256, archive.keras_version, evidence, rewrites, options.to_json(), verified
     )
     source = {
         "file": archive.path.name,
@@ -135,7 +146,15 @@ def _prepare(archive: Archive, description: Description, options: Options, progr
         "format": archive.format,
         "keras_version": archive.keras_version,
     }
-    return _Job(source, description, rewrites, model, names, answers, record, options)
+    return _Job(source, decided.graph, evidence, rewrites, model, names, answers, record, options)
+
+
+def _decided(description: Description, options: Options) -> Decided:
+    """The model in which the user's code has its say, if there is any."""
+    if options.custom_objects is None:
+        return Decided(description.graph, description.graph, frozenset(), ())
+    stated = {finding.layer for finding in description.findings if finding.basis is Basis.STATED}
+    return decide(description.graph, load(options.custom_objects), stated)
 
 
 def _answers(graph: Graph, names: Signature, options: Options) -> list[Answer]:
@@ -144,8 +163,6 @@ def _answers(graph: Graph, names: Signature, options: Options) -> list[Answer]:
     chosen = list(probes(names.inputs, input_hints(graph), options.seed))
     if options.samples:
         chosen = sample_probes(options.samples, options.expected, names) + chosen
-    if options.custom_objects:
-        graph = as_written(graph, load(options.custom_objects))
     answers = Reference(graph).answers(chosen)
     gc.collect()  # a Keras model is cyclic: without this its weights stay beside those of the next
     return answers
@@ -168,7 +185,7 @@ def _target(name: str, job: _Job, destination: Destination, progress: Progress) 
 
 def _export(name: str, job: _Job, staged: Staged, progress: Progress, outcome: Outcome) -> None:
     target = get_target(name)
-    target.require_room(_weight_bytes(job.description.graph))
+    target.require_room(_weight_bytes(job.graph))
     legal = target.legalise(job.signature)
     progress(f"exporting {name}")
     target.export(job.model, legal, staged.path, job.record, job.options.export)
@@ -178,11 +195,11 @@ def _export(name: str, job: _Job, staged: Staged, progress: Progress, outcome: O
     progress(f"checking {name}")
     artefact = open_artefact(name, staged.path)
     artefact.check()
-    precision = coarsest(job.description.graph)
+    precision = coarsest(job.graph)
     tolerances = Tolerances(job.options.atol, job.options.rtol, precision)
     if job.options.parity:
-        progress(f"proving {name}")
-        alone = prove_activations(job.description.graph, name, job.options.export, tolerances)
+        progress(f"comparing {name}")
+        alone = prove_activations(job.graph, name, job.options.export, tolerances)
         outcome.proof = prove(artefact, job.answers, job.signature, legal, tolerances, alone)
     outcome.entry = {
         "target": name,
@@ -195,7 +212,8 @@ def _export(name: str, job: _Job, staged: Staged, progress: Progress, outcome: O
         "options": job.record["options"],
         "activations": job.record["activations"],
         "rewrites": job.record["rewrites"],
-        "parity": outcome.proof.to_json() if outcome.proof else "unverified",
+        "basis": job.evidence.basis.value,
+        "parity": _parity(outcome.proof, job.evidence),
         "inputs": [asdict(spec) for spec in artefact.inputs],
         "outputs": [asdict(spec) for spec in artefact.outputs],
         "recipe": recipe(job.source["sha256"], job.options),
@@ -203,8 +221,12 @@ def _export(name: str, job: _Job, staged: Staged, progress: Progress, outcome: O
         "bytes": manifest.size(staged.path),
     }
     if outcome.proof:
-        graph, export = job.description.graph, job.options.export
+        graph, export = job.graph, job.options.export
         require_parity(outcome.proof, graph, name, job.answers, export, tolerances)
+
+
+def _parity(proof: Proof | None, evidence: Evidence) -> dict[str, Any] | str:
+    return {"against": evidence.against, **proof.to_json()} if proof else "unverified"
 
 
 def _renaming(original: tuple[TensorSpec, ...], legal: tuple[TensorSpec, ...]) -> dict[str, str]:

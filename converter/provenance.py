@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from converter import __version__
-from converter.description import Finding
+from converter.evidence import Evidence
 from converter.lowering import Rewrite
 
 TOOLS = ("keras", "tensorflow", "tf2onnx", "onnx", "numpy")
@@ -15,7 +15,7 @@ TOOLS = ("keras", "tensorflow", "tf2onnx", "onnx", "numpy")
 def provenance(
     sha256: str,
     keras_version: str,
-    findings: Sequence[Finding],
+    evidence: Evidence,
     rewrites: Sequence[Rewrite],
     options: dict[str, Any],
     verified: dict[str, Any] | str,
@@ -26,7 +26,8 @@ def provenance(
         "source": {"sha256": sha256, "keras_version": keras_version},
         "tools": {tool: importlib.metadata.version(tool) for tool in TOOLS},
         "options": options,
-        "activations": [finding.to_json() for finding in findings],
+        "activations": [finding.to_json() for finding in evidence.findings],
+        "basis": evidence.basis.value,
         "rewrites": [rewrite.to_json() for rewrite in rewrites],
         "parity": verified,
     }

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from converter import __version__, manifest
+from converter.basis import Basis
 from converter.model_repository import ARTEFACTS, MANIFEST, artefact_sha256, model_name, newest_version
 from converter.options import Options
 from converter.provenance import TOOLS
@@ -34,17 +35,19 @@ def is_current(source: Path, options: Options) -> bool:
     except importlib.metadata.PackageNotFoundError:  # the conversion itself says what is missing
         return False
     return all(
-        _was_made(options.repository / model_name(source, target, options), target, wanted)
+        _was_made(options.repository / model_name(source, target, options), target, wanted, options)
         for target in options.targets
     )
 
 
-def _was_made(model: Path, target: str, wanted: str) -> bool:
+def _was_made(model: Path, target: str, wanted: str, options: Options) -> bool:
     version = newest_version(model)
     if version is None:
         return False
     try:
         entry = json.loads((version / MANIFEST).read_bytes())["artefacts"][ARTEFACTS[target]]
-        return bool(entry["recipe"] == wanted and entry["sha256"] == artefact_sha256(version, target))
+        proved = not options.require_proof or Basis(entry["basis"]).proves
+        same = entry["recipe"] == wanted and entry["sha256"] == artefact_sha256(version, target)
+        return bool(proved and same)
     except (OSError, ValueError, KeyError, TypeError):  # removed, damaged, or written by an older version
         return False

@@ -16,6 +16,7 @@ from converter.archive import Archive
 from converter.description import Description
 from converter.errors import ConversionError
 from converter.lowering import Rewrite
+from converter.unproved import Warned, warn_of, without_others
 
 if TYPE_CHECKING:
     from converter.parity.proof import Proof
@@ -27,8 +28,10 @@ _WIDTH_WHEN_PIPED = 160
 class Report:
     """Collects and prints the results of one run."""
 
-    def __init__(self, *, json: bool) -> None:
+    def __init__(self, *, json: bool, words: Sequence[str], models: Sequence[Path]) -> None:
         self._json = json
+        self._words = words
+        self._sources = models
         self._models: list[dict[str, Any]] = []
         width = None if sys.stdout.isatty() else _WIDTH_WHEN_PIPED
         self._out = Console(width=width, highlight=False, soft_wrap=True)
@@ -102,10 +105,14 @@ class Report:
 
     def converted(self, conversion: "Conversion") -> None:
         """One model with the outcome of each target."""
+        warned = self._warned(conversion)
         self._models.append(
             {
                 "source": {"file": str(conversion.source)},
                 **conversion.description.to_json(),
+                "activations": [finding.to_json() for finding in conversion.evidence.findings],
+                "basis": conversion.evidence.basis.value,
+                "warnings": [warned.to_json()] if warned else [],
                 "rewrites": [rewrite.to_json() for rewrite in conversion.rewrites],
                 "artefacts": [_outcome(outcome) for outcome in conversion.outcomes],
                 "seconds": self._phases,
@@ -115,17 +122,23 @@ class Report:
             if outcome.error:
                 self._print_error(conversion.source, outcome.error)
         done = [outcome for outcome in conversion.outcomes if not outcome.error]
+        if done and warned:
+            self._print_warning(conversion.source, warned)
         if self._json or not done:
             return
         formulas = (
-            ", ".join(dict.fromkeys(f.activation.formula for f in conversion.description.findings)) or "none"
+            ", ".join(dict.fromkeys(f.activation.formula for f in conversion.evidence.findings)) or "none"
         )
         against = f"   (compared with your own code, {conversion.code})" if conversion.code else ""
         self._out.print(f"[bold]{escape(conversion.source.name)}[/]  {escape(formulas + against)}")
-        table = _plain_table("format", "operators", "max error", "mean error", "top-1", "KiB", "written to")
+        table = _plain_table(
+            "format", "operators", "max error", "mean error", "top-1", "basis", "KiB", "written to"
+        )
         for outcome in done:
             _add_row(table, *row(outcome.entry, outcome.proof), str(outcome.path))
         self._print_table(table)
+        for note in dict.fromkeys(note for outcome in done for note in outcome.entry.get("notes", [])):
+            self._out.print(f" note: {note}", markup=False)
 
     def unchanged(self, source: Path) -> None:
         """One model whose newest versions would be made again as they are."""
@@ -150,6 +163,21 @@ class Report:
             self._out.print(table)
         sys.stdout.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())
 
+    def _warned(self, conversion: "Conversion") -> Warned | None:
+        """What to say of a model whose formulas are only stated or assumed."""
+        if not conversion.evidence.unproved:
+            return None
+        inputs = [spec.name for spec in conversion.description.inputs]
+        outputs = [name for name, _ in conversion.description.graph.outputs]
+        words = without_others(self._words, conversion.source, self._sources)
+        return warn_of(conversion.evidence.unproved, inputs, outputs, words)
+
+    def _print_warning(self, source: Path, warned: Warned) -> None:
+        self._err.print(f"convert: [yellow]warning[/]: {escape(f'{source.name}: {warned.what}')}")
+        code = "\n".join(f"    {line}" for line in warned.code)
+        self._err.print("  Record answers where the model is in memory, and compare with those:", style="dim")
+        self._err.print(f"{code}\n    {warned.command}", markup=False)
+
     def _print_error(self, source: Path, error: ConversionError) -> None:
         text = str(error)
         prefix = "" if source.name in text.splitlines()[0] else f"{source.name}: "
@@ -157,10 +185,10 @@ class Report:
 
 
 def row(entry: dict[str, Any], proof: "Proof | None") -> tuple[str, ...]:
-    """Format, operators, largest and mean error, agreement and size of one artefact, as shown in tables."""
+    """Format, operators, largest and mean error, agreement, basis and size of one artefact, as shown in tables."""
     operators = " ".join(f"{name}x{n}" if n > 1 else name for name, n in entry["operators"].items())
     figures = _figures(proof) if proof else ("unverified", "", "")
-    return entry["target"], operators, *figures, f"{entry['bytes'] / 1024:,.0f}"
+    return entry["target"], operators, *figures, entry["basis"], f"{entry['bytes'] / 1024:,.0f}"
 
 
 def _figures(proof: "Proof") -> tuple[str, str, str]:

@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,12 @@ from converter.report import Report
 _WORTH_READING = 2**20  # elements; a description answers at once
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace, words: Sequence[str]) -> int:
     """Describe or convert every model.
+
+    Args:
+        arguments: As parsed.
+        words: As typed, for what is told to type next.
 
     Returns:
         0, or the exit code of the first model that failed.
@@ -33,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     options = _options(arguments)
     _require_distinct(arguments.models, options)
-    report = Report(json=arguments.json)
+    report = Report(json=arguments.json, words=words, models=arguments.models)
     limits = _limits(arguments)
     codes = [_one(source, options, limits, report) for source in arguments.models]
     code = next((code for code in codes if code), 0)
@@ -88,7 +93,8 @@ def _describe(source: Path, options: Options, report: Report) -> int:
     from converter.lowering import lower  # noqa: PLC0415  not needed for a file that is refused
 
     with open_archive(source) as archive:
-        description: Description = describe(archive, options.stated, options.shapes)
+        own_code = options.custom_objects is not None
+        description: Description = describe(archive, options.stated, options.shapes, own_code=own_code)
         lowered = lower(_unseen(description.graph))
         folds = fold(lowered)[1] if options.fold else ()
         report.described(archive, description, (*lowered.rewrites, *folds))
@@ -146,6 +152,7 @@ def _options(arguments: argparse.Namespace) -> Options:
         custom_objects=arguments.custom_objects,
         samples=arguments.samples,
         expected=arguments.expected,
+        require_proof=arguments.require_proof,
         keep_failed=arguments.keep_failed,
         allow_nonfinite=arguments.allow_nonfinite,
     )

@@ -7,12 +7,13 @@ which plain steps it is lowered.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from converter.archive import Weight
 from converter.errors import UnsafeFileError, UnsupportedError
 from converter.lambdas import Expression
 
@@ -28,11 +29,13 @@ class Step:
         kind: The Keras class name.
         config: Its constructor arguments, without name and dtype.
         suffix: What is appended to the original layer's name.
+        weights: Stored weights of the layer, by path.
     """
 
     kind: str
     config: Mapping[str, Any]
     suffix: str
+    weights: Mapping[str, Weight] = field(default_factory=dict)
 
 
 class Activation(Protocol):

@@ -77,13 +77,16 @@ class Description:
         }
 
 
-def describe(archive: Archive, stated: Mapping[str, str], shapes: InputShapes) -> Description:
+def describe(
+    archive: Archive, stated: Mapping[str, str], shapes: InputShapes, *, own_code: bool = False
+) -> Description:
     """Understand an open model file.
 
     Args:
         archive: The file.
         stated: What ``--activation`` says, as text, by layer name.
         shapes: What ``--input-shape`` and ``--batch`` say.
+        own_code: Classes and functions that are not known are left to the user's code (``--custom-objects``).
 
     Raises:
         UsageError: A stated layer does not exist, or a statement is malformed.
@@ -91,7 +94,9 @@ def describe(archive: Archive, stated: Mapping[str, str], shapes: InputShapes) -
         UnsupportedError: Something in the model is not known.
     """
     statements: dict[str, Found] = {layer: from_statement(text) for layer, text in stated.items()}
-    layers = LayerReader(statements, keras_2=archive.keras_version.startswith(("1.", "2.")))
+    layers = LayerReader(
+        statements, keras_2=archive.keras_version.startswith(("1.", "2.")), own_code=own_code
+    )
     reader = ModelReader(layers, shapes)
     graph = inline(reader.read(archive.config, archive.weights))
     unowned = next(archive.weights.left(), None)

@@ -27,7 +27,7 @@ def inline(block: Block) -> Graph:
         flat.layers[layer.name] = layer
         feeds.append(Ref(layer.name))
     made = flat.add(block, feeds)
-    names = _public([key or ref.layer for key, ref in block.outputs])
+    names = public_names([key or ref.layer for key, ref in block.outputs])
     inputs = [(key or ref.layer, Ref(ref.layer)) for key, ref in block.inputs]
     return Graph(
         block.name,
@@ -88,7 +88,7 @@ class _Flat:
         return [resolve(ref) for _, ref in block.outputs]
 
 
-def _public(names: list[str]) -> list[str]:
+def public_names(names: list[str]) -> list[str]:
     """Names made unique: a repeat gets ``_1``, ``_2``."""
     taken: set[str] = set()
     result = []

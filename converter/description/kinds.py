@@ -63,6 +63,9 @@ IDENTITY_AT_INFERENCE = frozenset(
 MODELS = frozenset({"Sequential", "Functional", "Model"})
 """Class names of models that are built of layers; Keras 2 calls a functional one ``Model`` as well."""
 
+ACTIVATION_ARGUMENTS = frozenset({"activation", "recurrent_activation"})
+"""Arguments that hold a function."""
+
 BUILT_IN_FUNCTIONS = frozenset(
     """
     celu elu exponential gelu glu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh leaky_relu

@@ -9,6 +9,7 @@ from typing import Any
 from converter.activations import Activation
 from converter.archive import Weight
 from converter.archive.scope import snake_case
+from converter.basis import Basis
 from converter.description.activation_reader import (
     Found,
     from_argument,
@@ -18,6 +19,7 @@ from converter.description.activation_reader import (
 )
 from converter.description.application_layers import is_application_layer, read_application_layer
 from converter.description.kinds import (
+    ACTIVATION_ARGUMENTS,
     CELLS,
     IDENTITY_AT_INFERENCE,
     KINDS,
@@ -32,6 +34,7 @@ from converter.description.original import original
 from converter.description.weight_paths import by_path
 from converter.errors import UnsafeFileError, UnsupportedError
 from converter.graph import Layer, Original
+from converter.users_code import USERS_CODE, UsersCode
 
 # Only training needs these, or we set them ourselves.
 _DROPPED = frozenset(
@@ -40,7 +43,6 @@ _DROPPED = frozenset(
         "quantization_config", "lora_rank", "lora_alpha", "seed", "gamma_quantizer", "synchronized",
     }
 )  # fmt: skip
-_ACTIVATION_ARGUMENTS = frozenset({"activation", "recurrent_activation"})
 _CELL_INSIDE = frozenset({"LSTM", "GRU", "SimpleRNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"})
 _KERAS_MODULES = ("keras", "tf_keras", "tensorflow.keras", "tensorflow.python.keras")
 _PUBLIC_NAMES = {"GroupedQueryAttention": "GroupQueryAttention"}  # the legacy format has the Python name
@@ -83,6 +85,10 @@ class _Place:
         keys = [key for key in self.weights if key.startswith(start)]
         return {key.removeprefix(start): self.weights.pop(key) for key in keys}
 
+    def put_back(self, weights: Mapping[str, Weight]) -> None:
+        """Give back what was taken with an empty path."""
+        self.weights.update({f"{self.prefix}{path}": weight for path, weight in weights.items()})
+
 
 @dataclass
 class LayerReader:
@@ -91,11 +97,13 @@ class LayerReader:
     Attributes:
         stated: What ``--activation`` says, by layer name.
         keras_2: Keras 2 wrote the file.
+        own_code: The user gives the code of what is not known here.
         used: Which of the stated names were met.
     """
 
     stated: Mapping[str, Found]
     keras_2: bool
+    own_code: bool = False
     used: set[str] = field(default_factory=set, init=False)
 
     def read(
@@ -131,8 +139,11 @@ class LayerReader:
         allowed = KINDS | IDENTITY_AT_INFERENCE | (CELLS if len(place.names) > 1 else frozenset())
         if class_name not in allowed or not is_built_in(entry):
             own = place.take()
-            found = self._stated(place.names) or _custom(class_name, entry, config, own, place.where)
+            found = self._stated(place.names) or self._custom(class_name, entry, config, own, place)
             place.found.append(found)
+            if isinstance(found.activation, UsersCode) and class_name != "Lambda":
+                place.put_back(own)
+                return Layer(place.name, USERS_CODE, {"code": found.activation}, policy)
             written = original(entry, own)
             return Layer(
                 place.name,
@@ -144,14 +155,17 @@ class LayerReader:
             )
         if class_name in IDENTITY_AT_INFERENCE:
             return Layer(place.name, "Rescaling", {"scale": 1.0, "offset": 0.0}, policy)
-        return self._built_in(class_name, modern(class_name, config, place.where), policy, place)
+        unsure = None if "module" in entry else Original(class_name, config)
+        return self._built_in(class_name, modern(class_name, config, place.where), policy, place, unsure)
 
-    def _built_in(self, kind: str, config: Mapping[str, Any], policy: str, place: _Place) -> Layer:
+    def _built_in(
+        self, kind: str, config: Mapping[str, Any], policy: str, place: _Place, unsure: Original | None
+    ) -> Layer:
         kept: dict[str, Any] = {}
         activations: dict[str, Activation] = {}
         originals: dict[str, Original] = {}
         for key, value in config.items():
-            if key in _ACTIVATION_ARGUMENTS:
+            if key in ACTIVATION_ARGUMENTS:
                 own = self._own_weights(kind, key, place)
                 read = self._argument(key, value, own, place)
                 if isinstance(read, Found):
@@ -168,6 +182,8 @@ class LayerReader:
         needed = NEEDED_PARTS.get(kind)
         if needed is not None and needed not in kept:
             raise UnsafeFileError(f"has no '{needed}'", where=place.where)
+        if unsure:  # the legacy format does not say whether a class is Keras's or the user's
+            originals[""] = unsure
         return Layer(place.name, kind, kept, policy, {}, activations, originals)
 
     @staticmethod
@@ -181,7 +197,34 @@ class LayerReader:
     def _argument(self, key: str, value: object, weights: Mapping[str, Weight], place: _Place) -> Found | str:
         suffix = "" if key == "activation" else f"/{key}"
         stated = self._stated(place.names, suffix)
-        return stated or from_argument(value, weights, f"layer '{place.name}{suffix}'", keras_2=self.keras_2)
+        where = f"layer '{place.name}{suffix}'"
+        try:
+            return stated or from_argument(value, weights, where, keras_2=self.keras_2)
+        except UnsupportedError as refusal:
+            return self._users_code(value, weights, refusal)
+
+    def _custom(
+        self,
+        class_name: str,
+        entry: Mapping[str, Any],
+        config: Mapping[str, Any],
+        weights: Mapping[str, Weight],
+        place: _Place,
+    ) -> Found:
+        try:
+            return _custom(class_name, entry, config, weights, place.where)
+        except UnsupportedError as refusal:
+            return self._users_code(entry, weights, refusal)
+
+    def _users_code(self, value: object, weights: Mapping[str, Weight], refusal: UnsupportedError) -> Found:
+        """Leave to the user's code what cannot be known without it, or refuse it."""
+        written = original(value, weights)
+        if not self.own_code or written is None:
+            raise refusal
+        given = None
+        if isinstance(value, Mapping) and value.get("class_name") == "Lambda":
+            given = entry_config(value, "").get("arguments") or {}
+        return Found(UsersCode(written, refusal, given), f"as your code defines '{written.name}'", Basis.CODE)
 
     def _parts(self, kind: str, key: str, value: object, place: _Place) -> Layer | list[Layer]:
         listed = isinstance(value, list)

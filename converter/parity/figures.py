@@ -94,7 +94,7 @@ class Comparison:
     def to_json(self) -> dict[str, Json]:
         """All figures as plain JSON; a number that is not finite becomes a string such as ``"inf"``."""
         return {
-            "passed": self.passed,
+            "within_tolerance": self.passed,
             "mismatch": self.mismatch or None,
             "dtype": self.dtype,
             "atol": self.tolerance.atol,

@@ -64,7 +64,7 @@ class Proof:
     def to_json(self) -> dict[str, Any]:
         """All figures as plain values."""
         return {
-            "passed": self.passed,
+            "within_tolerance": self.passed,
             "probes": self.probes,
             "outputs": {name: figures.to_json() for name, figures in self.outputs.items()},
             "before_softmax": {name: figures.to_json() for name, figures in self.before_softmax.items()},

@@ -1,4 +1,4 @@
-"""The user's own inputs (``--samples``) and recorded answers (``--expected``), as probes."""
+"""The user's own inputs (``--samples``) and recorded answers (there or in ``--expected``), as probes."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -16,10 +16,15 @@ from converter.signature import Signature, TensorSpec
 _ROWS_AT_ONCE = 32
 # The names that numpy gives to a single array: np.savez(file, x), and a .npy file as we read it.
 _UNNAMED = "arr_0"
+OUTPUT = "output:"
+"""Stands before the name of an output that is also the name of an input."""
 
 
 def sample_probes(samples: Path, expected: Path | None, signature: Signature) -> list[Probe]:
     """Read the files, check them against the signature, and cut them into batches.
+
+    A file of samples that holds an array for each output holds the recorded answers too, as one that
+    ``converter.record`` writes does. An output that is called like an input is ``output:<name>`` there.
 
     Arrays are matched by name; a model with one input (one output) also takes a ``.npy`` or a lone unnamed
     array. Arrays of other names are left alone: one file may hold inputs, answers and labels. A dtype may
@@ -27,7 +32,7 @@ def sample_probes(samples: Path, expected: Path | None, signature: Signature) ->
 
     Args:
         samples: ``.npz`` or ``.npy`` with the inputs.
-        expected: The same with the outputs, or None.
+        expected: The same with the outputs; None if they are among the samples, or were not recorded.
         signature: What the model takes and returns.
 
     Returns:
@@ -38,8 +43,13 @@ def sample_probes(samples: Path, expected: Path | None, signature: Signature) ->
         UsageError: A file cannot be read, lacks a name, or holds an array of another shape, dtype or number
             of rows; the text names what came and what was expected.
     """
-    inputs = _matched("--samples", samples, signature.inputs)
-    outputs = None if expected is None else _matched("--expected", expected, signature.outputs)
+    arrays = read_arrays("--samples", samples)
+    inputs = _matched("--samples", samples, arrays, signature.inputs)
+    if expected is None:
+        outputs = _answers_beside(samples, arrays, signature)
+    else:
+        answers = read_arrays("--expected", expected)
+        outputs = _matched("--expected", expected, _without_prefix(answers), signature.outputs)
     rows = _common_rows(samples, inputs, expected, outputs or {})
     size = _batch_size(samples, signature.inputs, rows)
     return [
@@ -53,8 +63,27 @@ def sample_probes(samples: Path, expected: Path | None, signature: Signature) ->
     ]
 
 
-def _matched(option: str, path: Path, specs: Sequence[TensorSpec]) -> dict[str, NDArray[Any]]:
-    arrays = read_arrays(option, path)
+def _answers_beside(
+    samples: Path, arrays: Mapping[str, NDArray[Any]], signature: Signature
+) -> dict[str, NDArray[Any]] | None:
+    """The recorded answers in the file of samples; None if it holds none."""
+    taken = {spec.name for spec in signature.inputs}
+    answers = _without_prefix({name: array for name, array in arrays.items() if name not in taken})
+    found = [spec.name for spec in signature.outputs if spec.name in answers]
+    if not found:
+        return None
+    return _matched("--samples", samples, answers, signature.outputs)
+
+
+def _without_prefix(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Arrays in which ``output:<name>`` is called by its name."""
+    named = {name.removeprefix(OUTPUT): array for name, array in arrays.items() if name.startswith(OUTPUT)}
+    return {**arrays, **named}
+
+
+def _matched(
+    option: str, path: Path, arrays: Mapping[str, NDArray[Any]], specs: Sequence[TensorSpec]
+) -> dict[str, NDArray[Any]]:
     if len(specs) == 1 and list(arrays) == [_UNNAMED]:
         arrays = {specs[0].name: arrays[_UNNAMED]}
     missing = [spec.name for spec in specs if spec.name not in arrays]
@@ -118,8 +147,8 @@ def _common_rows(
     outputs: Mapping[str, NDArray[Any]],
 ) -> int:
     rows = {f"{name!r} in {samples.name}": len(array) for name, array in inputs.items()}
-    if expected is not None:
-        rows |= {f"{name!r} in {expected.name}": len(array) for name, array in outputs.items()}
+    answered = (expected or samples).name
+    rows |= {f"{name!r} in {answered}": len(array) for name, array in outputs.items()}
     if len(set(rows.values())) != 1 or 0 in rows.values():
         counts = ", ".join(f"{count} rows of {name}" for name, count in rows.items())
         raise UsageError(

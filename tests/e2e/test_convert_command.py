@@ -47,7 +47,7 @@ def test_artefacts_are_named_after_the_source_and_recorded_in_one_manifest(model
     entry = manifest["artefacts"]["mnist_ss.onnx"]
     assert entry["sha256"] == digest(tmp_path / "mnist_ss.onnx")
     assert entry["source_sha256"] == manifest["source"]["sha256"] == digest(source)
-    assert entry["parity"]["passed"]
+    assert entry["parity"]["within_tolerance"]
     assert capsys.readouterr().err == ""
 
 
@@ -105,7 +105,7 @@ def test_format_that_fails_is_not_published_and_the_others_are(models, tmp_path,
     assert code == result["exit_code"] == 5
     failed, done = result["models"][0]["artefacts"]
     assert failed["error"]["exit_code"] == 5
-    assert not failed["parity"]["passed"]
+    assert not failed["parity"]["within_tolerance"]
     assert done["path"] == str(tmp_path / "mnist_ss_saved_model")
     assert entries(tmp_path) == ["mnist_ss.manifest.json", "mnist_ss_saved_model"]
 

@@ -1,0 +1,106 @@
+"""What each activation of a model rests on, once it is known what will be compared.
+
+The description says how a formula was recognised. The user's code and recorded answers say more: with them the
+reference is the user's own model.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from converter.activations import Activation
+from converter.basis import Basis, weakest
+from converter.description import Finding
+from converter.errors import ParityError
+from converter.users_code import UsersCode
+
+_AGAINST = {
+    Basis.RECORDED: "recorded answers",
+    Basis.CODE: "the user's code",
+    Basis.READ: "the formulas that stand in the file",
+    Basis.STATED: "stated formulas",
+    Basis.ASSUMED: "formulas assumed from names",
+}
+
+
+@dataclass(frozen=True)
+class Traced:
+    """Where the user's code was traced instead of a formula.
+
+    Attributes:
+        layer: Where.
+        instead_of: The formula that was expected there; None for a built-in function's name.
+        users: The code.
+    """
+
+    layer: str
+    instead_of: Activation | None
+    users: UsersCode
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What an artefact's proof rests on.
+
+    Attributes:
+        findings: The activations, each with its basis.
+        basis: Of the whole model: the weakest of them, unless recorded answers covered it.
+    """
+
+    findings: tuple[Finding, ...]
+    basis: Basis
+
+    @property
+    def against(self) -> str:
+        """What artefacts are compared with, in words."""
+        return _AGAINST[self.basis]
+
+    @property
+    def unproved(self) -> tuple[Finding, ...]:
+        """The findings for which parity with the reference is not parity with the user's model."""
+        return tuple(finding for finding in self.findings if not finding.basis.proves)
+
+
+def gathered(
+    findings: Iterable[Finding], traced: Sequence[Traced], covered: frozenset[str], *, recorded: bool
+) -> Evidence:
+    """Raise the basis of what the user's code or recorded answers cover.
+
+    Args:
+        findings: As the description has them.
+        traced: Where the user's code was traced.
+        covered: Layers whose classes and functions the user's file defines.
+        recorded: Whether recorded answers are compared, which cover every activation.
+    """
+    found = [_by_code(finding, traced, covered) for finding in findings]
+    found += [
+        Finding(each.layer, each.users, f"as your code defines '{each.users.original.name}'", Basis.CODE)
+        for each in traced
+        if each.instead_of is None
+    ]
+    if recorded:
+        found = [replace(finding, basis=Basis.RECORDED) for finding in found]
+        return Evidence(tuple(found), Basis.RECORDED)
+    return Evidence(tuple(found), weakest(finding.basis for finding in found))
+
+
+def _by_code(finding: Finding, traced: Sequence[Traced], covered: frozenset[str]) -> Finding:
+    for each in traced:
+        if each.layer == finding.layer and each.instead_of is finding.activation:
+            why = f"as your code defines '{each.users.original.name}', which is not {finding.activation.formula}"
+            return Finding(finding.layer, each.users, why, Basis.CODE)
+    return replace(finding, basis=Basis.CODE) if finding.layer in covered else finding
+
+
+def require_proof(evidence: Evidence) -> None:
+    """Refuse a model whose proof would not reach the user's model (``--require-proof``).
+
+    Raises:
+        ParityError: The formula of an activation is only stated or assumed.
+    """
+    if evidence.unproved:
+        first = evidence.unproved[0]
+        raise ParityError(
+            f"{first.activation.formula} is only {first.basis}, and --require-proof asks for more; nothing published",
+            where=f"layer '{first.layer}'",
+            hint="Prove it with answers of your own model (--samples) or its code (--custom-objects).",
+        )
