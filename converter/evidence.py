@@ -4,7 +4,7 @@ The description says how a formula was recognised. The user's code and recorded 
 reference is the user's own model.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from converter.activations import Activation
@@ -61,7 +61,10 @@ class Evidence:
 
 
 def gathered(
-    findings: Iterable[Finding], traced: Sequence[Traced], covered: frozenset[str], *, recorded: bool
+    findings: Iterable[Finding],
+    traced: Sequence[Traced],
+    covered: frozenset[str],
+    unseen: Mapping[str, str] | None,
 ) -> Evidence:
     """Raise the basis of what the user's code or recorded answers cover.
 
@@ -69,7 +72,7 @@ def gathered(
         findings: As the description has them.
         traced: Where the user's code was traced.
         covered: Layers whose classes and functions the user's file defines.
-        recorded: Whether recorded answers are compared, which cover every activation.
+        unseen: Layers of which recorded answers say nothing, with the reason; None if nothing was recorded.
     """
     found = [_by_code(finding, traced, covered) for finding in findings]
     found += [
@@ -77,10 +80,17 @@ def gathered(
         for each in traced
         if each.instead_of is None
     ]
-    if recorded:
-        found = [replace(finding, basis=Basis.RECORDED) for finding in found]
-        return Evidence(tuple(found), Basis.RECORDED)
-    return Evidence(tuple(found), weakest(finding.basis for finding in found))
+    if unseen is not None:
+        found = [_by_answers(finding, unseen) for finding in found]
+    basis = weakest(finding.basis for finding in found)
+    everything = unseen is not None and basis.proves
+    return Evidence(tuple(found), Basis.RECORDED if everything else basis)
+
+
+def _by_answers(finding: Finding, unseen: Mapping[str, str]) -> Finding:
+    if finding.layer in unseen:
+        return replace(finding, unseen=unseen[finding.layer])
+    return replace(finding, basis=Basis.RECORDED, assumes_mask=False)
 
 
 def _by_code(finding: Finding, traced: Sequence[Traced], covered: frozenset[str]) -> Finding:
@@ -88,7 +98,7 @@ def _by_code(finding: Finding, traced: Sequence[Traced], covered: frozenset[str]
         if each.layer == finding.layer and each.instead_of is finding.activation:
             why = f"as your code defines '{each.users.original.name}', which is not {finding.activation.formula}"
             return Finding(finding.layer, each.users, why, Basis.CODE)
-    return replace(finding, basis=Basis.CODE) if finding.layer in covered else finding
+    return replace(finding, basis=Basis.CODE, assumes_mask=False) if finding.layer in covered else finding
 
 
 def require_proof(evidence: Evidence) -> None:

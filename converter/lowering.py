@@ -9,7 +9,8 @@ A layer that is called twice yields steps that are called twice. An activation i
 place between layers: it stays an argument, by the name of a built-in function if it is one.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from converter.activations import Activation
@@ -47,16 +48,18 @@ class Lowered:
         graph: The model; no layer outside recurrent cells holds one of our activations.
         rewrites: What was done.
         scales: The Rescaling layers that were made, which folding may take away again.
+        first_steps: The first of the steps that stand for an activation, by its layer.
     """
 
     graph: Graph
     rewrites: tuple[Rewrite, ...]
     scales: tuple[str, ...]
+    first_steps: Mapping[str, str] = field(default_factory=dict)
 
 
 def lower(graph: Graph) -> Lowered:
     """Lower every activation that stands between layers, and name those in cells where they have a name."""
-    rewrites, scales = [], []
+    rewrites, scales, first_steps = [], [], {}
     masked = _has_masks(graph)
     for layer in list(graph.layers.values()):
         found = _separable(layer)
@@ -68,13 +71,14 @@ def lower(graph: Graph) -> Lowered:
             )
             plain = " -> ".join(_text(step) for step in steps)
             rewrites.append(Rewrite(layer.name, f"{activation.formula} lowered to {plain}"))
+            first_steps[layer.name] = steps[0].name
             scales += [step.name for step in steps if step.kind == "Rescaling"]
         left = graph.layers.get(layer.name)
         if left is not None:
             named, texts = _named_in_cells(left)
             graph = graph.with_layer(named) if texts else graph
             rewrites += [Rewrite(layer.name, text) for text in texts]
-    return Lowered(graph, tuple(rewrites), tuple(scales))
+    return Lowered(graph, tuple(rewrites), tuple(scales), first_steps)
 
 
 def _separable(layer: Layer) -> tuple[Layer, Layer | None] | None:

@@ -29,6 +29,7 @@ from converter.lowering import Rewrite, lower
 from converter.options import Options
 from converter.parity.probes import probes
 from converter.parity.proof import Proof, prove, prove_activations
+from converter.parity.reach import unseen
 from converter.parity.reference import Answer, Reference, input_hints
 from converter.parity.samples import sample_probes
 from converter.parity.tolerances import Tolerances, coarsest
@@ -130,8 +131,7 @@ def _prepare(archive: Archive, description: Description, options: Options, progr
     rewrites = (*lowered.rewrites, *folds)
     progress("running the original")
     answers = _answers(decided.reference, names, options)
-    recorded = any(answer.probe.expected for answer in answers)
-    evidence = gathered(description.findings, decided.traced, decided.layers, recorded=recorded)
+    evidence = _evidence(description, decided, answers)
     if options.require_proof:
         require_proof(evidence)
     verified = (
@@ -155,6 +155,15 @@ def _decided(description: Description, options: Options) -> Decided:
         return Decided(description.graph, description.graph, frozenset(), ())
     stated = {finding.layer for finding in description.findings if finding.basis is Basis.STATED}
     return decide(description.graph, load(options.custom_objects), stated)
+
+
+def _evidence(description: Description, decided: Decided, answers: list[Answer]) -> Evidence:
+    """What the proof will rest on, now that it is known what is compared."""
+    found = gathered(description.findings, decided.traced, decided.layers, unseen=None)
+    if not any(answer.probe.expected for answer in answers):
+        return found
+    blind = unseen(decided.graph, found.findings, answers)
+    return gathered(description.findings, decided.traced, decided.layers, blind)
 
 
 def _answers(graph: Graph, names: Signature, options: Options) -> list[Answer]:

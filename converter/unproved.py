@@ -1,7 +1,7 @@
 """The warning about what was not proved, with the commands that would prove it."""
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +37,6 @@ def warn_of(
     inputs: Sequence[str],
     outputs: Sequence[str],
     command: Sequence[str],
-    notes: Iterable[str] = (),
 ) -> Warned:
     """Say what was not proved.
 
@@ -46,15 +45,17 @@ def warn_of(
         inputs: Public names of the model's inputs, in order.
         outputs: Likewise of its outputs.
         command: The command's arguments for this model, as they were typed.
-        notes: What else was assumed.
     """
-    several = "; ".join(
-        f"'{finding.layer}' computes {finding.activation.formula}, {_HOW[finding.basis]}"
-        for finding in unproved[:_SHOWN]
-    )
+    several = "; ".join(map(_assumption, unproved[:_SHOWN]))
     more = f"; and {len(unproved) - _SHOWN} more" if len(unproved) > _SHOWN else ""
-    what = f"not shown to be your model: {several}{more}{''.join(f'; {note}' for note in notes)}"
+    what = f"not shown to be your model: {several}{more}"
     return Warned(what, recording_code(inputs, outputs), shlex.join(_proving(command)))
+
+
+def _assumption(finding: Finding) -> str:
+    mask = " and ends the mask that reaches it" if finding.assumes_mask else ""
+    unseen = f" ({finding.unseen})" if finding.unseen else ""
+    return f"'{finding.layer}' computes {finding.activation.formula}{mask}, {_HOW[finding.basis]}{unseen}"
 
 
 def recording_code(inputs: Sequence[str], outputs: Sequence[str]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from converter.description.activation_reader import Found, from_statement
 from converter.description.inline import inline
 from converter.description.input_shape import InputShapes
 from converter.description.layer_reader import LayerReader
+from converter.description.masks import reached_by_masks
 from converter.description.model_reader import ModelReader
 from converter.description.weight_shapes import require_fitting_weights
 from converter.errors import UnsafeFileError, UsageError
@@ -27,12 +28,16 @@ class Finding:
         activation: What it computes.
         why: How that is known.
         basis: The same as a word.
+        assumes_mask: A mask may reach it, and that it ends there is assumed too.
+        unseen: Why recorded answers say nothing of it, where there are some.
     """
 
     layer: str
     activation: Activation
     why: str
     basis: Basis
+    assumes_mask: bool = False
+    unseen: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for the manifest and ``--json``."""
@@ -43,6 +48,8 @@ class Finding:
             "formula": self.activation.formula,
             "known_by": self.why,
             "basis": self.basis.value,
+            **({"ends_mask": "assumed"} if self.assumes_mask else {}),
+            **({"unseen": self.unseen} if self.unseen else {}),
         }
 
 
@@ -106,10 +113,17 @@ def describe(
     for name in stated:
         if name not in layers.used:
             raise UsageError(f"--activation names the layer '{name}', which is not in {archive.path.name}")
-    findings = tuple(
-        Finding(layer, found.activation, found.why, found.basis) for layer, found in reader.found
-    )
+    masked = reached_by_masks(graph)
+    findings = tuple(_finding(graph, layer, found, masked) for layer, found in reader.found)
     return Description(graph, findings, tuple(_spec(graph, name, ref.layer) for name, ref in graph.inputs))
+
+
+def _finding(graph: Graph, layer: str, found: Found, masked: frozenset[str]) -> Finding:
+    """A finding, with what it assumes of a mask: only a class's code says whether it passes one on."""
+    of_class = any(original.config is not None for original in graph.layers[layer].originals.values())
+    assumes = of_class and not found.basis.proves and graph.layers[layer].stops_mask and layer in masked
+    why = f"{found.why}, and that it ends the mask that reaches it" if assumes else found.why
+    return Finding(layer, found.activation, why, found.basis, assumes)
 
 
 def _spec(graph: Graph, name: str, layer: str) -> TensorSpec:

@@ -48,7 +48,7 @@ class Reference:
         return [self._answer(probe) for probe in probes]
 
     def _answer(self, probe: Probe) -> Answer:
-        values = _run(self._model, list(probe.inputs.values()))
+        values = run_model(self._model, list(probe.inputs.values()))
         count = len(self._names)
         return Answer(
             probe,
@@ -71,7 +71,8 @@ def input_hints(graph: Graph) -> dict[str, InputHint]:
     return hints
 
 
-def _run(model: Any, inputs: list[NDArray[Any]]) -> list[NDArray[Any]]:  # noqa: ANN401  a Keras model
+def run_model(model: Any, inputs: list[NDArray[Any]]) -> list[NDArray[Any]]:  # noqa: ANN401  a Keras model
+    """What a model whose inputs and outputs are lists answers, in inference mode."""
     outputs = model(inputs, training=False)
     return [np.asarray(output) for output in (outputs if isinstance(outputs, list | tuple) else [outputs])]
 

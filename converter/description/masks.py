@@ -1,0 +1,30 @@
+"""Which layers a Keras mask may reach: from a Masking or an Embedding on, until something ends it."""
+
+from converter.graph import Graph, Layer
+
+_ENDS = ("Flatten", "Global", "Reshape")
+
+
+def reached_by_masks(graph: Graph) -> frozenset[str]:
+    """Layers that take a tensor which may carry a mask; some that in truth lose it earlier are among them."""
+    carrying: set[tuple[str, int]] = set()
+    reached: set[str] = set()
+    for call in graph.calls:
+        layer = graph.layers[call.layer]
+        arrives = any((ref.layer, ref.call) in carrying for ref in call.sources)
+        if arrives:
+            reached.add(call.layer)
+        if (arrives and not _ends(layer)) or _begins(layer):
+            carrying.add((call.layer, call.index))
+    return frozenset(reached)
+
+
+def _begins(layer: Layer) -> bool:
+    return any(
+        part.kind == "Masking" or (part.kind == "Embedding" and part.config.get("mask_zero"))
+        for part in layer.with_parts()
+    )
+
+
+def _ends(layer: Layer) -> bool:
+    return layer.stops_mask or layer.kind.startswith(_ENDS)
