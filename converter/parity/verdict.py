@@ -34,8 +34,8 @@ def require_parity(
     only_recorded = bool(proof.recorded) and all(figures in proof.recorded.values() for _, figures in misses)
     if only_recorded:
         hint = (
-            "Keras run with the same formulas differs from them likewise: a formula is not what was assumed. "
-            "State it with --activation."
+            "Keras run with the same formulas differs from them likewise: a class or function of yours computes "
+            "something else than its name says. Give its code with --custom-objects."
         )
     else:
         worst = [answer for answer in answers if figures.worst and answer.probe.name == figures.worst.probe]

@@ -44,7 +44,7 @@ def main() -> int:
 def _convert(model: Path, repository: Path) -> dict:
     samples = str(model.with_suffix(".npz"))
     command = [sys.executable, "-m", "converter", str(model), "--json", "--repository", str(repository)]
-    command += ["--samples", samples, "--expected", samples]
+    command += ["--samples", samples, "--require-proof"]  # it holds the author's recorded answers too
     for target in TARGETS:
         command += ["--to", target]
     done = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)
@@ -54,8 +54,8 @@ def _convert(model: Path, repository: Path) -> dict:
 
 
 _COLUMNS = (
-    ("model", 23), ("format", 11), ("activations", 21), ("max error", 9), ("recorded", 8), ("top-1", 6), ("KiB", 4),
-    ("operators", 50),
+    ("model", 23), ("format", 11), ("activations", 21), ("max error", 9), ("recorded", 8), ("top-1", 6),
+    ("basis", 8), ("KiB", 4), ("operators", 50),
 )  # fmt: skip
 _RIGHT = {"max error", "recorded", "top-1", "KiB"}
 
@@ -88,6 +88,7 @@ def _print_rows(console: Console, model: Path, result: dict) -> None:
             f"{max(each['max_absolute_error'] for each in outputs):.1e}",
             f"{max(each['max_absolute_error'] for each in recorded):.1e}",
             f"{agreement:.1%}",
+            artefact["basis"],
             f"{artefact['bytes'] / 1024:.0f}",
             " ".join(name if n == 1 else f"{name}x{n}" for name, n in artefact["operators"].items()),
         )
