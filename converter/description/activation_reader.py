@@ -5,7 +5,6 @@ name; the body of neither is in the file, so the finding says that the formula i
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from converter.activations import (
@@ -15,30 +14,21 @@ from converter.activations import (
     by_class,
     by_expression,
     by_function,
-    number,
 )
 from converter.archive import Weight
 from converter.basis import Basis
+from converter.description.found import Found
+from converter.description.hints import say_activation
 from converter.description.kinds import BUILT_IN_FUNCTIONS
 from converter.description.parameters import of_own_layer, of_users_class
 from converter.description.stored_lambda import lambda_parts
-from converter.errors import ConversionError, UnsafeFileError, UnsupportedError, UsageError
+from converter.errors import ConversionError, UnsafeFileError, UnsupportedError
 from converter.lambdas import LambdaUnreadableError, read_lambda
 
 _OWN_PACKAGE = "plainserve>"
-_STATED = "stated by --activation"
 
 # In Keras 2 it is clip(0.2 x + 0.5, 0, 1); in Keras 3 it is relu6(x + 3) / 6.
 _HARD_SIGMOID_2 = PolynomialSS((0.5, 0.2), 2.5)
-
-
-@dataclass(frozen=True)
-class Found:
-    """An activation and how it is known."""
-
-    activation: Activation
-    why: str
-    basis: Basis
 
 
 def from_class(
@@ -158,45 +148,6 @@ def _from_object(value: Mapping[str, Any], weights: Mapping[str, Weight], where:
             hint=say_activation(where),
         )
     return found
-
-
-def from_statement(text: str) -> Found:
-    """Read ``pss:alpha=3``, ``ss``, ``rational_ss:a=1.5,b=0.8`` or ``polynomial_ss:limit=3,c0=0.5,c1=0.2``.
-
-    Raises:
-        UsageError: It is none of these.
-    """
-    key, _, listed = text.partition(":")
-    kind = ACTIVATIONS.get(key)
-    if kind is None:
-        raise UsageError(f"--activation: '{key}' is none of {', '.join(ACTIVATIONS)}")
-    values: dict[str, float] = {}
-    for item in filter(None, listed.split(",")):
-        name, _, value = item.partition("=")
-        if name not in kind.parameters or name in values:
-            raise UsageError(f"--activation: {key} takes {_listed(kind.parameters)}, not '{item}'")
-        try:
-            values[name] = number(float(value), name, "--activation")
-        except (ValueError, UnsafeFileError):
-            raise UsageError(f"--activation: '{name}' needs a finite number, not '{value}'") from None
-    try:
-        return Found(kind.from_numbers(values), _STATED, Basis.STATED)
-    except UnsupportedError as error:
-        raise UsageError(f"--activation: {error.what}", hint=error.hint) from None
-
-
-def say_activation(where: str) -> str:
-    """The hint that shows what to type."""
-    layer = where.removeprefix("layer ").strip("'")
-    return (
-        f"If you know the formula, state it: --activation {layer}=pss:alpha=2 (or ss, rational_ss:a=1,b=1)."
-    )
-
-
-def _listed(names: tuple[str, ...]) -> str:
-    """The parameters of an activation, shortened where there are many."""
-    shown = [*names[:3], "..."] if len(names) > 4 else names
-    return ", ".join(shown) or "no parameters"
 
 
 def _made(kind: type[Activation], parameters: Mapping[str, Any], where: str) -> Activation:

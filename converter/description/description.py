@@ -7,11 +7,12 @@ from typing import Any
 from converter.activations import Activation
 from converter.archive import Archive
 from converter.basis import Basis
-from converter.description.activation_reader import Found, from_statement
+from converter.description.found import Found
 from converter.description.inline import inline
 from converter.description.input_shape import InputShapes
 from converter.description.layer_reader import LayerReader
 from converter.description.model_reader import ModelReader
+from converter.description.statement import from_statement
 from converter.description.weight_shapes import require_fitting_weights
 from converter.errors import UnsafeFileError, UsageError
 from converter.graph import Graph

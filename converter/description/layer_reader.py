@@ -9,26 +9,17 @@ from typing import Any
 from converter.activations import Activation
 from converter.archive import Weight
 from converter.archive.scope import snake_case
-from converter.description.activation_reader import (
-    Found,
-    from_argument,
-    from_class,
-    from_lambda,
-    say_activation,
-)
+from converter.description.activation_reader import from_argument
 from converter.description.application_layers import is_application_layer, read_application_layer
-from converter.description.kinds import (
-    CELLS,
-    IDENTITY_AT_INFERENCE,
-    KINDS,
-    MODELS,
-    NEEDED_PARTS,
-    PARTS,
-    POLICIES,
-)
+from converter.description.entries import entry_class, entry_config, is_built_in
+from converter.description.found import Found
+from converter.description.kinds import CELLS, IDENTITY_AT_INFERENCE, KINDS, MODELS, NEEDED_PARTS, PARTS
 from converter.description.layer_keys import TRAINING_SUFFIXES, plain_array
 from converter.description.older_options import modern
 from converter.description.original import original
+from converter.description.place import Place
+from converter.description.policies import read_policy
+from converter.description.users_layer import read_users_layer, stops_mask
 from converter.description.weight_paths import by_path
 from converter.errors import UnsafeFileError, UnsupportedError
 from converter.graph import Layer, Original
@@ -42,46 +33,7 @@ _DROPPED = frozenset(
 )  # fmt: skip
 _ACTIVATION_ARGUMENTS = frozenset({"activation", "recurrent_activation"})
 _CELL_INSIDE = frozenset({"LSTM", "GRU", "SimpleRNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"})
-_KERAS_MODULES = ("keras", "tf_keras", "tensorflow.keras", "tensorflow.python.keras")
-_PUBLIC_NAMES = {"GroupedQueryAttention": "GroupQueryAttention"}  # the legacy format has the Python name
 _MAX_PARTS = 20
-
-
-@dataclass(frozen=True)
-class _Place:
-    """Where a layer or a part of one stands.
-
-    Attributes:
-        names: Of the layer in the graph, then of each part down to this one.
-        prefix: Of this one's weights among those of the layer.
-        weights: The layer's weights by path; those that become numbers of activations are taken out.
-        found: The activations found in the layer so far.
-    """
-
-    names: tuple[str, ...]
-    prefix: str
-    weights: dict[str, Weight]
-    found: list[Found]
-
-    @property
-    def name(self) -> str:
-        """Such as ``bidirectional/forward_lstm``."""
-        return "/".join(self.names)
-
-    @property
-    def where(self) -> str:
-        """For error texts."""
-        return f"layer '{self.name}'"
-
-    def inside(self, name: str, path: str) -> "_Place":
-        """The place of a part."""
-        return _Place((*self.names, name), f"{self.prefix}{path}/", self.weights, self.found)
-
-    def take(self, path: str = "") -> dict[str, Weight]:
-        """Take out the weights below a path; they are returned by their paths below it."""
-        start = f"{self.prefix}{path}"
-        keys = [key for key in self.weights if key.startswith(start)]
-        return {key.removeprefix(start): self.weights.pop(key) for key in keys}
 
 
 @dataclass
@@ -117,21 +69,21 @@ class LayerReader:
         """
         where = f"layer '{name}'"
         paths = by_path(entry_class(entry, where), entry_config(entry, where), weights)
-        place = _Place((name,), "", paths, [])
+        place = Place((name,), "", paths, [])
         layer = self._read(entry, place)
         if name in self.stated and not place.found:
             raise UnsupportedError(f"is a {layer.kind}, which takes no activation to state", where=where)
         return layer.but(weights=place.weights), place.found
 
-    def _read(self, entry: Mapping[str, Any], place: _Place) -> Layer:
+    def _read(self, entry: Mapping[str, Any], place: Place) -> Layer:
         class_name, config = entry_class(entry, place.where), entry_config(entry, place.where)
-        policy = _policy(config.get("dtype"), place.where)
+        policy = read_policy(config.get("dtype"), place.where)
         if is_application_layer(class_name, entry):
             return read_application_layer(class_name, place.name, policy, place.take())
         allowed = KINDS | IDENTITY_AT_INFERENCE | (CELLS if len(place.names) > 1 else frozenset())
         if class_name not in allowed or not is_built_in(entry):
             own = place.take()
-            found = self._stated(place.names) or _custom(class_name, entry, config, own, place.where)
+            found = self._stated(place.names) or read_users_layer(class_name, entry, config, own, place.where)
             place.found.append(found)
             written = original(entry, own)
             return Layer(
@@ -140,13 +92,13 @@ class LayerReader:
                 policy=policy,
                 activations={"activation": found.activation},
                 originals={"activation": written} if written else {},
-                stops_mask=_stops_mask(entry),
+                stops_mask=stops_mask(entry),
             )
         if class_name in IDENTITY_AT_INFERENCE:
             return Layer(place.name, "Rescaling", {"scale": 1.0, "offset": 0.0}, policy)
         return self._built_in(class_name, modern(class_name, config, place.where), policy, place)
 
-    def _built_in(self, kind: str, config: Mapping[str, Any], policy: str, place: _Place) -> Layer:
+    def _built_in(self, kind: str, config: Mapping[str, Any], policy: str, place: Place) -> Layer:
         kept: dict[str, Any] = {}
         activations: dict[str, Activation] = {}
         originals: dict[str, Original] = {}
@@ -171,19 +123,19 @@ class LayerReader:
         return Layer(place.name, kind, kept, policy, {}, activations, originals)
 
     @staticmethod
-    def _own_weights(kind: str, key: str, place: _Place) -> dict[str, Weight]:
+    def _own_weights(kind: str, key: str, place: Place) -> dict[str, Weight]:
         """What is stored for a layer that stands as an argument."""
         weights = place.take(f"{key}/")
         if kind in _CELL_INSIDE:  # such a layer shows its cell's functions as its own
             weights |= place.take(f"cell/{key}/")
         return weights
 
-    def _argument(self, key: str, value: object, weights: Mapping[str, Weight], place: _Place) -> Found | str:
+    def _argument(self, key: str, value: object, weights: Mapping[str, Weight], place: Place) -> Found | str:
         suffix = "" if key == "activation" else f"/{key}"
         stated = self._stated(place.names, suffix)
         return stated or from_argument(value, weights, f"layer '{place.name}{suffix}'", keras_2=self.keras_2)
 
-    def _parts(self, kind: str, key: str, value: object, place: _Place) -> Layer | list[Layer]:
+    def _parts(self, kind: str, key: str, value: object, place: Place) -> Layer | list[Layer]:
         listed = isinstance(value, list)
         if (key == "cells" and not listed) or (key not in {"cell", "cells"} and listed):
             raise UnsafeFileError(f"its '{key}' is {'' if listed else 'not '}a list", where=place.where)
@@ -199,7 +151,7 @@ class LayerReader:
             made.append(self._part(item, name, f"{key}/{name}{number}", place))
         return made
 
-    def _part(self, entry: object, key: str, path: str, place: _Place) -> Layer:
+    def _part(self, entry: object, key: str, path: str, place: Place) -> Layer:
         if not isinstance(entry, Mapping):
             raise UnsafeFileError(f"its '{key}' is not an object", where=place.where)
         if len(place.names) > _MAX_PARTS:
@@ -223,65 +175,6 @@ class LayerReader:
         return None
 
 
-def entry_class(entry: Mapping[str, Any], where: str) -> str:
-    """The class name of an entry, by which ``keras.layers`` knows the class."""
-    class_name = entry.get("class_name")
-    if not isinstance(class_name, str) or not class_name:
-        raise UnsafeFileError("has no class name", where=where)
-    return _PUBLIC_NAMES.get(class_name, class_name)
-
-
-def entry_config(entry: Mapping[str, Any], where: str) -> Mapping[str, Any]:
-    """The config of an entry."""
-    config = entry.get("config")
-    if not isinstance(config, Mapping):
-        raise UnsafeFileError("has no config", where=where)
-    return config
-
-
-def is_built_in(entry: Mapping[str, Any]) -> bool:
-    """Whether an entry means Keras's own class.
-
-    The newer format states a module, which is null for a user's class whose module is unknown; the legacy
-    format states none, and a user's class can be told only by its name.
-    """
-    if "module" not in entry:
-        return ">" not in str(entry.get("class_name"))
-    module = entry["module"]
-    return isinstance(module, str) and any(
-        module == known or module.startswith(f"{known}.") for known in _KERAS_MODULES
-    )
-
-
-def _custom(
-    class_name: str,
-    entry: Mapping[str, Any],
-    config: Mapping[str, Any],
-    weights: Mapping[str, Weight],
-    where: str,
-) -> Found:
-    if class_name == "Lambda":
-        return from_lambda(config, where)
-    name = str(entry.get("registered_name") or class_name)
-    found = from_class(name, config, weights, where, _rank(entry))
-    if found is not None:
-        return found
-    kind = "a subclassed model" if class_name in MODELS else f"of class '{class_name}'"
-    raise UnsupportedError(f"is {kind}, which is not known", where=where, hint=say_activation(where))
-
-
-def _rank(entry: Mapping[str, Any]) -> int | None:
-    """The rank of what a layer was built for."""
-    built = entry.get("build_config")
-    shape = built.get("input_shape") if isinstance(built, Mapping) else None
-    return len(shape) if isinstance(shape, list) else None
-
-
-def _stops_mask(entry: Mapping[str, Any]) -> bool:
-    """Users' classes and Lambdas declare no mask support; the layers of ``converter.layers`` do."""
-    return not str(entry.get("registered_name") or entry.get("class_name")).startswith("plainserve>")
-
-
 def _plain(value: object, key: str, where: str) -> Any:  # noqa: ANN401  JSON
     """A value without objects: scalars, and lists of them."""
     if isinstance(value, float) and not math.isfinite(value):
@@ -291,18 +184,3 @@ def _plain(value: object, key: str, where: str) -> Any:  # noqa: ANN401  JSON
     if isinstance(value, list | tuple):
         return [_plain(item, key, where) for item in value]
     raise UnsupportedError(f"option '{key}' holds an object, which is not known", where=where)
-
-
-def _policy(dtype: object, where: str) -> str:
-    """The name of a dtype policy, written as a text or as an object."""
-    name = dtype
-    if isinstance(dtype, Mapping):
-        config = dtype.get("config")
-        name = config.get("name") if isinstance(config, Mapping) else None
-    if name is None:
-        return "float32"
-    if not isinstance(name, str) or (
-        name not in POLICIES and not name.startswith(("int", "uint", "bool", "string"))
-    ):
-        raise UnsupportedError(f"has dtype policy {name!r:.60}, which is not known", where=where)
-    return name

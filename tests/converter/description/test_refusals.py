@@ -5,8 +5,9 @@ import pytest
 
 from converter.activations import PSS, SS, PolynomialSS, RationalSS
 from converter.archive import Weight
-from converter.description.activation_reader import from_argument, from_class, from_lambda, from_statement
+from converter.description.activation_reader import from_argument, from_class, from_lambda
 from converter.description.layer_reader import LayerReader
+from converter.description.statement import from_statement
 from converter.errors import UnsafeFileError, UnsupportedError, UsageError
 
 WHERE = "layer 'act'"
