@@ -7,12 +7,12 @@ from typing import Any
 from converter.activations import Activation
 from converter.archive import Archive
 from converter.basis import Basis
-from converter.description.found import Found
+from converter.description.found import BuiltInFunction
 from converter.description.inline import inline
 from converter.description.input_shape import InputShapes
 from converter.description.layer_reader import LayerReader
 from converter.description.model_reader import ModelReader
-from converter.description.statement import from_statement
+from converter.description.statement import Statement
 from converter.description.weight_shapes import require_fitting_weights
 from converter.errors import UnsafeFileError, UsageError
 from converter.graph import Graph
@@ -31,7 +31,7 @@ class Finding:
     """
 
     layer: str
-    activation: Activation
+    activation: Activation | BuiltInFunction
     why: str
     basis: Basis
 
@@ -91,7 +91,7 @@ def describe(archive: Archive, stated: Mapping[str, str], shapes: InputShapes) -
         UnsafeFileError: The description is damaged or unsafe.
         UnsupportedError: Something in the model is not known.
     """
-    statements: dict[str, Found] = {layer: from_statement(text) for layer, text in stated.items()}
+    statements = {layer: Statement.parse(text) for layer, text in stated.items()}
     layers = LayerReader(statements, keras_2=archive.keras_version.startswith(("1.", "2.")))
     reader = ModelReader(layers, shapes)
     graph = inline(reader.read(archive.config, archive.weights))

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from converter.description.kinds import NOT_CONVERTED
+from converter.description.storage_options import InputShape
 from converter.errors import UnsafeFileError
 
 _KERAS_MODULES = ("keras", "tf_keras", "tensorflow.keras", "tensorflow.python.keras")
@@ -37,3 +39,17 @@ def is_built_in(entry: Mapping[str, Any]) -> bool:
     return isinstance(module, str) and any(
         module == known or module.startswith(f"{known}.") for known in _KERAS_MODULES
     )
+
+
+def is_unsupported_keras_layer(entry: Mapping[str, Any]) -> bool:
+    """Whether an entry that is not built means a class of Keras's own, for which no user's code can stand."""
+    return is_built_in(entry) and ("module" in entry or entry.get("class_name") in NOT_CONVERTED)
+
+
+def built_shape(entry: Mapping[str, Any]) -> InputShape | None:
+    """What a layer was built for, where its entry says it."""
+    built = entry.get("build_config")
+    shape = built.get("input_shape") if isinstance(built, Mapping) else None
+    if not isinstance(shape, list) or not all(size is None or type(size) is int for size in shape):
+        return None
+    return tuple(shape)

@@ -9,16 +9,18 @@ from typing import Any
 from converter.activations import Activation
 from converter.archive import Weight
 from converter.archive.scope import snake_case
-from converter.description.activation_reader import from_argument
 from converter.description.application_layers import is_application_layer, read_application_layer
-from converter.description.entries import entry_class, entry_config, is_built_in
-from converter.description.found import Found
+from converter.description.argument_reader import from_argument
+from converter.description.class_reader import require_not_keras
+from converter.description.entries import built_shape, entry_class, entry_config, is_built_in
+from converter.description.found import BuiltInFunction, Found
 from converter.description.kinds import CELLS, IDENTITY_AT_INFERENCE, KINDS, MODELS, NEEDED_PARTS, PARTS
 from converter.description.layer_keys import TRAINING_SUFFIXES, plain_array
 from converter.description.older_options import modern
 from converter.description.original import original
-from converter.description.place import Place
+from converter.description.place import Place, require_all_used
 from converter.description.policies import read_policy
+from converter.description.statement import Statement
 from converter.description.users_layer import read_users_layer, stops_mask
 from converter.description.weight_paths import by_path
 from converter.errors import UnsafeFileError, UnsupportedError
@@ -46,7 +48,7 @@ class LayerReader:
         used: Which of the stated names were met.
     """
 
-    stated: Mapping[str, Found]
+    stated: Mapping[str, Statement]
     keras_2: bool
     used: set[str] = field(default_factory=set, init=False)
 
@@ -65,12 +67,19 @@ class LayerReader:
 
         Raises:
             UnsafeFileError: It names something that loads or runs things, or its entry is malformed.
-            UnsupportedError: It is not known, or has an option that is not.
+            UnsupportedError: It is not known, has an option that is not, or stores a weight that nothing
+                would use.
         """
         where = f"layer '{name}'"
         paths = by_path(entry_class(entry, where), entry_config(entry, where), weights)
-        place = Place((name,), "", paths, [])
+        place = Place((name,), "", dict(paths), [], [])
         layer = self._read(entry, place)
+        used = [
+            *place.weights.values(),
+            *place.used,
+            *(each for found in place.found for each in found.learned),
+        ]
+        require_all_used(paths, used, where)
         if name in self.stated and not place.found:
             raise UnsupportedError(f"is a {layer.kind}, which takes no activation to state", where=where)
         return layer.but(weights=place.weights), place.found
@@ -79,24 +88,33 @@ class LayerReader:
         class_name, config = entry_class(entry, place.where), entry_config(entry, place.where)
         policy = read_policy(config.get("dtype"), place.where)
         if is_application_layer(class_name, entry):
-            return read_application_layer(class_name, place.name, policy, place.take())
+            own = place.take()
+            place.used.extend(() if class_name == "StochasticDepth" else own.values())
+            return read_application_layer(class_name, place.name, policy, own)
         allowed = KINDS | IDENTITY_AT_INFERENCE | (CELLS if len(place.names) > 1 else frozenset())
         if class_name not in allowed or not is_built_in(entry):
-            own = place.take()
-            found = self._stated(place.names) or read_users_layer(class_name, entry, config, own, place.where)
-            place.found.append(found)
-            written = original(entry, own)
-            return Layer(
-                place.name,
-                "Activation",
-                policy=policy,
-                activations={"activation": found.activation},
-                originals={"activation": written} if written else {},
-                stops_mask=stops_mask(entry),
-            )
+            return self._not_built_in(entry, policy, place)
         if class_name in IDENTITY_AT_INFERENCE:
+            place.take()
             return Layer(place.name, "Rescaling", {"scale": 1.0, "offset": 0.0}, policy)
         return self._built_in(class_name, modern(class_name, config, place.where), policy, place)
+
+    def _not_built_in(self, entry: Mapping[str, Any], policy: str, place: Place) -> Layer:
+        """A Lambda or a user's class; a layer of Keras's own that is not on the allowlist is refused."""
+        if entry_class(entry, place.where) != "Lambda":
+            require_not_keras(entry, place.where)
+        own = place.take()
+        stated = self._stated(place.names)
+        if stated is not None:
+            found = stated.found(entry_config(entry, place.where), own, built_shape(entry), place.where)
+        else:
+            found = read_users_layer(entry, own, place.where, keras_2=self.keras_2)
+        place.found.append(found)
+        kept, activations = _held(found, "activation")
+        written = original(entry, own)
+        originals = {"activation": written} if written else {}
+        stops = stops_mask(entry)
+        return Layer(place.name, "Activation", kept, policy, {}, activations, originals, stops_mask=stops)
 
     def _built_in(self, kind: str, config: Mapping[str, Any], policy: str, place: Place) -> Layer:
         kept: dict[str, Any] = {}
@@ -108,7 +126,9 @@ class LayerReader:
                 read = self._argument(key, value, own, place)
                 if isinstance(read, Found):
                     place.found.append(read)
-                    activations[key] = read.activation
+                    named, ours = _held(read, key)
+                    kept |= named
+                    activations |= ours
                     written = original(value, own)
                     originals |= {key: written} if written else {}
                 else:
@@ -132,8 +152,13 @@ class LayerReader:
 
     def _argument(self, key: str, value: object, weights: Mapping[str, Weight], place: Place) -> Found | str:
         suffix = "" if key == "activation" else f"/{key}"
+        where = f"layer '{place.name}{suffix}'"
         stated = self._stated(place.names, suffix)
-        return stated or from_argument(value, weights, f"layer '{place.name}{suffix}'", keras_2=self.keras_2)
+        if stated is None:
+            return from_argument(value, weights, where, keras_2=self.keras_2)
+        entry = value if isinstance(value, Mapping) else {}
+        config = entry.get("config")
+        return stated.found(config if isinstance(config, Mapping) else {}, weights, built_shape(entry), where)
 
     def _parts(self, kind: str, key: str, value: object, place: Place) -> Layer | list[Layer]:
         listed = isinstance(value, list)
@@ -165,7 +190,7 @@ class LayerReader:
         name = entry_config(entry, place.where).get("name")
         return self._read(entry, place.inside(name if isinstance(name, str) else key, path))
 
-    def _stated(self, names: tuple[str, ...], suffix: str = "") -> Found | None:
+    def _stated(self, names: tuple[str, ...], suffix: str = "") -> Statement | None:
         """What is stated for a part, or for a layer that wraps it."""
         for length in range(len(names), 0, -1):
             name = "/".join(names[:length]) + suffix
@@ -173,6 +198,13 @@ class LayerReader:
                 self.used.add(name)
                 return self.stated[name]
         return None
+
+
+def _held(found: Found, key: str) -> tuple[dict[str, Any], dict[str, Activation]]:
+    """What a layer holds of an activation that it takes as an argument: a function's name, or one of ours."""
+    if isinstance(found.activation, BuiltInFunction):
+        return {key: found.activation.name}, {}
+    return {}, {key: found.activation}
 
 
 def _plain(value: object, key: str, where: str) -> Any:  # noqa: ANN401  JSON

@@ -4,42 +4,27 @@ from collections.abc import Mapping
 from typing import Any
 
 from converter.archive import Weight
-from converter.description.activation_reader import from_class, from_lambda
+from converter.description.activation_reader import from_lambda
+from converter.description.class_reader import applies_stored_function, read_class
+from converter.description.entries import entry_class, entry_config
 from converter.description.found import Found
-from converter.description.hints import say_activation
-from converter.description.kinds import MODELS
-from converter.errors import UnsupportedError
 
 
 def read_users_layer(
-    class_name: str,
-    entry: Mapping[str, Any],
-    config: Mapping[str, Any],
-    weights: Mapping[str, Weight],
-    where: str,
+    entry: Mapping[str, Any], weights: Mapping[str, Weight], where: str, *, keras_2: bool
 ) -> Found:
-    """What a layer that is not Keras's own computes.
+    """What a layer computes that is not Keras's own.
 
     Raises:
         UnsupportedError: That is not known.
+        UnsafeFileError: A parameter is not a number.
     """
-    if class_name == "Lambda":
-        return from_lambda(config, where)
-    name = str(entry.get("registered_name") or class_name)
-    found = from_class(name, config, weights, where, _rank(entry))
-    if found is not None:
-        return found
-    kind = "a subclassed model" if class_name in MODELS else f"of class '{class_name}'"
-    raise UnsupportedError(f"is {kind}, which is not known", where=where, hint=say_activation(where))
-
-
-def _rank(entry: Mapping[str, Any]) -> int | None:
-    """The rank of what a layer was built for."""
-    built = entry.get("build_config")
-    shape = built.get("input_shape") if isinstance(built, Mapping) else None
-    return len(shape) if isinstance(shape, list) else None
+    if entry_class(entry, where) == "Lambda":
+        return from_lambda(entry_config(entry, where), where)
+    return read_class(entry, weights, where, keras_2=keras_2)
 
 
 def stops_mask(entry: Mapping[str, Any]) -> bool:
-    """Users' classes and Lambdas declare no mask support; the layers of ``converter.layers`` do."""
-    return not str(entry.get("registered_name") or entry.get("class_name")).startswith("plainserve>")
+    """Users' classes and Lambdas declare no mask support; ``converter.layers`` and ``Activation`` do."""
+    own = str(entry.get("registered_name") or entry.get("class_name")).startswith("plainserve>")
+    return not (own or applies_stored_function(entry))
