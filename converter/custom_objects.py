@@ -162,13 +162,16 @@ class _Deciding:
         name = layer.config[argument]
         if not isinstance(name, str) or name == "linear":
             return layer
-        if self._found(name, place) is None:
+        original = layer.originals.get(argument, Original(name))
+        if self._found(original.name, place) is None:
             return layer
-        made = self._users(Original(name))
-        self.traced.append(Traced(place, None, made))
+        made = self._users(original)
+        self.traced.append(Traced(place, name, made))
         config = {key: value for key, value in layer.config.items() if key != argument}
+        if layer.kind == "Activation":
+            return _traced(layer.but(config=config), argument, made)
         return layer.but(
-            config={**config, argument: "linear"} if layer.kind != "Activation" else config,
+            config={**config, argument: "linear"},
             activations={**layer.activations, argument: made},
             originals={**layer.originals, argument: made.original},
         )

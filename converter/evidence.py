@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from converter.activations import Activation
 from converter.basis import Basis, weakest
 from converter.description import Finding
+from converter.description.found import BuiltInFunction
 from converter.errors import ParityError
 from converter.users_code import UsersCode
 
@@ -28,12 +29,12 @@ class Traced:
 
     Attributes:
         layer: Where.
-        instead_of: The formula that was expected there; None for a built-in function's name.
+        instead_of: The formula that was expected there, or the name of a built-in function.
         users: The code.
     """
 
     layer: str
-    instead_of: Activation | None
+    instead_of: Activation | str
     users: UsersCode
 
 
@@ -75,16 +76,23 @@ def gathered(
         unseen: Layers of which recorded answers say nothing, with the reason; None if nothing was recorded.
     """
     found = [_by_code(finding, traced, covered) for finding in findings]
+    known = {finding.activation for finding in found if isinstance(finding.activation, UsersCode)}
     found += [
         Finding(each.layer, each.users, f"as your code defines '{each.users.original.name}'", Basis.CODE)
         for each in traced
-        if each.instead_of is None
+        if each.users not in known
     ]
     if unseen is not None:
         found = [_by_answers(finding, unseen) for finding in found]
     basis = weakest(finding.basis for finding in found)
     everything = unseen is not None and basis.proves
     return Evidence(tuple(found), Basis.RECORDED if everything else basis)
+
+
+def _is(finding: Finding, expected: Activation | str) -> bool:
+    if isinstance(finding.activation, BuiltInFunction):
+        return finding.activation.name == expected
+    return finding.activation is expected
 
 
 def _by_answers(finding: Finding, unseen: Mapping[str, str]) -> Finding:
@@ -95,7 +103,7 @@ def _by_answers(finding: Finding, unseen: Mapping[str, str]) -> Finding:
 
 def _by_code(finding: Finding, traced: Sequence[Traced], covered: frozenset[str]) -> Finding:
     for each in traced:
-        if each.layer == finding.layer and each.instead_of is finding.activation:
+        if each.layer == finding.layer and _is(finding, each.instead_of):
             why = f"as your code defines '{each.users.original.name}', which is not {finding.activation.formula}"
             return Finding(finding.layer, each.users, why, Basis.CODE)
     return replace(finding, basis=Basis.CODE, assumes_mask=False) if finding.layer in covered else finding

@@ -7,12 +7,13 @@ from typing import Any
 from converter.activations import Activation
 from converter.archive import Archive
 from converter.basis import Basis
-from converter.description.activation_reader import Found, from_statement
+from converter.description.found import BuiltInFunction, Found
 from converter.description.inline import inline
 from converter.description.input_shape import InputShapes
 from converter.description.layer_reader import LayerReader
 from converter.description.masks import reached_by_masks
 from converter.description.model_reader import ModelReader
+from converter.description.statement import Statement
 from converter.description.weight_shapes import require_fitting_weights
 from converter.errors import UnsafeFileError, UsageError
 from converter.graph import Graph
@@ -33,7 +34,7 @@ class Finding:
     """
 
     layer: str
-    activation: Activation
+    activation: Activation | BuiltInFunction
     why: str
     basis: Basis
     assumes_mask: bool = False
@@ -100,7 +101,7 @@ def describe(
         UnsafeFileError: The description is damaged or unsafe.
         UnsupportedError: Something in the model is not known.
     """
-    statements: dict[str, Found] = {layer: from_statement(text) for layer, text in stated.items()}
+    statements = {layer: Statement.parse(text) for layer, text in stated.items()}
     layers = LayerReader(
         statements, keras_2=archive.keras_version.startswith(("1.", "2.")), own_code=own_code
     )

@@ -60,6 +60,20 @@ IDENTITY_AT_INFERENCE = frozenset(
 )
 """Augmentation that only training applies; at inference these layers cast to their compute dtype."""
 
+NOT_CONVERTED = (
+    frozenset(
+        """
+    AugMix AutoContrast ContrastLimitedAdaptiveHistogramEqualization CutMix Equalization HashedCrossing Hashing
+    IntegerLookup MaxNumBoundingBoxes MelSpectrogram MixUp Pipeline RandAugment RandomCrop ReversibleEmbedding
+    STFTSpectrogram Solarization SpectralNormalization StringLookup TextVectorization Wrapper ConvLSTM1DCell
+    ConvLSTM2DCell ConvLSTM3DCell CuDNNGRU CuDNNLSTM DenseFeatures FeatureSpace LocallyConnected1D
+    LocallyConnected2D RandomFourierFeatures ThresholdedReLU
+    """.split()
+    )
+    | CELLS
+)
+"""Other layers of Keras, old ones included, by which a file that states no module is known to mean Keras's own."""
+
 MODELS = frozenset({"Sequential", "Functional", "Model"})
 """Class names of models that are built of layers; Keras 2 calls a functional one ``Model`` as well."""
 

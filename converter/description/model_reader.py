@@ -6,13 +6,14 @@ from itertools import pairwise
 from typing import Any
 
 from converter.archive import WeightScope
-from converter.description.activation_reader import Found
 from converter.description.block import Block, in_order, numbered_as_taken
 from converter.description.calls import read_calls, renamed_arguments
+from converter.description.entries import entry_class, entry_config
+from converter.description.found import Found
 from converter.description.gadgets import refuse_gadgets
 from converter.description.input_shape import InputShapes, input_layer, missing_input
 from converter.description.kinds import MODELS
-from converter.description.layer_reader import LayerReader, entry_class, entry_config
+from converter.description.layer_reader import LayerReader
 from converter.description.operations import is_operation, read_operation
 from converter.description.tensors import Outputs, tensors
 from converter.errors import UnsafeFileError, UnsupportedError

@@ -34,7 +34,7 @@ def modern(kind: str, config: Mapping[str, Any], where: str) -> dict[str, Any]:
     for key, value in config.items():
         required = _MUST_BE.get(key)
         gone = key in {"time_major", *dropped}
-        if (gone or key == "stateful") and required is not None and value not in {required, None}:
+        if (gone or key == "stateful") and required is not None and value not in (required, None):
             raise UnsupportedError(f"has {key}={value}, which cannot be converted", where=where)
         if not gone:
             made[renamed.get(key, key)] = value

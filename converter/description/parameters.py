@@ -12,7 +12,9 @@ import numpy as np
 
 from converter.activations import Activation, Parameter, number, parameter
 from converter.archive import Weight
-from converter.description.layer_keys import LAYER_KEYS, TRAINING_SUFFIXES, plain_array
+from converter.description.layer_keys import LAYER_KEYS, plain_array
+from converter.description.storage_options import InputShape, is_storage_option, require_agreement
+from converter.description.stored_text import options_text, stored_text, weights_text
 from converter.errors import UnsupportedError
 
 _MAX_CHANNELS = 65_536
@@ -23,7 +25,7 @@ def of_own_layer(
     kind: type[Activation],
     config: Mapping[str, Any],
     weights: Mapping[str, Weight],
-    rank: int | None,
+    shape: InputShape | None,
     where: str,
 ) -> dict[str, Parameter]:
     """Parameters of a layer of ``converter.layers``.
@@ -32,7 +34,7 @@ def of_own_layer(
         kind: What it computes.
         config: Its options: the parameters, ``trainable_<parameter>`` and ``axis``.
         weights: One for each parameter that is learned, in order.
-        rank: Of its input, where the file says it.
+        shape: What it was built for, where the file says it.
         where: The layer.
 
     Raises:
@@ -46,9 +48,9 @@ def of_own_layer(
             f"stores {len(weights)} weights where its options call for {len(learned)}", where=where
         )
     values = {name: parameter(plain_array(config[name]), name, where) for name in expected if name in config}
-    values |= _read(dict(zip(learned, _in_order(weights), strict=True)), where)
+    values |= learned_values(learned, weights, shape, where)
     axis = config.get("axis")
-    last = axis in {None, -1} or (rank is not None and axis == rank - 1)
+    last = axis in (None, -1) or (shape is not None and axis == len(shape) - 1)
     if not last and any(isinstance(value, tuple) for value in values.values()):
         raise UnsupportedError(f"its parameters differ along axis {axis}, which is not the last", where=where)
     return values
@@ -59,34 +61,78 @@ def of_users_class(
     name: str,
     config: Mapping[str, Any],
     weights: Mapping[str, Weight],
+    shape: InputShape | None,
     where: str,
-    hint: str,
 ) -> tuple[dict[str, Parameter], str]:
     """Parameters of a user's class, and what was assumed about them (empty if nothing).
+
+    Args:
+        kind: What a class of that name is taken to compute.
+        name: The class's, without its package.
+        config: Its options: the parameters, and such as say how these are stored.
+        weights: What is stored for it, by path.
+        shape: What it was built for, where the file says it.
+        where: The layer.
 
     Raises:
         UnsafeFileError: A parameter is not a finite number.
         UnsupportedError: Config and weights are not those of such a class.
     """
     expected = kind.class_names[name]
-    keys = {key for key in set(config) - LAYER_KEYS if not (weights and key.endswith(TRAINING_SUFFIXES))}
-    learned = [key for key in kind.parameters if key in expected]
-    if len(weights) != len(learned):
-        learned = [key for key in learned if key not in keys] if weights else []
-    parts = [path for path in weights if path.count("/") != 1]  # weights of layers inside, not of this one
-    if keys - expected or parts or len(weights) != len(learned) or expected - keys - set(learned):
-        stored = ", ".join(sorted(keys)) or "nothing"
-        extra = f" and {len(weights)} weights" if weights else ""
+    keys = set(config) - LAYER_KEYS
+    options = {key: config[key] for key in keys - expected}
+    learned = learned_names([key for key in kind.parameters if key in expected], config, len(weights))
+    known = all(map(is_storage_option, options)) and all(path.count("/") == 1 for path in weights)
+    if not known or learned is None or expected - keys - set(learned):
         raise UnsupportedError(
-            f"class '{name}' stores {stored}{extra}; a class of this name is known to store "
+            f"class '{name}' stores {stored_text(config, weights)}; a class of this name is known to store "
             f"{', '.join(sorted(expected)) or 'nothing'}",
             where=where,
-            hint=hint,
         )
-    values = {key: _written(config[key], key, where) for key in sorted(keys) if key not in learned}
-    values |= _read(dict(zip(learned, _in_order(weights), strict=True)), where)
-    assumed = f", its weights to be {', '.join(learned)} in this order" if len(learned) > 1 else ""
-    return values, assumed
+    require_agreement(options, weights, shape, where)
+    values = {key: _written(config[key], key, where) for key in sorted(keys & expected) if key not in learned}
+    values |= learned_values(learned, weights, shape, where)
+    return values, _assumed(learned, options)
+
+
+def learned_values(
+    names: list[str], weights: Mapping[str, Weight], shape: InputShape | None, where: str
+) -> dict[str, Parameter]:
+    """The numbers of stored weights, which belong to these parameters in this order.
+
+    Raises:
+        UnsupportedError: A weight is neither a scalar nor one number for each channel of the last axis, or
+            holds NaN or infinity.
+    """
+    ordered = [weights[path] for path in sorted(weights, key=_number)]
+    return {name: _learned(weight, name, shape, where) for name, weight in zip(names, ordered, strict=True)}
+
+
+def learned_names(names: list[str], config: Mapping[str, Any], count: int) -> list[str] | None:
+    """Which parameters the stored weights hold, in their order.
+
+    Args:
+        names: Of the parameters that may be learned.
+        config: The layer's options.
+        count: How many weights are stored.
+
+    Returns:
+        All, those that the options say (``trainable_<parameter>``), or those that the config lacks, whichever
+        are as many as the weights; None if none are.
+    """
+    said = [name for name in names if config.get(f"trainable_{name}") is True]
+    lacking = [name for name in names if name not in config]
+    candidates = (names, said, lacking) if count else ([],)
+    return next((each for each in candidates if len(each) == count), None)
+
+
+def _assumed(learned: list[str], options: Mapping[str, Any]) -> str:
+    text = ""
+    if learned:
+        text = f", its weight{'s' if len(learned) > 1 else ''} to be {', '.join(learned)}"
+        text += " in this order" if len(learned) > 1 else ""
+    aside = [key for key, value in options.items() if value is not None and not isinstance(value, Mapping)]
+    return f"{text}; {options_text(options, aside)} left aside" if aside else text
 
 
 def _written(value: object, key: str, where: str) -> Parameter:
@@ -95,24 +141,22 @@ def _written(value: object, key: str, where: str) -> Parameter:
     return read(plain_array(value), key, where)
 
 
-def _in_order(weights: Mapping[str, Weight]) -> list[Weight]:
-    return [weights[path] for path in sorted(weights, key=_number)]
-
-
 def _number(path: str) -> tuple[str, int]:
     holder, _, number = path.rpartition("/")
     return holder, int(number) if number.isdecimal() else -1
 
 
-def _read(weights: Mapping[str, Weight], where: str) -> dict[str, Parameter]:
-    return {name: _learned(weight, name, where) for name, weight in weights.items()}
-
-
-def _learned(weight: Weight, name: str, where: str) -> Parameter:
+def _learned(weight: Weight, name: str, shape: InputShape | None, where: str) -> Parameter:
     """A scalar, or one number per channel of the last axis."""
     if any(size != 1 for size in weight.shape[:-1]) or weight.size > _MAX_CHANNELS or not weight.size:
         raise UnsupportedError(
             f"weight '{name}' has shape {weight.shape}: it differs along more than the last axis", where=where
+        )
+    if shape and (len(weight.shape) > len(shape) or weight.size not in {1, shape[-1] or weight.size}):
+        raise UnsupportedError(
+            f"stores {weights_text([weight])} for {name}, which does not fit its input of shape "
+            f"{('batch', *('?' if size is None else size for size in shape[1:]))}".replace("'", ""),
+            where=where,
         )
     values = np.ravel(weight.read()).astype(np.float64)
     if not np.isfinite(values).all():

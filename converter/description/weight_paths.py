@@ -97,7 +97,7 @@ def _of_arguments(config: Mapping[str, Any], count: int) -> list[str]:
 
 def _is_object(value: object) -> bool:
     """Whether an argument is a layer, which may have weights, rather than a function."""
-    return isinstance(value, Mapping) and value.get("class_name") not in {None, "function", "__lambda__"}
+    return isinstance(value, Mapping) and value.get("class_name") not in (None, "function", "__lambda__")
 
 
 def _inner(config: Mapping[str, Any], part: str) -> tuple[str, Mapping[str, Any]]:

@@ -17,6 +17,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from converter.description.policies import require_not_quantized
 from converter.errors import UnsafeFileError
 from converter.graph import Graph, Layer
 
@@ -29,8 +30,10 @@ def require_fitting_weights(graph: Graph) -> None:
 
     Raises:
         UnsafeFileError: A layer stores too many or too few weights, or one of another shape.
+        UnsupportedError: A layer's weights are quantized.
     """
     for layer in graph.layers.values():
+        require_not_quantized(layer)
         formula = _formula(layer.kind)
         if formula is not None:
             _require(layer, formula(layer.config))

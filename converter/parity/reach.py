@@ -59,7 +59,7 @@ def unseen(graph: Graph, findings: Sequence[Finding], answers: Sequence[Answer])
     masked = _has_masked_steps(input_hints(graph), recorded)
     why: dict[str, str] = {}
     for finding in findings:
-        if not reach[finding.layer].suffices(finding.activation.scale):
+        if not reach[finding.layer].suffices(getattr(finding.activation, "scale", 1.0)):
             why[finding.layer] = "the recorded rows hardly move its input"
         elif finding.assumes_mask and not masked:
             why[finding.layer] = "no recorded row has a masked step"

@@ -49,6 +49,7 @@ def test_stated_activation_replaces_the_assumption(models, capsys):
             "parameters": {"a": 2.0, "b": 0.5},
             "formula": "2 x / (1 + 0.5 |x|)",
             "known_by": "stated by --activation",
+            "basis": "stated",
         }
     ]
 

@@ -5,8 +5,11 @@ import pytest
 
 from converter.activations import PSS, SS, PolynomialSS, RationalSS
 from converter.archive import Weight
-from converter.description.activation_reader import from_argument, from_class, from_lambda, from_statement
+from converter.description.activation_reader import from_lambda
+from converter.description.argument_reader import from_argument
+from converter.description.class_reader import from_class
 from converter.description.layer_reader import LayerReader
+from converter.description.statement import Statement
 from converter.errors import UnsafeFileError, UnsupportedError, UsageError
 
 WHERE = "layer 'act'"
@@ -19,7 +22,7 @@ def weights(*arrays, path="vars/{}"):
 
 
 def read(entry, stored=None, **stated):
-    reader = LayerReader({name: from_statement(text) for name, text in stated.items()}, keras_2=False)
+    reader = LayerReader({name: Statement.parse(text) for name, text in stated.items()}, keras_2=False)
     return reader.read(entry, "act", stored or {})
 
 
@@ -95,7 +98,7 @@ def test_a_class_of_a_known_name_that_stores_something_else_is_refused(name, con
 
 
 def test_a_class_with_layers_inside_is_refused():
-    with pytest.raises(UnsupportedError, match="stores nothing and 1 weights"):
+    with pytest.raises(UnsupportedError, match=r"stores 1 weight of shape \(\);"):
         from_class("PSSLayer", {}, weights(1.0, path="dense/vars/{}"), WHERE)
 
 
@@ -182,7 +185,7 @@ def test_a_lambda_with_further_inputs_is_refused(option):
     ],
 )
 def test_a_statement(text, activation):
-    assert from_statement(text).activation == activation
+    assert Statement.parse(text).found({}, {}, None, WHERE).activation == activation
 
 
 @pytest.mark.parametrize(
@@ -195,11 +198,11 @@ def test_a_statement(text, activation):
 )  # fmt: skip
 def test_a_statement_that_means_nothing_is_a_usage_error(text):
     with pytest.raises(UsageError, match="--activation"):
-        from_statement(text)
+        Statement.parse(text)
 
 
-def test_a_statement_stands_in_for_an_unknown_class_and_its_weights():
-    layer, found = read(custom("Mystery", {"gain": 3}), weights(1.0), act="pss:alpha=3")
+def test_a_statement_stands_in_for_an_unknown_class():
+    layer, found = read(custom("Mystery", {"gain": 3}), act="pss:alpha=3")
     assert layer.activations == {"activation": PSS(3.0)}
     assert layer.weights == {}
     assert found[0].why == "stated by --activation"

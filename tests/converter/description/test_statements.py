@@ -51,8 +51,10 @@ def test_a_layer_of_a_nested_model_is_stated_by_its_path(file):
 def test_the_first_unknown_layer_is_named_with_its_path_and_what_to_type(file):
     with pytest.raises(UnsupportedError) as refusal:
         read(file)
-    assert "layer 'outer/inner/act': is of class 'Mystery'" in str(refusal.value)
-    assert "--activation outer/inner/act=pss:alpha=2" in str(refusal.value)
+    assert "layer 'outer/inner/act': is of class 'Mystery', which is not known; it stores gain=3" in str(
+        refusal.value
+    )
+    assert refusal.value.hint == "Give the file that defines it: --custom-objects FILE.py."
 
 
 def test_a_nested_model_is_no_layer_to_state(file):
@@ -74,6 +76,7 @@ def test_what_is_found_is_plain_data(file):
         "parameters": {"alpha": 3.0},
         "formula": "sigmoid(3 x)",
         "known_by": "stated by --activation",
+        "basis": "stated",
     }
 
 

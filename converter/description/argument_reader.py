@@ -1,0 +1,37 @@
+"""Reads an ``activation=`` argument: a function, or an object of a class."""
+
+from collections.abc import Mapping
+
+from converter.archive import Weight
+from converter.description.activation_reader import from_function
+from converter.description.class_reader import read_class, require_not_keras
+from converter.description.found import Found
+from converter.errors import ConversionError, UnsafeFileError
+
+
+def from_argument(
+    value: object, weights: Mapping[str, Weight], where: str, *, keras_2: bool = False
+) -> Found | str:
+    """Read an ``activation=`` argument: one of ours, or the name of a built-in function.
+
+    Args:
+        value: As the file has it.
+        weights: What is stored for it if it is a layer, by path.
+        where: The layer that takes it.
+        keras_2: Keras 2 wrote the file.
+
+    Raises:
+        UnsupportedError: It is something else.
+        UnsafeFileError: It is nothing that Keras writes.
+    """
+    found = from_function(value, where, keras_2=keras_2)
+    if found is not None:
+        return found
+    if not isinstance(value, Mapping) or not isinstance(value.get("class_name"), str):
+        raise UnsafeFileError(f"its activation is {value!r:.60}", where=where)
+    try:
+        require_not_keras(value, where)
+        return read_class(value, weights, where, keras_2=keras_2)
+    except ConversionError as error:
+        error.what = f"its activation {error.what}" if error.what.startswith("is ") else error.what
+        raise

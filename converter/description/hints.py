@@ -1,0 +1,60 @@
+"""What a layer that is not known may be, as far as what it stores allows it: the hint of its error."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from converter.activations import ACTIVATIONS, Activation
+from converter.archive import Weight
+from converter.description.layer_keys import LAYER_KEYS, plain_array
+from converter.description.say import say_activation, say_code
+from converter.description.statement import Statement
+from converter.description.storage_options import InputShape, is_storage_option, require_agreement
+from converter.errors import ConversionError
+
+_PREPARES_DATA = "Leave it out and apply it to the data before: save a model of the layers behind it."
+_REBUILD = (
+    "Rebuild the model without it, from layers that are supported, with the same weights, and save that."
+)
+_ON_DATA = frozenset(
+    """
+    TextVectorization StringLookup IntegerLookup Hashing HashedCrossing FeatureSpace MelSpectrogram
+    STFTSpectrogram Equalization AutoContrast Solarization RandomCrop MaxNumBoundingBoxes Pipeline
+    """.split()
+)
+
+
+def hint_for_class(
+    config: Mapping[str, Any], weights: Mapping[str, Weight], shape: InputShape | None, where: str
+) -> str:
+    """To state a formula only if all that the class stores has a place in it; else to give its code."""
+    options = {key: value for key, value in config.items() if key not in LAYER_KEYS}
+    own = {key: plain_array(value) for key, value in options.items() if not is_storage_option(key)}
+    if not options and not weights:
+        return say_activation(where)
+    kind = _kind(set(own), partly=bool(weights))
+    try:
+        require_agreement({key: options[key] for key in options.keys() - own.keys()}, weights, shape, where)
+        fits = kind is not None and Statement(kind, {}).found(config, weights, shape, where)
+    except ConversionError:
+        fits = False
+    if kind is None or not fits:
+        return say_code()
+    if weights or any(isinstance(value, list) for value in own.values()):
+        return say_activation(where, kind.key)
+    return say_activation(
+        where, f"{kind.key}:{','.join(f'{name}={own[name]!r}' for name in kind.parameters)}"
+    )
+
+
+def hint_for_keras_layer(class_name: str) -> str:
+    """For one of Keras's own layers that is not converted."""
+    return _PREPARES_DATA if class_name in _ON_DATA else _REBUILD
+
+
+def _kind(options: set[str], *, partly: bool) -> type[Activation] | None:
+    """The formula whose numbers a class's options are: all of them, or some where the others are learned."""
+    for kind in ACTIVATIONS.values():
+        names = set(kind.parameters)
+        if options and (options == names or (partly and options < names)):
+            return kind
+    return None

@@ -1,0 +1,49 @@
+"""Reads a layer that is not Keras's own: a Lambda, or a user's class."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from converter.archive import Weight
+from converter.basis import Basis
+from converter.description.activation_reader import from_lambda
+from converter.description.class_reader import applies_stored_function, read_class
+from converter.description.entries import entry_class, entry_config
+from converter.description.found import Found
+from converter.errors import UnsupportedError
+from converter.graph import Original
+from converter.users_code import UsersCode
+
+
+def read_users_layer(
+    entry: Mapping[str, Any], weights: Mapping[str, Weight], where: str, *, keras_2: bool
+) -> Found:
+    """What a layer computes that is not Keras's own.
+
+    Raises:
+        UnsupportedError: That is not known.
+        UnsafeFileError: A parameter is not a number.
+    """
+    if entry_class(entry, where) == "Lambda":
+        return from_lambda(entry_config(entry, where), where)
+    return read_class(entry, weights, where, keras_2=keras_2)
+
+
+def left_to_code(value: object, written: Original, refusal: UnsupportedError) -> Found:
+    """What only the user's code can say.
+
+    Args:
+        value: A layer's entry, or an ``activation=`` argument.
+        written: The name under which the file knows it, with its options and weights.
+        refusal: What to say where the user's file does not define it.
+    """
+    given = None
+    if isinstance(value, Mapping) and value.get("class_name") == "Lambda":
+        given = entry_config(value, "").get("arguments") or {}
+    code = UsersCode(written, refusal, given)
+    return Found(code, f"as your code defines '{written.name}'", Basis.CODE, tuple(written.weights.values()))
+
+
+def stops_mask(entry: Mapping[str, Any]) -> bool:
+    """Users' classes and Lambdas declare no mask support; ``converter.layers`` and ``Activation`` do."""
+    own = str(entry.get("registered_name") or entry.get("class_name")).startswith("plainserve>")
+    return not (own or applies_stored_function(entry))
