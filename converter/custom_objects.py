@@ -21,7 +21,7 @@ import keras
 import numpy as np
 
 from converter.activations import Activation
-from converter.description.kinds import ACTIVATION_ARGUMENTS
+from converter.description.kinds import ACTIVATION_ARGUMENTS, BUILT_IN_FUNCTIONS
 from converter.errors import ConversionError, UnsupportedError, UsageError
 from converter.evidence import Traced
 from converter.graph import Graph, Layer, Original
@@ -191,7 +191,8 @@ class _Deciding:
         return _defined(original, self.file)
 
     def _found(self, name: str, place: str) -> Any:  # noqa: ANN401  the user's
-        self.named.add(name)
+        if name not in BUILT_IN_FUNCTIONS:
+            self.named.add(name)
         code = self.file.names.get(name)
         if code is not None:
             self.used.add(place)
