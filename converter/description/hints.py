@@ -58,3 +58,9 @@ def _kind(options: set[str], *, partly: bool) -> type[Activation] | None:
         if options and (options == names or (partly and options < names)):
             return kind
     return None
+
+
+def _shown(value: float) -> str:
+    """A number as short as it can be typed."""
+    short = f"{value:g}"
+    return short if float(short) == value else repr(value)
