@@ -41,9 +41,8 @@ def hint_for_class(
         return say_code()
     if weights or any(isinstance(value, list) for value in own.values()):
         return say_activation(where, kind.key)
-    return say_activation(
-        where, f"{kind.key}:{','.join(f'{name}={own[name]!r}' for name in kind.parameters)}"
-    )
+    numbers = ",".join(f"{name}={_shown(own[name])}" for name in kind.parameters)
+    return say_activation(where, f"{kind.key}:{numbers}")
 
 
 def hint_for_keras_layer(class_name: str) -> str:
