@@ -12,6 +12,7 @@ from converter.description.inline import inline
 from converter.description.input_shape import InputShapes
 from converter.description.layer_reader import LayerReader
 from converter.description.model_reader import ModelReader
+from converter.description.separation import separate
 from converter.description.statement import Statement
 from converter.description.weight_shapes import require_fitting_weights
 from converter.errors import UnsafeFileError, UsageError
@@ -94,7 +95,7 @@ def describe(archive: Archive, stated: Mapping[str, str], shapes: InputShapes) -
     statements = {layer: Statement.parse(text) for layer, text in stated.items()}
     layers = LayerReader(statements, keras_2=archive.keras_version.startswith(("1.", "2.")))
     reader = ModelReader(layers, shapes)
-    graph = inline(reader.read(archive.config, archive.weights))
+    graph = separate(inline(reader.read(archive.config, archive.weights)))
     unowned = next(archive.weights.left(), None)
     if unowned is not None:
         raise UnsafeFileError("is a weight that no layer owns", where=f"{archive.path.name}: {unowned}")

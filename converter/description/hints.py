@@ -37,7 +37,7 @@ def hint_for_class(
         fits = kind is not None and Statement(kind, {}).found(config, weights, shape, where)
     except ConversionError:
         fits = False
-    if kind is None or not fits:
+    if kind is None or not fits or any(value is None for value in own.values()):
         return say_code()
     if weights or any(isinstance(value, list) for value in own.values()):
         return say_activation(where, kind.key)

@@ -4,7 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from converter.activations import Activation
 from converter.archive import Weight
@@ -14,7 +14,17 @@ from converter.description.argument_reader import from_argument
 from converter.description.class_reader import require_not_keras
 from converter.description.entries import built_shape, entry_class, entry_config, is_built_in
 from converter.description.found import BuiltInFunction, Found
-from converter.description.kinds import CELLS, IDENTITY_AT_INFERENCE, KINDS, MODELS, NEEDED_PARTS, PARTS
+from converter.description.kinds import (
+    AS_ACTIVATION,
+    CELLS,
+    ELEMENTWISE,
+    IDENTITY_AT_INFERENCE,
+    KINDS,
+    MODELS,
+    NEEDED_PARTS,
+    PARTS,
+    RECURRENT,
+)
 from converter.description.layer_keys import TRAINING_SUFFIXES, plain_array
 from converter.description.older_options import modern
 from converter.description.original import original
@@ -36,6 +46,7 @@ _DROPPED = frozenset(
 _ACTIVATION_ARGUMENTS = frozenset({"activation", "recurrent_activation"})
 _CELL_INSIDE = frozenset({"LSTM", "GRU", "SimpleRNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"})
 _MAX_PARTS = 20
+_Held = TypeVar("_Held")
 
 
 @dataclass
@@ -110,11 +121,7 @@ class LayerReader:
         else:
             found = read_users_layer(entry, own, place.where, keras_2=self.keras_2)
         place.found.append(found)
-        kept, activations = _held(found, "activation")
-        written = original(entry, own)
-        originals = {"activation": written} if written else {}
-        stops = stops_mask(entry)
-        return Layer(place.name, "Activation", kept, policy, {}, activations, originals, stops_mask=stops)
+        return _holding(found, entry, own, place.name, policy).but(stops_mask=stops_mask(entry))
 
     def _built_in(self, kind: str, config: Mapping[str, Any], policy: str, place: Place) -> Layer:
         kept: dict[str, Any] = {}
@@ -122,16 +129,13 @@ class LayerReader:
         originals: dict[str, Original] = {}
         for key, value in config.items():
             if key in _ACTIVATION_ARGUMENTS:
-                own = self._own_weights(kind, key, place)
-                read = self._argument(key, value, own, place)
-                if isinstance(read, Found):
-                    place.found.append(read)
-                    named, ours = _held(read, key)
-                    kept |= named
-                    activations |= ours
-                    written = original(value, own)
-                    originals |= {key: written} if written else {}
+                read = self._argument(kind, key, value, policy, place)
+                if _is_function(read, policy):
+                    _rename(read.config, key, kept)
+                    _rename(read.activations, key, activations)
+                    _rename(read.originals, key, originals)
                 else:
+                    _require_fit_for_cell(read, policy, kind, place)
                     kept[key] = read
             elif key in PARTS and value is not None:
                 kept[key] = self._parts(kind, key, value, place)
@@ -150,15 +154,31 @@ class LayerReader:
             weights |= place.take(f"cell/{key}/")
         return weights
 
-    def _argument(self, key: str, value: object, weights: Mapping[str, Weight], place: Place) -> Found | str:
+    def _argument(self, kind: str, key: str, value: object, policy: str, place: Place) -> Layer:
+        """An ``activation=`` argument as the layer that would do the same."""
         suffix = "" if key == "activation" else f"/{key}"
         where = f"layer '{place.name}{suffix}'"
-        stated = self._stated(place.names, suffix)
-        if stated is None:
-            return from_argument(value, weights, where, keras_2=self.keras_2)
         entry = value if isinstance(value, Mapping) else {}
-        config = entry.get("config")
-        return stated.found(config if isinstance(config, Mapping) else {}, weights, built_shape(entry), where)
+        stated = self._stated(place.names, suffix)
+        if str(entry.get("class_name")) in AS_ACTIVATION and is_built_in(entry):
+            if stated is not None:
+                raise UnsupportedError(
+                    f"its activation is a {entry['class_name']}, one of Keras's own, so nothing can be stated of it",
+                    where=where,
+                )
+            return self._part(entry, key, key, place)
+        written = entry.get("config")
+        config = written if isinstance(written, Mapping) else {}
+        own = self._own_weights(kind, key, place)
+        if stated is None:
+            found = from_argument(value, own, where, keras_2=self.keras_2)
+        else:
+            found = stated.found(config, own, built_shape(entry), where)
+        dtype = read_policy(config["dtype"], where) if "dtype" in config else policy
+        if isinstance(found, str):
+            return Layer(place.name, "Activation", {"activation": found}, dtype)
+        place.found.append(found)
+        return _holding(found, value, own, f"{place.name}/{key}", dtype)
 
     def _parts(self, kind: str, key: str, value: object, place: Place) -> Layer | list[Layer]:
         listed = isinstance(value, list)
@@ -200,11 +220,39 @@ class LayerReader:
         return None
 
 
-def _held(found: Found, key: str) -> tuple[dict[str, Any], dict[str, Activation]]:
-    """What a layer holds of an activation that it takes as an argument: a function's name, or one of ours."""
+def _holding(found: Found, written: object, weights: Mapping[str, Weight], name: str, policy: str) -> Layer:
+    """A layer that is nothing but an activation: one of ours, or a function of Keras's own."""
+    named = original(written, weights)
+    originals = {"activation": named} if named else {}
     if isinstance(found.activation, BuiltInFunction):
-        return {key: found.activation.name}, {}
-    return {}, {key: found.activation}
+        return Layer(name, "Activation", {"activation": found.activation.name}, policy, originals=originals)
+    return Layer(name, "Activation", {}, policy, {}, {"activation": found.activation}, originals)
+
+
+def _rename(held: Mapping[str, _Held], key: str, into: dict[str, _Held]) -> None:
+    """Take over what an ``Activation`` layer holds as its function under the name of another argument."""
+    if "activation" in held:
+        into[key] = held["activation"]
+
+
+def _is_function(layer: Layer, policy: str) -> bool:
+    """Whether a layer that stands as an argument does no more than apply a function in its host's dtype."""
+    wraps = isinstance(layer.config.get("activation"), Layer)
+    return layer.kind == "Activation" and layer.policy == policy and not wraps
+
+
+def _require_fit_for_cell(layer: Layer, policy: str, kind: str, place: Place) -> None:
+    """Check that a layer that stands as an argument can stay there if its host is a recurrent cell.
+
+    Raises:
+        UnsupportedError: It cannot: it has weights, is not elementwise, or computes in another dtype.
+    """
+    if kind in RECURRENT and (layer.kind not in ELEMENTWISE or layer.policy != policy):
+        raise UnsupportedError(
+            f"its activation is a layer, {layer.kind} of policy {layer.policy}, which acts inside a recurrent cell",
+            where=place.where,
+            hint=f"There it must be a function, or one of {', '.join(sorted(ELEMENTWISE))} in the cell's own dtype.",
+        )
 
 
 def _plain(value: object, key: str, where: str) -> Any:  # noqa: ANN401  JSON
