@@ -14,6 +14,7 @@ from rich.table import Table
 
 from converter.archive import Archive
 from converter.description import Description
+from converter.description.taken import layers_by_name
 from converter.errors import ConversionError
 from converter.lowering import Rewrite
 
@@ -94,6 +95,8 @@ class Report:
             _add_row(table, "output", name, "")
         for finding in description.findings:
             _add_row(table, "activation", finding.layer, f"{finding.activation.formula}   ({finding.why})")
+        for name, layers in layers_by_name(description.taken).items():
+            _add_row(table, "built-in", _listed(layers), f"{name}, taken as Keras's own")
         for rewrite in rewrites:
             _add_row(table, "rewrite" if rewrite.done else "left", rewrite.layer, rewrite.what)
         if not description.findings:
@@ -199,6 +202,12 @@ def _plain_table(*headers: str) -> Table:
 def _add_row(table: Table, *cells: str) -> None:
     """Add a row of plain text: a layer may be called ``[/x]``, which would be markup."""
     table.add_row(*map(escape, cells))
+
+
+def _listed(layers: Sequence[str]) -> str:
+    """The first of several layers, and how many more there are."""
+    more = f" and {len(layers) - 3} more" if len(layers) > 4 else ""
+    return ", ".join(layers[:3] if more else layers) + more
 
 
 def _shape(shape: tuple[int | None, ...]) -> str:

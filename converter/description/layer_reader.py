@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from converter.activations import Activation
 from converter.archive import Weight
 from converter.archive.scope import snake_case
+from converter.description.activation_reader import function_name
 from converter.description.application_layers import is_application_layer, read_application_layer
 from converter.description.argument_reader import from_argument
 from converter.description.class_reader import require_not_keras
@@ -16,6 +17,7 @@ from converter.description.entries import built_shape, entry_class, entry_config
 from converter.description.found import BuiltInFunction, Found
 from converter.description.kinds import (
     AS_ACTIVATION,
+    BUILT_IN_FUNCTIONS,
     CELLS,
     ELEMENTWISE,
     IDENTITY_AT_INFERENCE,
@@ -31,6 +33,7 @@ from converter.description.original import original
 from converter.description.place import Place, require_all_used
 from converter.description.policies import read_policy
 from converter.description.statement import Statement
+from converter.description.taken import TakenName
 from converter.description.users_layer import read_users_layer, stops_mask
 from converter.description.weight_paths import by_path
 from converter.errors import UnsafeFileError, UnsupportedError
@@ -57,11 +60,13 @@ class LayerReader:
         stated: What ``--activation`` says, by layer name.
         keras_2: Keras 2 wrote the file.
         used: Which of the stated names were met.
+        taken: The functions that were taken as Keras's own by their names.
     """
 
     stated: Mapping[str, Statement]
     keras_2: bool
     used: set[str] = field(default_factory=set, init=False)
+    taken: list[TakenName] = field(default_factory=list, init=False)
 
     def read(
         self, entry: Mapping[str, Any], name: str, weights: Mapping[str, Weight]
@@ -172,6 +177,9 @@ class LayerReader:
         own = self._own_weights(kind, key, place)
         if stated is None:
             found = from_argument(value, own, where, keras_2=self.keras_2)
+            name = function_name(value)
+            if name in BUILT_IN_FUNCTIONS and name != "linear":
+                self.taken.append(TakenName(place.name, key, name))
         else:
             found = stated.found(config, own, built_shape(entry), where)
         dtype = read_policy(config["dtype"], where) if "dtype" in config else policy
