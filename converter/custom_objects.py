@@ -21,7 +21,7 @@ import keras
 import numpy as np
 
 from converter.activations import Activation
-from converter.description.kinds import ACTIVATION_ARGUMENTS, BUILT_IN_FUNCTIONS
+from converter.description.kinds import ACTIVATION_ARGUMENTS, BUILT_IN_FUNCTIONS, RECURRENT
 from converter.errors import ConversionError, UnsupportedError, UsageError
 from converter.evidence import Traced
 from converter.graph import Graph, Layer, Original
@@ -141,6 +141,7 @@ class _Deciding:
             layer = self._activation(layer, argument, activation, place)
         for argument in ACTIVATION_ARGUMENTS & layer.config.keys():
             layer = self._built_in(layer, argument, place)
+        self._require_own_layer(layer, place)
         return layer
 
     def _activation(self, layer: Layer, argument: str, activation: Activation, place: str) -> Layer:
@@ -186,6 +187,17 @@ class _Deciding:
                 hint=f"{self.file.path.name} does not define '{users.original.name}'.",
             )
         return users.filled(code, self.file.names)
+
+    def _require_own_layer(self, layer: Layer, place: str) -> None:
+        """Refuse learned code inside another layer, where nothing would load its weights."""
+        inside = layer.kind in RECURRENT or layer.name != place
+        for activation in layer.activations.values():
+            if inside and isinstance(activation, UsersCode) and activation.original.weights:
+                raise UnsupportedError(
+                    f"{activation.formula} has weights and is the activation of a layer that runs inside another",
+                    where=f"layer '{layer.name}'",
+                    hint="Put it behind that layer, as a layer of its own, and save the model again.",
+                )
 
     def _users(self, original: Original) -> UsersCode:
         return _defined(original, self.file)

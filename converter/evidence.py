@@ -4,13 +4,14 @@ The description says how a formula was recognised. The user's code and recorded 
 reference is the user's own model.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from converter.activations import Activation
 from converter.basis import Basis, weakest
-from converter.description import Finding
+from converter.description import Description, Finding
 from converter.description.found import BuiltInFunction
+from converter.description.taken import TakenName
 from converter.errors import ParityError
 from converter.users_code import UsersCode
 
@@ -45,10 +46,12 @@ class Evidence:
     Attributes:
         findings: The activations, each with its basis.
         basis: Of the whole model: the weakest of them, unless recorded answers covered it.
+        taken: The functions that are taken as Keras's own by their names.
     """
 
     findings: tuple[Finding, ...]
     basis: Basis
+    taken: tuple[TakenName, ...]
 
     @property
     def against(self) -> str:
@@ -62,7 +65,7 @@ class Evidence:
 
 
 def gathered(
-    findings: Iterable[Finding],
+    description: Description,
     traced: Sequence[Traced],
     covered: frozenset[str],
     unseen: Mapping[str, str] | None,
@@ -70,12 +73,12 @@ def gathered(
     """Raise the basis of what the user's code or recorded answers cover.
 
     Args:
-        findings: As the description has them.
+        description: Has the activations as they were found.
         traced: Where the user's code was traced.
         covered: Layers whose classes and functions the user's file defines.
         unseen: Layers of which recorded answers say nothing, with the reason; None if nothing was recorded.
     """
-    found = [_by_code(finding, traced, covered) for finding in findings]
+    found = [_by_code(finding, traced, covered) for finding in description.findings]
     known = {finding.activation for finding in found if isinstance(finding.activation, UsersCode)}
     found += [
         Finding(each.layer, each.users, f"as your code defines '{each.users.original.name}'", Basis.CODE)
@@ -86,7 +89,9 @@ def gathered(
         found = [_by_answers(finding, unseen) for finding in found]
     basis = weakest(finding.basis for finding in found)
     everything = unseen is not None and basis.proves
-    return Evidence(tuple(found), Basis.RECORDED if everything else basis)
+    ours = {(each.layer, each.instead_of) for each in traced}
+    taken = tuple(each for each in description.taken if (each.layer, each.name) not in ours)
+    return Evidence(tuple(found), Basis.RECORDED if everything else basis, taken)
 
 
 def _is(finding: Finding, expected: Activation | str) -> bool:

@@ -6,8 +6,9 @@ with several ``Call``s.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 from converter.activations import Activation
@@ -139,6 +140,41 @@ class Graph:
         """A copy with one layer replaced."""
         return self.but(layers={**self.layers, layer.name: layer})
 
+    def free_name(self, wanted: str) -> str:
+        """A name that no layer has: the wanted one, or it with a number."""
+        name, number = wanted, 0
+        while name in self.layers:
+            number += 1
+            name = f"{wanted}_{number}"
+        return name
+
+    def replaced(self, name: str, chain: Sequence[Layer]) -> "Graph":
+        """A copy with several layers in a row in place of one.
+
+        The first takes what the one took, each of the others takes the one before it, and whoever took the
+        one's output takes the last's.
+        """
+        layers: dict[str, Layer] = {}
+        for key, existing in self.layers.items():
+            layers.update({layer.name: layer for layer in chain} if key == name else {key: existing})
+
+        def renamed(ref: Ref) -> Ref:
+            return Ref(chain[-1].name, ref.call, ref.output) if ref.layer == name else ref
+
+        calls: list[Call] = []
+        for call in self.calls:
+            moved = call.mapped(renamed)
+            if call.layer != name:
+                calls.append(moved)
+                continue
+            calls.append(dataclasses.replace(moved, layer=chain[0].name))
+            calls += [
+                Call(after.name, call.index, (Ref(before.name, call.index),))
+                for before, after in pairwise(chain)
+            ]
+        outputs = tuple((public, renamed(ref)) for public, ref in self.outputs)
+        return self.but(layers=layers, calls=tuple(calls), outputs=outputs)
+
     def without(self, name: str) -> "Graph":
         """A copy without a layer that has one input: whoever took its output takes its input."""
         passed = {(call.layer, call.index): call.sources[0] for call in self.calls if call.layer == name}
@@ -155,6 +191,15 @@ class Graph:
     def calls_of(self, name: str) -> list[Call]:
         """Every call of a layer."""
         return [call for call in self.calls if call.layer == name]
+
+    @property
+    def has_masks(self) -> bool:
+        """Whether a layer makes a mask."""
+        return any(
+            part.kind == "Masking" or (part.kind == "Embedding" and part.config.get("mask_zero"))
+            for layer in self.layers.values()
+            for part in layer.with_parts()
+        )
 
     def consumers(self, ref: Ref) -> list[Call]:
         """The calls that take a tensor; one that takes it twice stands there twice."""

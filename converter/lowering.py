@@ -11,12 +11,11 @@ place between layers: it stays an argument, by the name of a built-in function i
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 from converter.activations import Activation
 from converter.description.kinds import RECURRENT
-from converter.graph import Call, Graph, Layer, Ref
-from converter.users_code import USERS_CODE
+from converter.graph import Graph, Layer
+from converter.users_code import USERS_CODE, UsersCode
 
 _SEPARABLE = "activation"
 
@@ -60,7 +59,7 @@ class Lowered:
 def lower(graph: Graph) -> Lowered:
     """Lower every activation that stands between layers, and name those in cells where they have a name."""
     rewrites, scales, first_steps = [], [], {}
-    masked = _has_masks(graph)
+    masked = graph.has_masks
     for layer in list(graph.layers.values()):
         found = _separable(layer)
         if found is not None:
@@ -93,6 +92,8 @@ def _separable(layer: Layer) -> tuple[Layer, Layer | None] | None:
         if found is None:
             return None
         holder, rest = found
+        if isinstance(holder.activations[_SEPARABLE], UsersCode):
+            return None  # it need not be elementwise: it stays at each step
         kept = None if rest is None else layer.but(config={**layer.config, "layer": rest})
         return holder.but(stops_mask=False), kept
     if _SEPARABLE not in layer.activations or layer.kind in RECURRENT:
@@ -126,19 +127,11 @@ def _built_in_name(activation: Activation) -> str | None:
     return steps[0].config["activation"] if len(steps) == 1 and steps[0].kind == "Activation" else None
 
 
-def _has_masks(graph: Graph) -> bool:
-    return any(
-        part.kind == "Masking" or (part.kind == "Embedding" and part.config.get("mask_zero"))
-        for layer in graph.layers.values()
-        for part in layer.with_parts()
-    )
-
-
 def _lower_layer(graph: Graph, layer: Layer, holder: Layer, rest: Layer | None) -> tuple[Graph, list[Layer]]:
     """Put the steps of an activation behind what is left of its layer, or in its place."""
     steps = [
         Layer(
-            _free_name(f"{layer.name}_{step.suffix}", graph),
+            graph.free_name(f"{layer.name}_{step.suffix}"),
             step.kind,
             step.config,
             holder.policy,
@@ -150,43 +143,7 @@ def _lower_layer(graph: Graph, layer: Layer, holder: Layer, rest: Layer | None) 
         # A step that folding never takes away: a mask must still end here.
         stop = next((number for number, step in enumerate(steps) if step.kind != "Rescaling"), 0)
         steps[stop] = steps[stop].but(stops_mask=holder.stops_mask)
-    chain = steps if rest is None else [rest, *steps]
-    layers: dict[str, Layer] = {}
-    for name, existing in graph.layers.items():
-        layers.update({step.name: step for step in chain} if name == layer.name else {name: existing})
-    calls = [
-        made for call in graph.calls for made in (_chain(call, chain) if call.layer == layer.name else [call])
-    ]
-
-    def renamed(ref: Ref) -> Ref:
-        return Ref(chain[-1].name, ref.call, ref.output) if ref.layer == layer.name else ref
-
-    inside = {step.name for step in chain[1:]}
-    return (
-        graph.but(
-            layers=layers,
-            calls=tuple(call if call.layer in inside else call.mapped(renamed) for call in calls),
-            outputs=tuple((public, renamed(ref)) for public, ref in graph.outputs),
-        ),
-        steps,
-    )
-
-
-def _chain(call: Call, chain: list[Layer]) -> list[Call]:
-    """The call of the first layer takes what the original took; each later one takes the one before."""
-    first = Call(chain[0].name, call.index, call.args, call.kwargs)
-    later = [
-        Call(after.name, call.index, (Ref(before.name, call.index),)) for before, after in pairwise(chain)
-    ]
-    return [first, *later]
-
-
-def _free_name(wanted: str, graph: Graph) -> str:
-    name, number = wanted, 0
-    while name in graph.layers:
-        number += 1
-        name = f"{wanted}_{number}"
-    return name
+    return graph.replaced(layer.name, steps if rest is None else [rest, *steps]), steps
 
 
 def _text(step: Layer) -> str:

@@ -159,11 +159,11 @@ def _decided(description: Description, options: Options) -> Decided:
 
 def _evidence(description: Description, decided: Decided, answers: list[Answer]) -> Evidence:
     """What the proof will rest on, now that it is known what is compared."""
-    found = gathered(description.findings, decided.traced, decided.layers, unseen=None)
+    found = gathered(description, decided.traced, decided.layers, unseen=None)
     if not any(answer.probe.expected for answer in answers):
         return found
     blind = unseen(decided.graph, found.findings, answers)
-    return gathered(description.findings, decided.traced, decided.layers, blind)
+    return gathered(description, decided.traced, decided.layers, blind)
 
 
 def _answers(graph: Graph, names: Signature, options: Options) -> list[Answer]:
@@ -220,6 +220,7 @@ def _export(name: str, job: _Job, staged: Staged, progress: Progress, outcome: O
         },
         "options": job.record["options"],
         "activations": job.record["activations"],
+        "taken_as_keras": job.record["taken_as_keras"],
         "rewrites": job.record["rewrites"],
         "basis": job.evidence.basis.value,
         "parity": _parity(outcome.proof, job.evidence),

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from converter.archive import Archive
 from converter.description import Description
+from converter.description.taken import layers_by_name
 from converter.errors import ConversionError
 from converter.lowering import Rewrite
 from converter.unproved import Warned, warn_of, without_others
@@ -97,6 +98,8 @@ class Report:
             _add_row(table, "output", name, "")
         for finding in description.findings:
             _add_row(table, "activation", finding.layer, f"{finding.activation.formula}   ({finding.why})")
+        for name, layers in layers_by_name(description.taken).items():
+            _add_row(table, "built-in", _listed(layers), f"{name}, taken as Keras's own")
         for rewrite in rewrites:
             _add_row(table, "rewrite" if rewrite.done else "left", rewrite.layer, rewrite.what)
         if not description.findings:
@@ -111,6 +114,7 @@ class Report:
                 "source": {"file": str(conversion.source)},
                 **conversion.description.to_json(),
                 "activations": [finding.to_json() for finding in conversion.evidence.findings],
+                "taken_as_keras": [each.to_json() for each in conversion.evidence.taken],
                 "basis": conversion.evidence.basis.value,
                 "warnings": [warned.to_json()] if warned else [],
                 "rewrites": [rewrite.to_json() for rewrite in conversion.rewrites],
@@ -227,6 +231,12 @@ def _plain_table(*headers: str) -> Table:
 def _add_row(table: Table, *cells: str) -> None:
     """Add a row of plain text: a layer may be called ``[/x]``, which would be markup."""
     table.add_row(*map(escape, cells))
+
+
+def _listed(layers: Sequence[str]) -> str:
+    """The first of several layers, and how many more there are."""
+    more = f" and {len(layers) - 3} more" if len(layers) > 4 else ""
+    return ", ".join(layers[:3] if more else layers) + more
 
 
 def _shape(shape: tuple[int | None, ...]) -> str:

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 from converter.archive import Weight
 from converter.description.activation_reader import from_function
-from converter.description.class_reader import read_class, require_not_keras
+from converter.description.class_reader import require_not_keras
 from converter.description.found import Found
+from converter.description.users_layer import read_users_layer
 from converter.errors import ConversionError, UnsafeFileError
 
 
@@ -30,8 +31,9 @@ def from_argument(
     if not isinstance(value, Mapping) or not isinstance(value.get("class_name"), str):
         raise UnsafeFileError(f"its activation is {value!r:.60}", where=where)
     try:
-        require_not_keras(value, where)
-        return read_class(value, weights, where, keras_2=keras_2)
+        if value["class_name"] != "Lambda":
+            require_not_keras(value, where)
+        return read_users_layer(value, weights, where, keras_2=keras_2)
     except ConversionError as error:
         error.what = f"its activation {error.what}" if error.what.startswith("is ") else error.what
         raise

@@ -13,7 +13,9 @@ from converter.description.input_shape import InputShapes
 from converter.description.layer_reader import LayerReader
 from converter.description.masks import reached_by_masks
 from converter.description.model_reader import ModelReader
+from converter.description.separation import separate
 from converter.description.statement import Statement
+from converter.description.taken import TakenName
 from converter.description.weight_shapes import require_fitting_weights
 from converter.errors import UnsafeFileError, UsageError
 from converter.graph import Graph
@@ -62,11 +64,13 @@ class Description:
         graph: The model.
         findings: Our activations in it.
         inputs: Names, shapes and dtypes of the inputs, in order.
+        taken: The functions that were taken as Keras's own by their bare names.
     """
 
     graph: Graph
     findings: tuple[Finding, ...]
     inputs: tuple[TensorSpec, ...]
+    taken: tuple[TakenName, ...] = ()
 
     @property
     def parameters(self) -> int:
@@ -82,6 +86,7 @@ class Description:
             "inputs": [{"name": i.name, "shape": list(i.shape), "dtype": i.dtype} for i in self.inputs],
             "outputs": [name for name, _ in self.graph.outputs],
             "activations": [finding.to_json() for finding in self.findings],
+            "taken_as_keras": [each.to_json() for each in self.taken],
         }
 
 
@@ -106,17 +111,19 @@ def describe(
         statements, keras_2=archive.keras_version.startswith(("1.", "2.")), own_code=own_code
     )
     reader = ModelReader(layers, shapes)
-    graph = inline(reader.read(archive.config, archive.weights))
+    graph = separate(inline(reader.read(archive.config, archive.weights)))
     unowned = next(archive.weights.left(), None)
     if unowned is not None:
         raise UnsafeFileError("is a weight that no layer owns", where=f"{archive.path.name}: {unowned}")
+    reader.require_called(graph)
     require_fitting_weights(graph)
     for name in stated:
         if name not in layers.used:
             raise UsageError(f"--activation names the layer '{name}', which is not in {archive.path.name}")
     masked = reached_by_masks(graph)
     findings = tuple(_finding(graph, layer, found, masked) for layer, found in reader.found)
-    return Description(graph, findings, tuple(_spec(graph, name, ref.layer) for name, ref in graph.inputs))
+    inputs = tuple(_spec(graph, name, ref.layer) for name, ref in graph.inputs)
+    return Description(graph, findings, inputs, tuple(layers.taken))
 
 
 def _finding(graph: Graph, layer: str, found: Found, masked: frozenset[str]) -> Finding:

@@ -37,13 +37,12 @@ def hint_for_class(
         fits = kind is not None and Statement(kind, {}).found(config, weights, shape, where)
     except ConversionError:
         fits = False
-    if kind is None or not fits:
+    if kind is None or not fits or any(value is None for value in own.values()):
         return say_code()
     if weights or any(isinstance(value, list) for value in own.values()):
         return say_activation(where, kind.key)
-    return say_activation(
-        where, f"{kind.key}:{','.join(f'{name}={own[name]!r}' for name in kind.parameters)}"
-    )
+    numbers = ",".join(f"{name}={_shown(own[name])}" for name in kind.parameters)
+    return say_activation(where, f"{kind.key}:{numbers}")
 
 
 def hint_for_keras_layer(class_name: str) -> str:
@@ -58,3 +57,9 @@ def _kind(options: set[str], *, partly: bool) -> type[Activation] | None:
         if options and (options == names or (partly and options < names)):
             return kind
     return None
+
+
+def _shown(value: float) -> str:
+    """A number as short as it can be typed."""
+    short = f"{value:g}"
+    return short if float(short) == value else repr(value)

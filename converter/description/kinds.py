@@ -60,6 +60,16 @@ IDENTITY_AT_INFERENCE = frozenset(
 )
 """Augmentation that only training applies; at inference these layers cast to their compute dtype."""
 
+ELEMENTWISE = frozenset({"ReLU", "LeakyReLU", "ELU"})
+"""Layers without weights that do the same to each number, so they may stand as a recurrent cell's activation."""
+
+AS_ACTIVATION = (
+    KINDS
+    - RECURRENT
+    - frozenset(f"{_TABLE['merging']} {_TABLE['attention']} InputLayer Embedding TimeDistributed".split())
+)
+"""Layers of one input that may stand as the ``activation=`` of another."""
+
 NOT_CONVERTED = (
     frozenset(
         """

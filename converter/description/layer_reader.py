@@ -4,11 +4,12 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from converter.activations import Activation
 from converter.archive import Weight
 from converter.archive.scope import snake_case
+from converter.description.activation_reader import function_name
 from converter.description.application_layers import is_application_layer, read_application_layer
 from converter.description.argument_reader import from_argument
 from converter.description.class_reader import require_not_keras
@@ -16,12 +17,16 @@ from converter.description.entries import built_shape, entry_class, entry_config
 from converter.description.found import BuiltInFunction, Found
 from converter.description.kinds import (
     ACTIVATION_ARGUMENTS,
+    AS_ACTIVATION,
+    BUILT_IN_FUNCTIONS,
     CELLS,
+    ELEMENTWISE,
     IDENTITY_AT_INFERENCE,
     KINDS,
     MODELS,
     NEEDED_PARTS,
     PARTS,
+    RECURRENT,
 )
 from converter.description.layer_keys import TRAINING_SUFFIXES, plain_array
 from converter.description.older_options import modern
@@ -29,6 +34,7 @@ from converter.description.original import original
 from converter.description.place import Place, require_all_used
 from converter.description.policies import read_policy
 from converter.description.statement import Statement
+from converter.description.taken import TakenName
 from converter.description.users_layer import left_to_code, read_users_layer, stops_mask
 from converter.description.weight_paths import by_path
 from converter.errors import UnsafeFileError, UnsupportedError
@@ -44,6 +50,7 @@ _DROPPED = frozenset(
 )  # fmt: skip
 _CELL_INSIDE = frozenset({"LSTM", "GRU", "SimpleRNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"})
 _MAX_PARTS = 20
+_Held = TypeVar("_Held")
 
 
 @dataclass
@@ -55,12 +62,14 @@ class LayerReader:
         keras_2: Keras 2 wrote the file.
         own_code: The user gives the code of what is not known here.
         used: Which of the stated names were met.
+        taken: The functions that were taken as Keras's own by their names.
     """
 
     stated: Mapping[str, Statement]
     keras_2: bool
     own_code: bool = False
     used: set[str] = field(default_factory=set, init=False)
+    taken: list[TakenName] = field(default_factory=list, init=False)
 
     def read(
         self, entry: Mapping[str, Any], name: str, weights: Mapping[str, Weight]
@@ -127,17 +136,19 @@ class LayerReader:
         if isinstance(found.activation, UsersCode) and entry_class(entry, place.where) != "Lambda":
             place.put_back(own)
             return Layer(place.name, USERS_CODE, {"code": found.activation}, policy)
-        kept, activations = _held(found, "activation")
-        written = original(entry, own)
-        originals = {"activation": written} if written else {}
-        stops = stops_mask(entry)
-        return Layer(place.name, "Activation", kept, policy, {}, activations, originals, stops_mask=stops)
+        return _holding(found, entry, own, place.name, policy).but(stops_mask=stops_mask(entry))
 
     def _users_layer(self, entry: Mapping[str, Any], own: Mapping[str, Weight], place: Place) -> Found:
         try:
             return read_users_layer(entry, own, place.where, keras_2=self.keras_2)
         except UnsupportedError as refusal:
             return self._left_to_code(entry, own, refusal)
+
+    def _users_argument(self, value: object, own: Mapping[str, Weight], where: str) -> Found | str:
+        try:
+            return from_argument(value, own, where, keras_2=self.keras_2)
+        except UnsupportedError as refusal:
+            return self._left_to_code(value, own, refusal)
 
     def _left_to_code(self, value: object, own: Mapping[str, Weight], refusal: UnsupportedError) -> Found:
         """Leave to the user's code what cannot be known without it, or refuse it."""
@@ -152,16 +163,13 @@ class LayerReader:
         originals: dict[str, Original] = {}
         for key, value in config.items():
             if key in ACTIVATION_ARGUMENTS:
-                own = self._own_weights(kind, key, place)
-                read = self._argument(key, value, own, place)
-                if isinstance(read, Found):
-                    place.found.append(read)
-                    named, ours = _held(read, key)
-                    kept |= named
-                    activations |= ours
-                    written = original(value, own)
-                    originals |= {key: written} if written else {}
+                read = self._argument(kind, key, value, policy, place)
+                if _is_function(read, policy):
+                    _rename(read.config, key, kept)
+                    _rename(read.activations, key, activations)
+                    _rename(read.originals, key, originals)
                 else:
+                    _require_fit_for_cell(read, policy, kind, place)
                     kept[key] = read
             elif key in PARTS and value is not None:
                 kept[key] = self._parts(kind, key, value, place)
@@ -180,18 +188,34 @@ class LayerReader:
             weights |= place.take(f"cell/{key}/")
         return weights
 
-    def _argument(self, key: str, value: object, weights: Mapping[str, Weight], place: Place) -> Found | str:
+    def _argument(self, kind: str, key: str, value: object, policy: str, place: Place) -> Layer:
+        """An ``activation=`` argument as the layer that would do the same."""
         suffix = "" if key == "activation" else f"/{key}"
         where = f"layer '{place.name}{suffix}'"
-        stated = self._stated(place.names, suffix)
-        if stated is None:
-            try:
-                return from_argument(value, weights, where, keras_2=self.keras_2)
-            except UnsupportedError as refusal:
-                return self._left_to_code(value, weights, refusal)
         entry = value if isinstance(value, Mapping) else {}
-        config = entry.get("config")
-        return stated.found(config if isinstance(config, Mapping) else {}, weights, built_shape(entry), where)
+        stated = self._stated(place.names, suffix)
+        if str(entry.get("class_name")) in AS_ACTIVATION and is_built_in(entry):
+            if stated is not None:
+                raise UnsupportedError(
+                    f"its activation is a {entry['class_name']}, one of Keras's own, so nothing can be stated of it",
+                    where=where,
+                )
+            return self._part(entry, key, key, place)
+        written = entry.get("config")
+        config = written if isinstance(written, Mapping) else {}
+        own = self._own_weights(kind, key, place)
+        if stated is None:
+            found = self._users_argument(value, own, where)
+            name = function_name(value)
+            if name in BUILT_IN_FUNCTIONS and name != "linear":
+                self.taken.append(TakenName(place.name, key, name))
+        else:
+            found = stated.found(config, own, built_shape(entry), where)
+        dtype = read_policy(config["dtype"], where) if "dtype" in config else policy
+        if isinstance(found, str):
+            return Layer(place.name, "Activation", {"activation": found}, dtype)
+        place.found.append(found)
+        return _holding(found, value, own, f"{place.name}/{key}", dtype)
 
     def _parts(self, kind: str, key: str, value: object, place: Place) -> Layer | list[Layer]:
         listed = isinstance(value, list)
@@ -233,11 +257,39 @@ class LayerReader:
         return None
 
 
-def _held(found: Found, key: str) -> tuple[dict[str, Any], dict[str, Activation]]:
-    """What a layer holds of an activation that it takes as an argument: a function's name, or one of ours."""
+def _holding(found: Found, written: object, weights: Mapping[str, Weight], name: str, policy: str) -> Layer:
+    """A layer that is nothing but an activation: one of ours, or a function of Keras's own."""
+    named = original(written, weights)
+    originals = {"activation": named} if named else {}
     if isinstance(found.activation, BuiltInFunction):
-        return {key: found.activation.name}, {}
-    return {}, {key: found.activation}
+        return Layer(name, "Activation", {"activation": found.activation.name}, policy, originals=originals)
+    return Layer(name, "Activation", {}, policy, {}, {"activation": found.activation}, originals)
+
+
+def _rename(held: Mapping[str, _Held], key: str, into: dict[str, _Held]) -> None:
+    """Take over what an ``Activation`` layer holds as its function under the name of another argument."""
+    if "activation" in held:
+        into[key] = held["activation"]
+
+
+def _is_function(layer: Layer, policy: str) -> bool:
+    """Whether a layer that stands as an argument does no more than apply a function in its host's dtype."""
+    wraps = isinstance(layer.config.get("activation"), Layer)
+    return layer.kind == "Activation" and layer.policy == policy and not wraps
+
+
+def _require_fit_for_cell(layer: Layer, policy: str, kind: str, place: Place) -> None:
+    """Check that a layer that stands as an argument can stay there if its host is a recurrent cell.
+
+    Raises:
+        UnsupportedError: It cannot: it has weights, is not elementwise, or computes in another dtype.
+    """
+    if kind in RECURRENT and (layer.kind not in ELEMENTWISE or layer.policy != policy):
+        raise UnsupportedError(
+            f"its activation is a layer, {layer.kind} of policy {layer.policy}, which acts inside a recurrent cell",
+            where=place.where,
+            hint=f"There it must be a function, or one of {', '.join(sorted(ELEMENTWISE))} in the cell's own dtype.",
+        )
 
 
 def _plain(value: object, key: str, where: str) -> Any:  # noqa: ANN401  JSON

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from converter.archive import WeightScope
+from converter.archive import Weight, WeightScope
 from converter.description.block import Block, in_order, numbered_as_taken
 from converter.description.calls import read_calls, renamed_arguments
 from converter.description.entries import entry_class, entry_config
@@ -15,9 +15,11 @@ from converter.description.input_shape import InputShapes, input_layer, missing_
 from converter.description.kinds import MODELS
 from converter.description.layer_reader import LayerReader
 from converter.description.operations import is_operation, read_operation
+from converter.description.place import is_random_state
+from converter.description.stored_text import weights_text
 from converter.description.tensors import Outputs, tensors
 from converter.errors import UnsafeFileError, UnsupportedError
-from converter.graph import Call, Layer, Ref
+from converter.graph import Call, Graph, Layer, Ref
 
 _MAX_DEPTH = 30
 
@@ -36,6 +38,7 @@ class ModelReader:
     shapes: InputShapes
     found: list[tuple[str, Found]] = field(default_factory=list, init=False)
     _seen: list[tuple[Mapping[str, Any], "Layer | Block"]] = field(default_factory=list, init=False)
+    _stored: dict[str, Mapping[str, Weight]] = field(default_factory=dict, init=False)
 
     def read(self, entry: Mapping[str, Any], weights: WeightScope, prefix: str = "") -> Block:
         """Read one model.
@@ -151,9 +154,24 @@ class ModelReader:
         if entry["class_name"] == "InputLayer":
             config = entry_config(entry, f"layer '{name}'")
             return input_layer(name, config, self.shapes, nested=bool(prefix))
-        layer, found = self.layers.read(entry, name, scope.own())
+        self._stored[name] = scope.own()
+        layer, found = self.layers.read(entry, name, self._stored[name])
         self.found += [(name, item) for item in found]
         return layer
+
+    def require_called(self, graph: Graph) -> None:
+        """Check that every layer that stores weights has become part of the graph.
+
+        Raises:
+            UnsupportedError: Nothing calls one.
+        """
+        for name, stored in self._stored.items():
+            learned = [weight for path, weight in stored.items() if not is_random_state(path)]
+            if learned and name not in graph.layers:
+                raise UnsupportedError(
+                    f"stores {weights_text(learned)}, and nothing in the model calls it",
+                    where=f"layer '{name}'",
+                )
 
 
 def _without_marks(entry: object) -> object:

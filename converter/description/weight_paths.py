@@ -81,6 +81,8 @@ def _count(kind: str, config: Mapping[str, Any], count: int) -> int:
     """How many of the weights are the layer's own; the rest are those of activations among its arguments."""
     if kind == "EinsumDense":
         own = 1 + bool(config.get("bias_axes"))
+    elif kind == "Activation" and _is_object(config.get("activation")):
+        own = 0
     elif kind in _KERNELS:
         own = _KERNELS[kind] + bool(config.get("use_bias", True))
     else:
@@ -91,7 +93,7 @@ def _count(kind: str, config: Mapping[str, Any], count: int) -> int:
 def _of_arguments(config: Mapping[str, Any], count: int) -> list[str]:
     holders = [key for key in _ARGUMENTS if _is_object(config.get(key))]
     each = count // len(holders) if holders else 0
-    paths = list(chain.from_iterable(_below(key, _own(each)) for key in holders))
+    paths = list(chain.from_iterable(_below(key, _paths(*_inner(config, key), each)) for key in holders))
     return [*paths, *(f"unknown/vars/{index}" for index in range(count - len(paths)))]
 
 

@@ -139,3 +139,17 @@ def test_layer_named_like_markup_is_printed_as_it_is(edited, layer_of, capsys):
     printed = capsys.readouterr().out
     assert printed.startswith("[red]x.keras  ")
     assert " activation  [/bold] " in printed
+
+
+def test_a_function_that_keras_has_is_told_as_taken_for_it(edited, layer_of, capsys):
+    def swish(config):
+        layer_of(config, "dense")["config"]["activation"] = "swish"
+
+    file = edited("mnist_pss.keras", swish)
+    _, result = describe(capsys, file)
+    assert {"layer": "dense", "argument": "activation", "name": "swish"} in result["models"][0][
+        "taken_as_keras"
+    ]
+    assert main([str(file)]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["built-in", "dense", "swish,", "taken", "as", "Keras's", "own"] in lines

@@ -64,7 +64,7 @@ def test_unknown_custom_layer_is_named_with_what_to_type(edited, layer_of, outpu
     code, text = refusal(capsys, edited("mnist_pss.keras", rename), "--to", "onnx", "--output", output)
     assert code == 4
     assert "layer 'pss_layer': is of class 'MyOwn', which is not known" in text
-    assert "--activation pss_layer=pss:alpha=2" in text
+    assert "--activation pss_layer=pss:alpha=3" in text
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_class_of_a_known_name_with_other_settings(edited, layer_of, output, cap
 
     code, text = refusal(capsys, edited("mnist_pss.keras", extend), "--to", "onnx", "--output", output)
     assert code == 4
-    assert "class 'PSSLayer' stores alpha, beta" in text
+    assert "class 'PSSLayer' stores alpha=3, beta=1; a class of this name" in text
 
 
 @pytest.mark.parametrize(

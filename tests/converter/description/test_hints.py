@@ -32,8 +32,8 @@ def weights(*shapes):
     ("config", "stored", "shown"),
     [
         ({}, (), "pss:alpha=2 (or ss, rational_ss:a=1,b=1)."),
-        ({"alpha": 3.0}, (), "pss:alpha=3.0."),
-        ({"alpha": 3}, (), "pss:alpha=3."),
+        ({"alpha": 3.0}, (), "pss:alpha=3."),
+        ({"alpha": 0.1 + 0.2}, (), "pss:alpha=0.30000000000000004."),
         ({"alpha": [1.0, 2.0]}, (), "pss."),
         ({"alpha": 3.0, "per_channel": True}, ((4,),), "pss."),
         ({"a": 1.5, "b": 0.25}, (), "rational_ss:a=1.5,b=0.25."),

@@ -1,0 +1,34 @@
+"""Functions that were taken as Keras's own by their bare names.
+
+Keras writes the same for a user's own function of that name, so only the user's code can tell the two apart.
+"""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True)
+class TakenName:
+    """One such function; ``linear``, which is what stands where nobody named one, is not among them.
+
+    Attributes:
+        layer: Where it stands.
+        argument: Of the layer: ``activation`` or ``recurrent_activation``.
+        name: Such as ``swish``.
+    """
+
+    layer: str
+    argument: str
+    name: str
+
+    def to_json(self) -> dict[str, str]:
+        """Plain values for the manifest and ``--json``."""
+        return asdict(self)
+
+
+def layers_by_name(taken: Iterable[TakenName]) -> dict[str, list[str]]:
+    """The layers that take each function, without repeats, in order."""
+    found: dict[str, dict[str, None]] = {}
+    for each in taken:
+        found.setdefault(each.name, {})[each.layer] = None
+    return {name: list(layers) for name, layers in found.items()}
