@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,13 @@ from converter import __version__
 from converter.archive import Weight, open_archive
 from converter.confined import Limits, confined
 from converter.description import Description, InputShapes, describe
+from converter.ending import held
 from converter.errors import ConversionError, UsageError
 from converter.exporters import ExportOptions
 from converter.graph import Graph
+from converter.intake import intake
 from converter.options import Options
+from converter.overseer import overseer
 from converter.publish import tidied
 from converter.recipe import is_current
 from converter.report import Report
@@ -72,12 +76,14 @@ def _unseen(graph: Graph) -> Graph:
 
 def _convert_confined(source: Path, options: Options, limits: Limits, report: Report) -> int:
     """Convert in a process of its own, which prints; its entry comes back for the whole run's JSON."""
+    overseer().phase(f"{source.name}: starting")
 
     def work() -> dict[str, Any]:
+        _settle_libraries()
         return {"code": _convert(source, options, report), "entry": report.newest}
 
     destination = options.repository or options.output or source.parent
-    with tidied(destination):
+    with held(), tidied(destination):
         done = confined(work, source, limits)
     report.record(done["entry"])
     return int(done["code"])
@@ -96,19 +102,31 @@ def _describe(source: Path, options: Options, report: Report) -> int:
 
 
 def _convert(source: Path, options: Options, report: Report) -> int:
-    # TensorFlow looks for a GPU and talks about it; neither helps a conversion.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
     with report.progress(source) as progress:
-        progress("starting TensorFlow")
-        from converter.exporters.quiet import quiet  # noqa: PLC0415  likewise
+        progress("reading")
+        with intake(source, options) as taken:
+            progress("starting TensorFlow")
+            from converter.exporters.quiet import quiet  # noqa: PLC0415  likewise
 
-        with quiet():
-            from converter.pipeline import convert  # noqa: PLC0415  takes seconds: it imports TensorFlow
-        conversion = convert(source, options, progress)
+            with quiet():
+                from converter.pipeline import convert_taken  # noqa: PLC0415  takes seconds: it imports TensorFlow
+            conversion = convert_taken(taken, options, progress)
     report.converted(conversion)
     errors = [outcome.error for outcome in conversion.outcomes if outcome.error]
     return errors[0].exit_code if errors else 0
+
+
+def _settle_libraries() -> None:
+    """What libraries ask the environment for when they are imported."""
+    # TensorFlow looks for a GPU and talks about it; neither helps a conversion.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+    # Keras and matplotlib, which Keras imports where it is, write settings and caches below the home folder.
+    # What a user set there for training, such as another backend or float16, would change the conversion.
+    home = tempfile.gettempdir()
+    os.environ.update(
+        KERAS_HOME=f"{home}/keras", KERAS_BACKEND="tensorflow", MPLCONFIGDIR=f"{home}/matplotlib"
+    )
 
 
 def _limits(arguments: argparse.Namespace) -> Limits:

@@ -16,6 +16,7 @@ from converter.signature import Signature, TensorSpec
 _ROWS_AT_ONCE = 32
 # The names that numpy gives to a single array: np.savez(file, x), and a .npy file as we read it.
 _UNNAMED = "arr_0"
+_BFLOAT16_BITS = np.dtype("V2")
 
 
 def sample_probes(samples: Path, expected: Path | None, signature: Signature) -> list[Probe]:
@@ -53,18 +54,45 @@ def sample_probes(samples: Path, expected: Path | None, signature: Signature) ->
     ]
 
 
+def require_samples(
+    samples: Path, expected: Path | None, inputs: Sequence[TensorSpec], outputs: Sequence[str]
+) -> None:
+    """Check the files as far as the model's file tells: it does not tell the outputs' shapes and dtypes.
+
+    Raises:
+        UsageError: As ``sample_probes`` does.
+    """
+    given = _matched("--samples", samples, inputs)
+    answers = None if expected is None else _named("--expected", expected, outputs)
+    for name, array in (answers or {}).items():
+        if array.ndim == 0 or (array.dtype.name not in MEASURABLE and array.dtype != _BFLOAT16_BITS):
+            raise UsageError(
+                f"array {name!r} has shape {array.shape} and dtype {array.dtype.name}; rows of numbers were expected",
+                where=f"--expected {expected.name if expected else ''}",
+                hint="Save what the model answers to --samples, one row for each of their rows.",
+            )
+    rows = _common_rows(samples, given, expected, answers or {})
+    _batch_size(samples, inputs, rows)
+
+
 def _matched(option: str, path: Path, specs: Sequence[TensorSpec]) -> dict[str, NDArray[Any]]:
+    arrays = _named(option, path, [spec.name for spec in specs])
+    return {spec.name: _fitted(f"{option} {path.name}", arrays[spec.name], spec) for spec in specs}
+
+
+def _named(option: str, path: Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:
+    """The arrays of these names."""
     arrays = read_arrays(option, path)
-    if len(specs) == 1 and list(arrays) == [_UNNAMED]:
-        arrays = {specs[0].name: arrays[_UNNAMED]}
-    missing = [spec.name for spec in specs if spec.name not in arrays]
+    if len(names) == 1 and list(arrays) == [_UNNAMED]:
+        arrays = {names[0]: arrays[_UNNAMED]}
+    missing = [name for name in names if name not in arrays]
     if missing:
         raise UsageError(
             f"holds {_listed(arrays)}, and lacks {_listed(missing)}",
             where=f"{option} {path.name}",
-            hint=f"Save it with np.savez, one array for each of {_listed(spec.name for spec in specs)}.",
+            hint=f"Save it with np.savez, one array for each of {_listed(names)}.",
         )
-    return {spec.name: _fitted(f"{option} {path.name}", arrays[spec.name], spec) for spec in specs}
+    return {name: arrays[name] for name in names}
 
 
 def _fitted(where: str, array: NDArray[Any], spec: TensorSpec) -> NDArray[Any]:
@@ -89,7 +117,7 @@ def _fitted(where: str, array: NDArray[Any], spec: TensorSpec) -> NDArray[Any]:
 
 def _cast(where: str, array: NDArray[Any], spec: TensorSpec) -> NDArray[Any]:
     dtype = numpy_dtype(spec.dtype)
-    if array.dtype == np.dtype("V2") and spec.dtype == "bfloat16":
+    if array.dtype == _BFLOAT16_BITS and spec.dtype == "bfloat16":
         return array.view(dtype)  # numpy's files have no name for bfloat16 and store its bits
     if array.dtype.name not in MEASURABLE:
         raise _misfit(where, array, spec, "is no dtype of numbers")
