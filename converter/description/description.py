@@ -86,7 +86,7 @@ def describe(archive: Archive, stated: Mapping[str, str], shapes: InputShapes) -
         shapes: What ``--input-shape`` and ``--batch`` say.
 
     Raises:
-        UsageError: A stated layer does not exist, or a statement is malformed.
+        UsageError: A stated layer or input does not exist, or a statement is malformed.
         UnsafeFileError: The description is damaged or unsafe.
         UnsupportedError: Something in the model is not known.
     """
@@ -101,6 +101,13 @@ def describe(archive: Archive, stated: Mapping[str, str], shapes: InputShapes) -
     for name in stated:
         if name not in layers.used:
             raise UsageError(f"--activation names the layer '{name}', which is not in {archive.path.name}")
+    inputs = {ref.layer for _, ref in graph.inputs}
+    for name in shapes.by_name:
+        if name and name not in inputs:
+            raise UsageError(
+                f"--input-shape names the input '{name}', which is not in {archive.path.name}",
+                hint=f"It has: {', '.join(sorted(inputs))}.",
+            )
     findings = tuple(
         Finding(layer, found.activation, found.why, found.basis) for layer, found in reader.found
     )
