@@ -1,14 +1,12 @@
 """What the command does with its arguments: each model in turn, then the report and the exit code."""
 
 import argparse
-import os
 import sys
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from converter import __version__
+from converter import __version__, frameworks
 from converter.archive import Weight, open_archive
 from converter.confined import Limits, confined
 from converter.description import Description, InputShapes, describe
@@ -79,7 +77,7 @@ def _convert_confined(source: Path, options: Options, limits: Limits, report: Re
     overseer().phase(f"{source.name}: starting")
 
     def work() -> dict[str, Any]:
-        _settle_libraries()
+        frameworks.settle()
         return {"code": _convert(source, options, report), "entry": report.newest}
 
     destination = options.repository or options.output or source.parent
@@ -106,27 +104,13 @@ def _convert(source: Path, options: Options, report: Report) -> int:
         progress("reading")
         with intake(source, options) as taken:
             progress("starting TensorFlow")
-            from converter.exporters.quiet import quiet  # noqa: PLC0415  likewise
+            frameworks.start()
+            from converter.pipeline import convert_taken  # noqa: PLC0415  it imports TensorFlow
 
-            with quiet():
-                from converter.pipeline import convert_taken  # noqa: PLC0415  takes seconds: it imports TensorFlow
             conversion = convert_taken(taken, options, progress)
     report.converted(conversion)
     errors = [outcome.error for outcome in conversion.outcomes if outcome.error]
     return errors[0].exit_code if errors else 0
-
-
-def _settle_libraries() -> None:
-    """What libraries ask the environment for when they are imported."""
-    # TensorFlow looks for a GPU and talks about it; neither helps a conversion.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
-    # Keras and matplotlib, which Keras imports where it is, write settings and caches below the home folder.
-    # What a user set there for training, such as another backend or float16, would change the conversion.
-    home = tempfile.gettempdir()
-    os.environ.update(
-        KERAS_HOME=f"{home}/keras", KERAS_BACKEND="tensorflow", MPLCONFIGDIR=f"{home}/matplotlib"
-    )
 
 
 def _limits(arguments: argparse.Namespace) -> Limits:

@@ -44,7 +44,10 @@ class Run:
     def staged(self):
         """What is hidden in the destinations, and all temporary folders."""
         return sorted(
-            [*self.temporary.iterdir(), *(path for place in self.places.values() for path in place.glob(".*"))]
+            [
+                *self.temporary.iterdir(),
+                *(path for place in self.places.values() for path in place.glob(".*")),
+            ]
         )
 
     def published(self):
@@ -85,7 +88,7 @@ def test_run_that_is_told_to_end_publishes_nothing_after_and_leaves_nothing(
 ):
     run = Run(models, tmp_path, place, tmp_path / place.strip("-"))
     run.until_staged()
-    time.sleep(random.Random(seed).uniform(0, 1.5))
+    time.sleep(random.Random(seed).uniform(0, 1.5))  # noqa: S311  a moment
     err = send(run, number, whom)
     published = run.published()
     if number == signal.SIGKILL:
@@ -106,7 +109,7 @@ def test_run_that_is_told_to_end_publishes_nothing_after_and_leaves_nothing(
 
 def artefacts(run):
     """Published artefacts as the command names them: files, and versions in a repository."""
-    files = {path for path in run.published() if path.name not in {"config.pbtxt"} and "manifest" not in path.name}
+    files = {path for path in run.published() if path.name != "config.pbtxt" and "manifest" not in path.name}
     repository = run.places["--repository"]
     return {str(path.parent if path.is_relative_to(repository) else path) for path in files}
 

@@ -42,7 +42,7 @@ MISTAKES = {
     "samples of another dtype": ("good --samples dtype.npz", 2, "cannot be cast without loss"),
     "no rows": ("good --samples none.npz", 2, "at least one"),
     "samples that do not fill the batch": ("good --samples good.npz --batch 2", 2, "a multiple of 2"),
-    "no such answers": ("good --samples good.npz --expected missing.npz", 2, "--expected missing.npz: cannot be read"),
+    "no such answers": ("good --samples good.npz --expected missing.npz", 2, "missing.npz: cannot be read"),
     "answers of other names": ("good --samples good.npz --expected names.npz", 2, "lacks 'dense_1'"),
     "answers to other rows": ("good --samples good.npz --expected rows.npz", 2, "the same number was expected"),
     "answers that are words": ("good --samples good.npz --expected words.npz", 2, "rows of numbers were expected"),
