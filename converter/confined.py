@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
@@ -27,7 +27,7 @@ from converter import errors
 from converter.claimed_folder import claimed_folder
 from converter.ending import Ended, heeded, held
 from converter.errors import ConversionError, EnvironmentLacksError, UnsafeFileError
-from converter.lacks import lack, no_temporary_folder
+from converter.lacks import lack
 from converter.overseer import overseen, overseer
 from converter.parent import ASKS, Parent
 
@@ -83,7 +83,7 @@ def confined(work: Callable[[], Any], source: Path, limits: Limits) -> Any:  # n
         BrokenPipeError: Whoever read the work's output has left.
         RuntimeError: The work raised something unexpected; its traceback was printed if that was asked for.
     """
-    with held() as told, claimed_folder(_temporary(source), _TEMPORARY) as folder:
+    with held() as told, _temporary_folder(source) as folder:
         child = _start(work, folder)
         status: int | None = None
         try:
@@ -99,11 +99,18 @@ def confined(work: Callable[[], Any], source: Path, limits: Limits) -> Any:  # n
     return _result(child.answer, status, source)
 
 
-def _temporary(source: Path) -> Path:
-    try:
-        return Path(tempfile.gettempdir())
-    except FileNotFoundError as error:
-        raise no_temporary_folder(error, source.name) from None
+@contextlib.contextmanager
+def _temporary_folder(source: Path) -> Iterator[Path]:
+    with contextlib.ExitStack() as stack:
+        try:
+            folder = stack.enter_context(claimed_folder(Path(tempfile.gettempdir()), _TEMPORARY))
+        except OSError as error:  # with FileNotFoundError, tempfile lists the usual places that it tried
+            raise EnvironmentLacksError(
+                f"no folder for temporary files can be made: {error.strerror}",
+                where=source.name,
+                hint="Set TMPDIR to a folder that can be written and has some space.",
+            ) from error
+        yield folder
 
 
 def _start(work: Callable[[], Any], folder: Path) -> _Child:

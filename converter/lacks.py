@@ -19,13 +19,14 @@ _UNWRITABLE = {
     errno.EIO: "The disk or the terminal is gone.",
 }
 _NO_MEMORY = "Free some, or raise its limit: ulimit -v, or that of the container."
-_NO_PROCESS = "Raise their limit: ulimit -u, or that of the container."
+_NO_PROCESS = "Raise the limit: ulimit -u or -v, or those of the container."
 # Libraries that know no errno say it in words.
 _MEMORY_WORDS = re.compile(
-    r"cannot allocate memory|bad_alloc|bad allocation|failed to allocate memory|OOM when allocating",
+    r"cannot allocate memory|bad_alloc|bad allocation|failed to allocate memory|OOM when allocating"
+    r"|failed to map segment",
     re.IGNORECASE,
 )
-_PROCESS_WORDS = "can't start new thread"
+_PROCESS_WORDS = re.compile(r"can't start new thread|Resource temporarily unavailable")
 _DISK_WORDS = {os.strerror(code): code for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)}
 
 
@@ -33,7 +34,8 @@ def lack(error: BaseException, where: str = "") -> EnvironmentLacksError | None:
     """The lack that an exception tells of.
 
     Args:
-        error: What was raised. An error of ours tells of a lack of memory if it was raised from one that does.
+        error: What was raised. An error of ours tells of a lack if it was raised from what tells of memory, threads
+            or a full disk: exporters take what libraries raise for refusals.
         where: The place that was being written, if one was.
 
     Returns:
@@ -41,48 +43,23 @@ def lack(error: BaseException, where: str = "") -> EnvironmentLacksError | None:
     """
     if isinstance(error, EnvironmentLacksError):
         return error
-    if _is_memory(error):
+    first = error
+    while isinstance(first, ConversionError) and first.__cause__:
+        first = first.__cause__
+    code = first.errno if isinstance(first, OSError) else None
+    if isinstance(first, MemoryError) or code == errno.ENOMEM or _MEMORY_WORDS.search(str(first)):
         return EnvironmentLacksError("needs more memory than there is", hint=_NO_MEMORY)
-    if isinstance(error, ConversionError):
-        return None
+    if code == errno.EAGAIN or _PROCESS_WORDS.search(str(first)):
+        return EnvironmentLacksError("no process or thread can be started", hint=_NO_PROCESS)
     if isinstance(error, ImportError):
         return _package(error)
-    if getattr(error, "errno", None) == errno.EAGAIN or _PROCESS_WORDS in str(error):
-        return EnvironmentLacksError("no process or thread can be started", hint=_NO_PROCESS)
-    return _unwritable(error, where)
+    full = next((code for words, code in _DISK_WORDS.items() if words in str(first)), None)
+    code = full or (code if first is error and code in _UNWRITABLE else None)
+    return _unwritable(code, where or str(getattr(error, "filename", None) or "")) if code else None
 
 
-def no_temporary_folder(error: FileNotFoundError, where: str) -> EnvironmentLacksError:
-    """What ``tempfile`` means by this error: it tried the usual places, and could write in none."""
-    tried = ", ".join(dict.fromkeys(re.findall(r"'([^']*)'", str(error))))
-    return EnvironmentLacksError(
-        f"no folder for temporary files can be written: {tried}",
-        where=where,
-        hint="Set TMPDIR to one that can.",
-    )
-
-
-def _unwritable(error: BaseException, where: str) -> EnvironmentLacksError | None:
-    code = error.errno if isinstance(error, OSError) else None
-    if code not in _UNWRITABLE:
-        code = next((code for words, code in _DISK_WORDS.items() if words in str(error)), None)
-    if code is None:
-        return None
-    # Nothing else tells whether a right to read or to write is missing.
-    writing = where or code in _DISK_WORDS.values()
-    return EnvironmentLacksError(
-        f"cannot write: {os.strerror(code)}" if writing else os.strerror(code),
-        where=where or str(getattr(error, "filename", None) or ""),
-        hint=_UNWRITABLE[code] if writing else "",
-    )
-
-
-def _is_memory(error: BaseException) -> bool:
-    if isinstance(error, ConversionError):
-        return error.__cause__ is not None and _is_memory(error.__cause__)
-    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
-        return True
-    return bool(_MEMORY_WORDS.search(str(error)))
+def _unwritable(code: int, where: str) -> EnvironmentLacksError:
+    return EnvironmentLacksError(f"cannot write: {os.strerror(code)}", where=where, hint=_UNWRITABLE[code])
 
 
 def _package(error: ImportError) -> EnvironmentLacksError | None:

@@ -29,7 +29,7 @@ def convert(source, options, report):
                 ctypes.PyDLL(None).usleep(MICROSECONDS)
                 entry = {"target": target, "inputs": [], "outputs": [], "number": number}
                 taken.destination.publish(staged, {}, entry, [])
-    report.record({"source": {"file": str(source)}})
+    report.unchanged(source)
     return 0
 
 
