@@ -6,7 +6,7 @@ import re
 
 from converter.errors import ConversionError, EnvironmentLacksError
 
-_FULL = "Free some space, or choose another place."
+_FULL = "Free some space there, or where temporary files go (TMPDIR), or choose another place."
 _CLOSED = "Make it writable, or choose another place."
 _UNWRITABLE = {
     errno.ENOSPC: _FULL,

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from converter.archive import Archive
 from converter.description import Description
-from converter.errors import ConversionError
+from converter.errors import ConversionError, printable
 from converter.lowering import Rewrite
 from converter.overseer import overseer
 from converter.publish import reported
@@ -81,7 +81,7 @@ class Report:
             return
         count = f"{description.parameters:,} parameters in {len(description.graph.layers)} layers"
         self._print(
-            f"[bold]{escape(archive.path.name)}[/]  {archive.format}, Keras {archive.keras_version}, {count}"
+            f"[bold]{_name(archive.path)}[/]  {archive.format}, Keras {archive.keras_version}, {count}"
         )
         table = _plain_table()
         for spec in description.inputs:
@@ -117,7 +117,7 @@ class Report:
             ", ".join(dict.fromkeys(f.activation.formula for f in conversion.description.findings)) or "none"
         )
         against = f"   (compared with your own code, {conversion.code})" if conversion.code else ""
-        self._print(f"[bold]{escape(conversion.source.name)}[/]  {escape(formulas + against)}")
+        self._print(f"[bold]{_name(conversion.source)}[/]  {escape(formulas + against)}")
         table = _plain_table("format", "operators", "max error", "mean error", "top-1", "KiB", "written to")
         for outcome in done:
             _add_row(table, *row(outcome.entry, outcome.proof), str(outcome.path))
@@ -127,7 +127,7 @@ class Report:
         """One model whose newest versions would be made again as they are."""
         self._models.append({"source": {"file": str(source)}, "unchanged": True})
         if not self._json:
-            self._print(f"[bold]{escape(source.name)}[/]  unchanged")
+            self._print(f"[bold]{_name(source)}[/]  unchanged")
 
     def failed(self, source: Path, error: ConversionError) -> None:
         """One model that could not be read, understood or built."""
@@ -150,7 +150,8 @@ class Report:
 
     def _print_error(self, source: Path, error: ConversionError) -> None:
         text = str(error)
-        prefix = "" if source.name in text.splitlines()[0] else f"{source.name}: "
+        name = printable(source.name)
+        prefix = "" if name in text.splitlines()[0] else f"{name}: "
         overseer().printing()
         with contextlib.suppress(OSError):  # stderr was closed: nobody reads it
             with self._err.capture() as captured:
@@ -214,8 +215,12 @@ def _plain_table(*headers: str) -> Table:
 
 
 def _add_row(table: Table, *cells: str) -> None:
-    """Add a row of plain text: a layer may be called ``[/x]``, which would be markup."""
-    table.add_row(*map(escape, cells))
+    """Add a row of plain text: a layer may be called ``[/x]``, which would be markup, or hold control characters."""
+    table.add_row(*(escape(printable(cell)) for cell in cells))
+
+
+def _name(path: Path) -> str:
+    return escape(printable(path.name))
 
 
 def _shape(shape: tuple[int | None, ...]) -> str:
