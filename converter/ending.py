@@ -60,6 +60,7 @@ def heeded(*signals: signal.Signals) -> Iterator[None]:
     finally:
         for number in mine:
             signal.signal(number, before[number])
+        _state.told = None
 
 
 @contextlib.contextmanager

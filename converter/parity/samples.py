@@ -63,15 +63,15 @@ def require_samples(
         UsageError: As ``sample_probes`` does.
     """
     given = _matched("--samples", samples, inputs)
-    answers = None if expected is None else _named("--expected", expected, outputs)
-    for name, array in (answers or {}).items():
+    answers = {} if expected is None else _named("--expected", expected, outputs)
+    for name, array in answers.items():
         if array.ndim == 0 or (array.dtype.name not in MEASURABLE and array.dtype != _BFLOAT16_BITS):
             raise UsageError(
                 f"array {name!r} has shape {array.shape} and dtype {array.dtype.name}; rows of numbers were expected",
-                where=f"--expected {expected.name if expected else ''}",
+                where="--expected",
                 hint="Save what the model answers to --samples, one row for each of their rows.",
             )
-    rows = _common_rows(samples, given, expected, answers or {})
+    rows = _common_rows(samples, given, expected, answers)
     _batch_size(samples, inputs, rows)
 
 
