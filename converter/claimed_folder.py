@@ -35,8 +35,7 @@ def claimed_folder(parent: Path, prefix: str) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        _remove(folder)
-        os.close(lock)
+        _remove(folder, lock)
 
 
 def remove_abandoned(parent: Path, prefix: str) -> None:
@@ -55,9 +54,10 @@ def _remove_if_abandoned(folder: Path) -> None:
         return
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        _remove(folder)
-    finally:
+    except OSError:  # somebody works in it, or nobody can tell
         os.close(lock)
+    else:
+        _remove(folder, lock)
 
 
 def _claim(parent: Path, prefix: str) -> tuple[Path, int]:
@@ -93,7 +93,7 @@ def _is_ours(folder: Path) -> bool:
     return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
 
 
-def _remove(folder: Path) -> None:
+def _remove(folder: Path, lock: int) -> None:
     """The lock goes last: if this is cut short, the next run finds it and goes on."""
     with contextlib.suppress(OSError):
         for entry in folder.iterdir():
@@ -102,4 +102,6 @@ def _remove(folder: Path) -> None:
             elif entry.name != LOCK:
                 entry.unlink()
         (folder / LOCK).unlink()
+    os.close(lock)  # until then, NFS keeps the file under another name
+    with contextlib.suppress(OSError):
         folder.rmdir()

@@ -1,7 +1,8 @@
 """The command ``convert``: describe a Keras model, or turn it into artefacts that are proved equal to it.
 
 Exit codes: 0 done; 1 unexpected; 2 usage; 3 not a Keras model, damaged or unsafe; 4 not supported;
-5 parity missed; 6 the environment lacks something. With several models, that of the first that failed.
+5 parity missed; 6 the environment lacks something. With several models, that of the first that failed. 128 and its
+number for a signal that ended it: 129 SIGHUP, 130 SIGINT, 143 SIGTERM.
 """
 
 import argparse
@@ -34,7 +35,7 @@ examples:
   convert model.keras --to onnx --activation lambda=rational_ss:a=1.5,b=0.8
 
 exit codes: 0 done, 1 unexpected, 2 usage, 3 not a Keras model, damaged or unsafe, 4 not supported,
-5 parity missed, 6 the environment lacks something
+5 parity missed, 6 the environment lacks something; 129, 130, 143 ended by SIGHUP, SIGINT, SIGTERM
 """
 
 

@@ -17,7 +17,6 @@ import signal
 import sys
 import tempfile
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,17 +24,16 @@ from typing import Any, NoReturn
 
 from converter import errors
 from converter.claimed_folder import claimed_folder
-from converter.ending import Ended, heeded, held
+from converter.ending import SIGNALS, Ended, held
 from converter.errors import ConversionError, EnvironmentLacksError, UnsafeFileError
 from converter.lacks import lack
-from converter.overseer import overseen, overseer
-from converter.parent import ASKS, Parent
+from converter.overseer import overseer
+from converter.parent import ASKS, ENDED, Parent, live
 
 _LOOK = 0.05  # seconds between two looks at the memory
 _GRACE = 2.0  # seconds to clean up after SIGTERM, and to finish what is being moved before it
 _MIB = 2**20
 _TEMPORARY = "plainserve-convert-"
-_ENDED = 128 + signal.SIGTERM
 _TOLD = frozenset({"phase", "moved"}) | ASKS
 
 
@@ -128,49 +126,10 @@ def _start(work: Callable[[], Any], folder: Path) -> _Child:
     if not pid:
         os.close(hearing)
         os.close(leave)
-        _work(work, Parent(parent, telling, asking), folder)
+        live(work, Parent(parent, telling, asking), folder)
     os.close(telling)
     os.close(asking)
     return _Child(pid, hearing, leave)
-
-
-def _work(work: Callable[[], Any], parent: Parent, folder: Path) -> NoReturn:
-    """The child's life. It never returns into the parent's code."""
-    # A terminal sends these to both; what is to be done then, the parent says with SIGTERM.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
-    try:
-        with heeded(signal.SIGTERM), overseen(parent):
-            parent.watch()
-            answer = _answer(work)
-    except Ended:
-        os._exit(_ENDED)
-    except BaseException:  # noqa: BLE001  such as SystemExit, raised by the user's own code
-        os._exit(1)
-    parent.tell(answer)
-    with contextlib.suppress(OSError):
-        sys.stderr.flush()
-    os._exit(0)
-
-
-def _answer(work: Callable[[], Any]) -> dict[str, Any]:
-    try:
-        return {"done": work()}
-    except BrokenPipeError:
-        return {"left": True}
-    except Exception as error:  # noqa: BLE001  the parent reports it
-        known = lack(error) or error
-        if isinstance(known, ConversionError):
-            return {
-                "error": type(known).__name__,
-                "what": known.what,
-                "where": known.where,
-                "hint": known.hint,
-            }
-        if os.environ.get("PLAINSERVE_TRACEBACK"):
-            traceback.print_exc()
-        return {"unexpected": f"{type(error).__name__}: {error}"}
 
 
 def _follow(child: _Child, limits: Limits, told: Callable[[], int | None], source: Path) -> None:
@@ -216,7 +175,7 @@ def _hear(child: _Child, source: Path, *, allowed: bool) -> None:
             kind, text = json.loads(line)
         except (ValueError, TypeError):
             kind = text = None
-        if kind not in _TOLD or not isinstance(text, str):
+        if not isinstance(kind, str) or not isinstance(text, str) or kind not in _TOLD:
             raise UnsafeFileError("its process says what it should not", where=source.name)
         _pass_on(child, kind, text, allowed=allowed)
 
@@ -263,8 +222,8 @@ def _waited(child: int) -> int | None:
 def _result(answer: bytes, status: int, source: Path) -> Any:  # noqa: ANN401  what the work returned
     if os.WIFSIGNALED(status):
         _raise_signal(os.WTERMSIG(status), source)
-    if os.waitstatus_to_exitcode(status) == _ENDED:
-        raise EnvironmentLacksError("was ended from outside (SIGTERM)", where=source.name)
+    if os.waitstatus_to_exitcode(status) == ENDED:
+        _raise_signal(signal.SIGTERM, source)
     try:
         found = json.loads(answer)
     except ValueError:
@@ -286,6 +245,8 @@ def _raise_signal(number: int, source: Path) -> NoReturn:
         raise EnvironmentLacksError(
             "was ended by the system (SIGKILL), most often for want of memory", where=source.name
         )
+    if number in SIGNALS:
+        raise EnvironmentLacksError(f"was ended from outside ({name})", where=source.name)
     if _memory_is_limited() and number in {signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGTRAP}:
         raise EnvironmentLacksError(
             f"ended with {name}; the memory that a process may have is limited here (ulimit -v), and libraries end "

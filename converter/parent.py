@@ -1,4 +1,4 @@
-"""The parent of a confined process, as that process sees it: it is told what is done, and gives leave to go on.
+"""The life of a confined process, and its parent, which is told what is done and gives leave to go on.
 
 What is told are lines of JSON in one pipe: a kind and a text. Leave is a byte in the other. The end of that pipe is
 the end of the parent; then this process ends at once, in whatever library it may be, except between two moves of one
@@ -11,13 +11,23 @@ import json
 import os
 import signal
 import sys
+import tempfile
 import threading
-from typing import Any
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
 
-from converter.overseer import Overseer
+from converter.ending import Ended, heeded
+from converter.errors import ConversionError
+from converter.lacks import lack
+from converter.overseer import Overseer, overseen
 
 ASKS = frozenset({"printing", "moving"})
 """What waits for leave."""
+
+ENDED = 128 + signal.SIGTERM
+"""The exit code of one that was told to end."""
 
 _PR_SET_PDEATHSIG = 1
 
@@ -89,3 +99,41 @@ class Parent(Overseer):
     def _end(self) -> None:
         with self._between_moves:
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+def live(work: Callable[[], Any], parent: Parent, folder: Path) -> NoReturn:
+    """Do the work, tell the parent what came of it, and end: it never returns into the parent's code.
+
+    Args:
+        work: Returns something that JSON can hold.
+        parent: Hears ``{"done": ...}``, or why it was not done.
+        folder: For temporary files.
+    """
+    # A terminal sends these to both; what is to be done then, the parent says with SIGTERM.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
+    try:
+        with heeded(signal.SIGTERM), overseen(parent):
+            parent.watch()
+            parent.tell(_answer(work))
+            os._exit(0)
+    except Ended:
+        os._exit(ENDED)
+    except BaseException:  # noqa: BLE001  such as SystemExit, raised by the user's own code
+        os._exit(1)
+
+
+def _answer(work: Callable[[], Any]) -> dict[str, Any]:
+    try:
+        return {"done": work()}
+    except BrokenPipeError:
+        return {"left": True}
+    except Exception as error:  # noqa: BLE001  the parent reports it
+        known = lack(error) or error
+        if isinstance(known, ConversionError):
+            told = {name: getattr(known, name) for name in ("what", "where", "hint")}
+            return {"error": type(known).__name__, **told}
+        if os.environ.get("PLAINSERVE_TRACEBACK"):
+            traceback.print_exc()
+        return {"unexpected": f"{type(error).__name__}: {error}"}

@@ -15,6 +15,7 @@ from converter.errors import ConversionError, UsageError
 from converter.exporters import ExportOptions
 from converter.graph import Graph
 from converter.intake import intake
+from converter.lacks import lack
 from converter.options import Options
 from converter.overseer import overseer
 from converter.publish import tidied
@@ -53,9 +54,12 @@ def _one(source: Path, options: Options, limits: Limits, report: Report) -> int:
         if "tensorflow" in sys.modules:  # a process that runs it cannot be forked
             return _convert(source, options, report)
         return _convert_confined(source, options, limits, report)
-    except ConversionError as error:
-        report.failed(source, error)
-        return error.exit_code
+    except Exception as error:
+        known = lack(error) or error
+        if not isinstance(known, ConversionError):
+            raise
+        report.failed(source, known)
+        return known.exit_code
 
 
 def _unseen(graph: Graph) -> Graph:

@@ -237,7 +237,16 @@ def test_a_group_that_is_told_to_end_loses_no_move(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "line", [b"[]\n", b'["waiting", ""]\n', b'["moved", 1]\n', b"1\n", b"\xff\n", b'["a", "b", "c"]\n']
+    "line",
+    [
+        b"[]\n",
+        b'[[], ""]\n',
+        b'["waiting", ""]\n',
+        b'["moved", 1]\n',
+        b"1\n",
+        b"\xff\n",
+        b'["a", "b", "c"]\n',
+    ],
 )
 def test_child_that_says_what_it_should_not_is_ended(line):
     def work():
