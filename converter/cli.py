@@ -1,18 +1,25 @@
 """The command ``convert``: describe a Keras model, or turn it into artefacts that are proved equal to it.
 
 Exit codes: 0 done; 1 unexpected; 2 usage; 3 not a Keras model, damaged or unsafe; 4 not supported;
-5 parity missed; 6 the environment lacks something. With several models, that of the first that failed.
+5 parity missed; 6 the environment lacks something. With several models, that of the first that failed. 128 and its
+number for a signal that ended it: 129 SIGHUP, 130 SIGINT, 143 SIGTERM.
 """
 
 import argparse
+import contextlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from converter import __version__
-from converter.errors import ConversionError
+from converter.ending import SIGNALS, Ended, heeded
+from converter.errors import ConversionError, EnvironmentLacksError
 from converter.exporters import TARGETS
+from converter.lacks import lack
+from converter.overseer import overseen
+from converter.terminal import Terminal
 
 _DESCRIPTION = """\
 Turn Keras models that use PSS, SS or RationalSS into plain ONNX, TFLite, SavedModel or Keras files,
@@ -28,37 +35,78 @@ examples:
   convert model.keras --to onnx --activation lambda=rational_ss:a=1.5,b=0.8
 
 exit codes: 0 done, 1 unexpected, 2 usage, 3 not a Keras model, damaged or unsafe, 4 not supported,
-5 parity missed, 6 the environment lacks something
+5 parity missed, 6 the environment lacks something; 129, 130, 143 ended by SIGHUP, SIGINT, SIGTERM
 """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    words = sys.argv[1:] if arguments is None else list(arguments)
-    options = parser().parse_args(words)
+    terminal = Terminal()
     try:
-        from converter.run import run  # noqa: PLC0415  --help and --version must not wait for numpy
-
-        code = run(options, words)
-        sys.stdout.flush()
+        with heeded(*SIGNALS), overseen(terminal):
+            _require_stdout()
+            return _run(arguments, terminal)
     except BrokenPipeError:  # whoever read our output has left, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    except ConversionError as error:
-        sys.stderr.write(f"convert: {error}\n")
-        return error.exit_code
-    except KeyboardInterrupt:
-        sys.stderr.write("convert: interrupted; nothing half-written is left\n")
-        return 130
+    except (Ended, KeyboardInterrupt) as error:
+        ended = error if isinstance(error, Ended) else Ended(signal.SIGINT)
+        terminal.printing()
+        published = ", ".join(terminal.published) or "nothing"
+        _say(f"ended by {ended.number.name}; published until then: {published}")
+        return ended.exit_code
     except Exception as error:
+        terminal.printing()
+        known = lack(error) or error
+        if isinstance(known, ConversionError):
+            _say(str(known))
+            return known.exit_code
         if os.environ.get("PLAINSERVE_TRACEBACK"):
             raise
-        sys.stderr.write(
-            f"convert: unexpected {type(error).__name__}: {error}\n"
-            "This is a defect in Plainserve; PLAINSERVE_TRACEBACK=1 shows where.\n"
+        _say(
+            f"unexpected {type(error).__name__}: {error}\n"
+            "This is a defect in Plainserve; PLAINSERVE_TRACEBACK=1 shows where."
         )
         return 1
-    return code
+    finally:
+        _give_up_unwritten()
+
+
+def _run(arguments: Sequence[str] | None, terminal: Terminal) -> int:
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    options = parser().parse_args(words)
+    terminal.shown = not options.json
+    terminal.phase(f"{options.models[0].name}: starting")
+    from converter.run import run  # noqa: PLC0415  --help and --version must not wait for numpy
+
+    return run(options, words)
+
+
+def _require_stdout() -> None:
+    """Give every standard stream a descriptor: else the next file that is opened would take its place."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest that is free, which is this one
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(2, "w")
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(1, "w")
+        raise EnvironmentLacksError("is closed", where="stdout", hint="Send it to a file, or to /dev/null.")
+
+
+def _give_up_unwritten() -> None:
+    """What could not be written to stdout cannot be at the end either, where Python would complain of it."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _say(text: str) -> None:
+    with contextlib.suppress(OSError):  # stderr was closed: nobody reads it
+        sys.stderr.write(f"convert: {text}\n")
+        sys.stderr.flush()
 
 
 def parser() -> argparse.ArgumentParser:

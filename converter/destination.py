@@ -5,16 +5,18 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from converter import manifest
 from converter.errors import UsageError
 from converter.exporters import get_target
 from converter.model_repository import Repository
 from converter.options import Options
-from converter.parity.reference import Answer
-from converter.publish import publish, staging
+from converter.publish import move, moving, staging, sync
 from converter.staged import Staged
+
+if TYPE_CHECKING:  # it imports Keras, and whether there is room is asked without
+    from converter.parity.reference import Answer
 
 
 class Destination(Protocol):
@@ -29,7 +31,7 @@ class Destination(Protocol):
         staged: Staged,
         source: dict[str, Any],
         entry: dict[str, Any],
-        answers: Sequence[Answer],
+        answers: Sequence["Answer"],
     ) -> Path:
         """Publish a finished artefact and its manifest, and return where it is."""
         ...
@@ -79,13 +81,17 @@ class Folder:
         staged: Staged,
         source: dict[str, Any],
         entry: dict[str, Any],
-        answers: Sequence[Answer],  # noqa: ARG002  golden requests are for repositories
+        answers: Sequence["Answer"],  # noqa: ARG002  golden requests are for repositories
     ) -> Path:
         """Replace the artefact, then the manifest."""
         entries = {staged.place.name: entry}
         path = self.folder / f"{self.stem}.manifest.json"
         written = self.staging / path.name
         written.write_text(manifest.merged(path, source, entries), encoding="utf-8")
-        publish(staged.path, staged.place)
-        publish(written, path)
+        sync(staged.path)
+        sync(written)
+        with moving() as published:
+            move(staged.path, staged.place)
+            published.append(staged.place)
+            move(written, path)
         return staged.place

@@ -30,11 +30,11 @@ class ConversionError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        first = _printable(f"{self.where}: {self.what}" if self.where else self.what)
-        return f"{first}\n{_printable(self.hint)}" if self.hint else first
+        first = printable(f"{self.where}: {self.what}" if self.where else self.what)
+        return f"{first}\n{printable(self.hint)}" if self.hint else first
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """One line that cannot steer a terminal: names from a file may hold anything."""
     if text.isprintable():
         return text

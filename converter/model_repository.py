@@ -1,6 +1,5 @@
 """A destination that is a model repository, ``<root>/<model>/<version>/``, which other servers read too."""
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ import numpy as np
 
 from converter import manifest
 from converter.options import Options
-from converter.publish import publish, publish_version
+from converter.publish import move, move_version, moving, sync
 from converter.serving_config import config, is_ours
 from converter.signature import TensorSpec
 from converter.staged import Staged
@@ -74,30 +73,29 @@ class Repository:
         (version / MANIFEST).write_text(text, encoding="utf-8")
         if answers:
             _write_golden(version / GOLDEN, answers[0], entry)
-        new = not staged.place.exists()
-        staged.place.mkdir(exist_ok=True)
-        try:
-            published = publish_version(version, staged.place)
-        except OSError:
-            if new:
-                shutil.rmtree(staged.place, ignore_errors=True)
-            raise
-        self._publish_config(staged.place, entry)
-        return published
+        sync(version)
+        place = staged.place / CONFIG
+        # Its owner may have made it his.
+        theirs = place.exists() and not is_ours(place.read_text(encoding="utf-8", errors="replace"))
+        settings = None if theirs else self._staged_config(entry)
+        with moving() as published:
+            published.append(move_version(version, staged.place))
+            if settings:
+                move(settings, place)
+            elif not theirs:
+                place.unlink(missing_ok=True)
+        return published[0]
 
-    def _publish_config(self, model: Path, entry: Mapping[str, Any]) -> None:
-        """Write or replace the config, unless the model's owner made it his."""
-        place = model / CONFIG
-        if place.exists() and not is_ours(place.read_text(encoding="utf-8", errors="replace")):
-            return
+    def _staged_config(self, entry: Mapping[str, Any]) -> Path | None:
+        """Write the config that belongs to a version, if one does."""
         inputs, outputs = ([TensorSpec(**each) for each in entry[side]] for side in ("inputs", "outputs"))
         text = config(entry["target"], inputs, outputs)
         if text is None:
-            place.unlink(missing_ok=True)
-            return
+            return None
         written = self.staging / CONFIG
         written.write_text(text, encoding="utf-8")
-        publish(written, place)
+        sync(written)
+        return written
 
 
 def artefact_sha256(version: Path, target: str) -> str:

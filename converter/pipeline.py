@@ -4,27 +4,26 @@ archive -> description -> reference model -> lowered -> folded -> exporters -> c
 """
 
 import gc
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from converter import manifest
-from converter.archive import Archive, open_archive
+from converter.archive import Archive
 from converter.artefacts import open_artefact
 from converter.basis import Basis
 from converter.build import build, signature
 from converter.custom_objects import Decided, decide, load
-from converter.description import Description, describe
-from converter.destination import Destination, open_destination
-from converter.errors import ConversionError, ParityError, UnsupportedError
+from converter.description import Description
+from converter.destination import Destination
+from converter.errors import ConversionError, ParityError
 from converter.evidence import Evidence, gathered, require_proof
 from converter.exporters import get_target
 from converter.folding import fold
 from converter.graph import Graph
+from converter.intake import Intake, intake, weight_bytes
+from converter.lacks import lack
 from converter.lowering import Rewrite, lower
 from converter.options import Options
 from converter.parity.probes import probes
@@ -35,7 +34,7 @@ from converter.parity.samples import sample_probes
 from converter.parity.tolerances import Tolerances, coarsest
 from converter.parity.verdict import require_parity
 from converter.provenance import provenance
-from converter.publish import publish, reported
+from converter.publish import move, moving, reported, sync
 from converter.recipe import recipe
 from converter.signature import Signature, TensorSpec
 from converter.staged import Staged
@@ -106,20 +105,18 @@ def convert(source: Path, options: Options, progress: Progress) -> Conversion:
     Raises:
         ConversionError: The model itself cannot be read, understood or built.
     """
-    with ExitStack() as stack:
-        progress("reading")
-        archive = stack.enter_context(open_archive(source))
-        archive.verify()
-        own_code = options.custom_objects is not None
-        description = describe(archive, options.stated, options.shapes, own_code=own_code)
-        _require_finite(description.graph, allowed=options.allow_nonfinite)
-        _require_room(description.graph, options.targets)
-        destination = stack.enter_context(open_destination(source, options))
-        progress("building")
-        job = _prepare(archive, description, options, progress)
-        outcomes = tuple(_target(name, job, destination, progress) for name in options.targets)
-        code = options.custom_objects.name if options.custom_objects else ""
-        return Conversion(source, description, job.rewrites, outcomes, job.evidence, code)
+    progress("reading")
+    with intake(source, options) as taken:
+        return convert_taken(taken, options, progress)
+
+
+def convert_taken(taken: Intake, options: Options, progress: Progress) -> Conversion:
+    """The same, from where a framework is needed."""
+    progress("building")
+    job = _prepare(taken.archive, taken.description, options, progress)
+    outcomes = tuple(_target(name, job, taken.destination, progress) for name in options.targets)
+    code = options.custom_objects.name if options.custom_objects else ""
+    return Conversion(taken.archive.path, taken.description, job.rewrites, outcomes, job.evidence, code)
 
 
 def _prepare(archive: Archive, description: Description, options: Options, progress: Progress) -> _Job:
@@ -185,7 +182,7 @@ def _target(name: str, job: _Job, destination: Destination, progress: Progress) 
             _export(name, job, staged, progress, outcome)
             outcome.path = destination.publish(staged, job.source, outcome.entry, job.answers)
     except ConversionError as error:
-        outcome.error = error
+        outcome.error = lack(error) or error
         if isinstance(error, ParityError) and job.options.keep_failed:
             artefact = get_target(name).artefact_name(Path(job.source["file"]).stem)
             _keep(staged.path, job.options.keep_failed, artefact)
@@ -194,7 +191,7 @@ def _target(name: str, job: _Job, destination: Destination, progress: Progress) 
 
 def _export(name: str, job: _Job, staged: Staged, progress: Progress, outcome: Outcome) -> None:
     target = get_target(name)
-    target.require_room(_weight_bytes(job.graph))
+    target.require_room(weight_bytes(job.graph))
     legal = target.legalise(job.signature)
     progress(f"exporting {name}")
     target.export(job.model, legal, staged.path, job.record, job.options.export)
@@ -247,29 +244,6 @@ def _keep(path: Path, folder: Path, name: str) -> None:
     """Put an artefact that missed parity aside for study; it is never published."""
     with reported(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        publish(path, folder / name)
-
-
-def _require_room(graph: Graph, targets: Sequence[str]) -> None:
-    """Stop now if no target can hold the weights; one among several fails by itself, later."""
-    size = _weight_bytes(graph)
-    if all((most := get_target(name).most_bytes) is not None and size > most for name in targets):
-        get_target(targets[0]).require_room(size)
-
-
-def _weight_bytes(graph: Graph) -> int:
-    weights = [weight for layer in graph.layers.values() for weight in layer.weights.values()]
-    return sum(weight.size * weight.dtype.itemsize for weight in weights)
-
-
-def _require_finite(graph: Graph, *, allowed: bool) -> None:
-    if allowed:
-        return
-    for layer in graph.layers.values():
-        for path, weight in layer.weights.items():
-            if weight.dtype.kind == "f" and not np.isfinite(weight.read()).all():
-                raise UnsupportedError(
-                    f"weight {path} holds NaN or infinity",
-                    where=f"layer '{layer.name}'",
-                    hint="Such a model is usually damaged; if it is meant so, give --allow-nonfinite.",
-                )
+        sync(path)
+        with moving():
+            move(path, folder / name)

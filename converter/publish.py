@@ -7,27 +7,19 @@ import contextlib
 import ctypes
 import errno
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from converter.errors import ConversionError, EnvironmentLacksError, UsageError
+from converter.claimed_folder import claimed_folder, remove_abandoned
+from converter.ending import held
+from converter.errors import EnvironmentLacksError, UsageError
+from converter.lacks import lack
+from converter.overseer import overseer
 
-# Of this run: a process that it forks has the same name for its staging, so either can remove it.
-_STAGE = f".plainserve-{os.getpid()}-"
+_STAGE = ".plainserve-"
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
-_FULL = "Free some space, or choose another place."
-_CLOSED = "Make it writable, or choose another place."
-_LACKING = {
-    errno.ENOSPC: _FULL,
-    errno.EDQUOT: _FULL,
-    errno.EFBIG: _FULL,
-    errno.EACCES: _CLOSED,
-    errno.EPERM: _CLOSED,
-    errno.EROFS: _CLOSED,
-}
+_TAKEN = {errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR}
 
 
 @contextlib.contextmanager
@@ -47,26 +39,22 @@ def staging(destination: Path) -> Iterator[Path]:
             raise EnvironmentLacksError(
                 "no folder can be made here", where=str(destination), hint="Choose another place."
             ) from None
-        stage = Path(tempfile.mkdtemp(prefix=_STAGE, dir=destination))
     try:
-        with reported(destination):
+        with reported(destination), claimed_folder(destination, _STAGE) as stage:
             yield stage
     finally:
-        shutil.rmtree(stage, ignore_errors=True)
         _remove_empty(made)
 
 
 @contextlib.contextmanager
 def tidied(destination: Path) -> Iterator[None]:
-    """Remove what this run staged in a destination, and the folders made for it, if a process of it crashes."""
+    """Remove what a process staged in a destination, and the folders it made for it, if it is ended."""
     missing = _missing(destination)
     try:
         yield
-    except ConversionError:
-        for stage in destination.glob(f"{_STAGE}*"):
-            shutil.rmtree(stage, ignore_errors=True)
+    finally:
+        remove_abandoned(destination, _STAGE)
         _remove_empty(missing)
-        raise
 
 
 @contextlib.contextmanager
@@ -74,19 +62,33 @@ def reported(place: Path) -> Iterator[None]:
     """Turn a full disk or a missing right into one clear error."""
     try:
         yield
-    except OSError as error:
-        if error.errno not in _LACKING:
+    except Exception as error:
+        found = lack(error, str(place))
+        if found is None or found is error:
             raise
-        raise EnvironmentLacksError(
-            f"cannot write: {os.strerror(error.errno)}",
-            where=str(place),
-            hint=_LACKING[error.errno],
-        ) from None
+        raise found from error
 
 
-def publish(staged: Path, place: Path) -> None:
+@contextlib.contextmanager
+def moving() -> Iterator[list[Path]]:
+    """Moves of one publication: whoever oversees this process allows them, and it does not end between them.
+
+    Before it, everything is to be on the disk (``sync``): what is in the block takes a moment.
+
+    Yields:
+        A list to put the place of what was published in.
+    """
+    above, places = overseer(), list[Path]()
+    above.moving()
+    try:
+        with held():
+            yield places
+    finally:
+        above.moved(str(places[0]) if places else "")
+
+
+def move(staged: Path, place: Path) -> None:
     """Move a staged file or folder to its place; what was there is replaced in one step."""
-    _sync(staged)
     if not staged.is_dir():
         if place.is_dir():
             raise EnvironmentLacksError("is a folder where a file is to go", where=str(place))
@@ -97,19 +99,41 @@ def publish(staged: Path, place: Path) -> None:
         staged.rename(place)
 
 
-def publish_version(staged: Path, model: Path) -> Path:
-    """Move a staged folder to the next free number in a model's folder, and return where it went."""
-    _sync(staged)
+def move_version(staged: Path, model: Path) -> Path:
+    """Move a staged folder to the next free number in a model's folder, and return where it went.
+
+    A new model's folder appears with the version in it.
+    """
+    if not model.exists():
+        new = staged.with_name(f"{staged.name}.new")
+        new.mkdir()
+        staged.rename(new / "1")
+        try:
+            new.rename(model)
+        except OSError as error:  # somebody else made it meanwhile
+            if error.errno not in _TAKEN:
+                raise
+            staged = new / "1"
+        else:
+            return model / "1"
     while True:
         taken = [int(entry.name) for entry in model.iterdir() if entry.name.isdecimal()]
         place = model / str(max(taken, default=0) + 1)
         try:
             staged.rename(place)
         except OSError as error:
-            if error.errno not in {errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR}:
+            if error.errno not in _TAKEN:
                 raise
         else:
             return place
+
+
+def sync(path: Path) -> None:
+    """Bring the bytes to the disk before a name points to them."""
+    files = [entry for entry in path.rglob("*") if entry.is_file()] if path.is_dir() else [path]
+    for file in files:
+        with file.open("rb") as stream:
+            os.fsync(stream.fileno())
 
 
 def _make_folders(destination: Path) -> list[Path]:
@@ -127,14 +151,6 @@ def _remove_empty(folders: list[Path]) -> None:
     for folder in folders:
         with contextlib.suppress(OSError):  # not empty: something was published
             folder.rmdir()
-
-
-def _sync(path: Path) -> None:
-    """Bring the bytes to the disk before a name points to them."""
-    files = [entry for entry in path.rglob("*") if entry.is_file()] if path.is_dir() else [path]
-    for file in files:
-        with file.open("rb") as stream:
-            os.fsync(stream.fileno())
 
 
 def _exchange(staged: Path, place: Path) -> None:

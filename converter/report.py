@@ -15,8 +15,10 @@ from rich.table import Table
 from converter.archive import Archive
 from converter.description import Description
 from converter.description.taken import layers_by_name
-from converter.errors import ConversionError
+from converter.errors import ConversionError, printable
 from converter.lowering import Rewrite
+from converter.overseer import overseer
+from converter.publish import reported
 from converter.unproved import Warned, warn_of, without_others
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ class Report:
 
     @contextlib.contextmanager
     def progress(self, source: Path) -> Iterator[Callable[[str], None]]:
-        """Shows what is being done, to people only; the phases' times go into the JSON."""
+        """Says what is being done; the phases' times go into the JSON."""
         phases: dict[str, float] = {}
         started: list[tuple[str, float]] = []
 
@@ -49,18 +51,12 @@ class Report:
                 name, since = started.pop()
                 phases[name] = round(phases.get(name, 0.0) + time.perf_counter() - since, 3)
 
-        with contextlib.ExitStack() as stack:
-            status = None
-            if self._err.is_terminal and not self._json:
-                status = stack.enter_context(self._err.status(escape(source.name)))
+        def phase(text: str) -> None:
+            close()
+            started.append((text, time.perf_counter()))
+            overseer().phase(f"{source.name}: {text}")
 
-            def phase(text: str) -> None:
-                close()
-                started.append((text, time.perf_counter()))
-                if status:
-                    status.update(escape(f"{source.name}: {text}"))
-
-            yield phase
+        yield phase
         close()
         self._phases = phases
 
@@ -88,8 +84,8 @@ class Report:
         if self._json:
             return
         count = f"{description.parameters:,} parameters in {len(description.graph.layers)} layers"
-        self._out.print(
-            f"[bold]{escape(archive.path.name)}[/]  {archive.format}, Keras {archive.keras_version}, {count}"
+        self._print(
+            f"[bold]{_name(archive.path)}[/]  {archive.format}, Keras {archive.keras_version}, {count}"
         )
         table = _plain_table()
         for spec in description.inputs:
@@ -104,7 +100,7 @@ class Report:
             _add_row(table, "rewrite" if rewrite.done else "left", rewrite.layer, rewrite.what)
         if not description.findings:
             _add_row(table, "activation", "-", "none of PSS, SS, RationalSS, PolynomialSS")
-        self._print_table(table)
+        self._print(table)
 
     def converted(self, conversion: "Conversion") -> None:
         """One model with the outcome of each target."""
@@ -134,21 +130,21 @@ class Report:
             ", ".join(dict.fromkeys(f.activation.formula for f in conversion.evidence.findings)) or "none"
         )
         against = f"   (compared with your own code, {conversion.code})" if conversion.code else ""
-        self._out.print(f"[bold]{escape(conversion.source.name)}[/]  {escape(formulas + against)}")
+        self._print(f"[bold]{_name(conversion.source)}[/]  {escape(formulas + against)}")
         table = _plain_table(
             "format", "operators", "max error", "mean error", "top-1", "basis", "KiB", "written to"
         )
         for outcome in done:
             _add_row(table, *row(outcome.entry, outcome.proof), str(outcome.path))
-        self._print_table(table)
+        self._print(table)
         for note in dict.fromkeys(note for outcome in done for note in outcome.entry.get("notes", [])):
-            self._out.print(f" note: {note}", markup=False)
+            self._print(f" note: {escape(note)}")
 
     def unchanged(self, source: Path) -> None:
         """One model whose newest versions would be made again as they are."""
         self._models.append({"source": {"file": str(source)}, "unchanged": True})
         if not self._json:
-            self._out.print(f"[bold]{escape(source.name)}[/]  unchanged")
+            self._print(f"[bold]{_name(source)}[/]  unchanged")
 
     def failed(self, source: Path, error: ConversionError) -> None:
         """One model that could not be read, understood or built."""
@@ -159,13 +155,15 @@ class Report:
         """Print the one object, if that was asked for."""
         if self._json:
             whole = {"plainserve": version, "exit_code": code, "models": self._models}
-            sys.stdout.write(json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+            with printing():
+                sys.stdout.write(json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
-    def _print_table(self, table: Table) -> None:
-        """A table without the blanks that fill its last column: a pipe gets no trailing spaces."""
-        with self._out.capture() as captured:
-            self._out.print(table)
-        sys.stdout.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())
+    def _print(self, what: str | Table) -> None:
+        """Without the blanks that fill a table's last column: a pipe gets no trailing spaces."""
+        with printing():
+            with self._out.capture() as captured:
+                self._out.print(what)
+            sys.stdout.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())
 
     def _warned(self, conversion: "Conversion") -> Warned | None:
         """What to say of a model whose formulas are only stated or assumed."""
@@ -177,15 +175,40 @@ class Report:
         return warn_of(conversion.evidence.unproved, inputs, outputs, words)
 
     def _print_warning(self, source: Path, warned: Warned) -> None:
-        self._err.print(f"convert: [yellow]warning[/]: {escape(f'{source.name}: {warned.what}')}")
-        code = "\n".join(f"    {line}" for line in warned.code)
-        self._err.print("  Record answers where the model is in memory, and compare with those:", style="dim")
-        self._err.print(f"{code}\n    {warned.command}", markup=False)
+        lines = [
+            f"convert: [yellow]warning[/]: {escape(printable(f'{source.name}: {warned.what}'))}",
+            "[dim]  Record answers where the model is in memory, and compare with those:[/]",
+            *(f"    {escape(printable(line))}" for line in (*warned.code, warned.command)),
+        ]
+        self._print_to_stderr("\n".join(lines))
 
     def _print_error(self, source: Path, error: ConversionError) -> None:
         text = str(error)
-        prefix = "" if source.name in text.splitlines()[0] else f"{source.name}: "
-        self._err.print(f"convert: {prefix}{text}", markup=False)
+        name = printable(source.name)
+        prefix = "" if name in text.splitlines()[0] else f"{name}: "
+        self._print_to_stderr(escape(f"convert: {prefix}{text}"))
+
+    def _print_to_stderr(self, markup: str) -> None:
+        overseer().printing()
+        with contextlib.suppress(OSError):  # stderr was closed: nobody reads it
+            with self._err.capture() as captured:
+                self._err.print(markup)
+            sys.stderr.write(captured.get())
+            sys.stderr.flush()
+
+
+@contextlib.contextmanager
+def printing() -> Iterator[None]:
+    """Print to stdout in this block.
+
+    Raises:
+        EnvironmentLacksError: It cannot be written.
+        BrokenPipeError: Whoever read it has left.
+    """
+    overseer().printing()
+    with reported(Path("stdout")):
+        yield
+        sys.stdout.flush()
 
 
 def row(entry: dict[str, Any], proof: "Proof | None") -> tuple[str, ...]:
@@ -229,8 +252,12 @@ def _plain_table(*headers: str) -> Table:
 
 
 def _add_row(table: Table, *cells: str) -> None:
-    """Add a row of plain text: a layer may be called ``[/x]``, which would be markup."""
-    table.add_row(*map(escape, cells))
+    """Add a row of plain text: a layer may be called ``[/x]``, which would be markup, or hold control characters."""
+    table.add_row(*(escape(printable(cell)) for cell in cells))
+
+
+def _name(path: Path) -> str:
+    return escape(printable(path.name))
 
 
 def _listed(layers: Sequence[str]) -> str:

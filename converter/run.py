@@ -1,21 +1,24 @@
 """What the command does with its arguments: each model in turn, then the report and the exit code."""
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from converter import __version__
+from converter import __version__, frameworks
 from converter.archive import Weight, open_archive
 from converter.confined import Limits, confined
 from converter.description import Description, InputShapes, describe
+from converter.ending import held
 from converter.errors import ConversionError, UsageError
 from converter.exporters import ExportOptions
 from converter.graph import Graph
+from converter.intake import intake
+from converter.lacks import lack
 from converter.options import Options
+from converter.overseer import overseer
 from converter.publish import tidied
 from converter.recipe import is_current
 from converter.report import Report
@@ -56,9 +59,12 @@ def _one(source: Path, options: Options, limits: Limits, report: Report) -> int:
         if "tensorflow" in sys.modules:  # a process that runs it cannot be forked
             return _convert(source, options, report)
         return _convert_confined(source, options, limits, report)
-    except ConversionError as error:
-        report.failed(source, error)
-        return error.exit_code
+    except Exception as error:
+        known = lack(error) or error
+        if not isinstance(known, ConversionError):
+            raise
+        report.failed(source, known)
+        return known.exit_code
 
 
 def _unseen(graph: Graph) -> Graph:
@@ -77,12 +83,14 @@ def _unseen(graph: Graph) -> Graph:
 
 def _convert_confined(source: Path, options: Options, limits: Limits, report: Report) -> int:
     """Convert in a process of its own, which prints; its entry comes back for the whole run's JSON."""
+    overseer().phase(f"{source.name}: starting")
 
     def work() -> dict[str, Any]:
+        frameworks.settle()
         return {"code": _convert(source, options, report), "entry": report.newest}
 
     destination = options.repository or options.output or source.parent
-    with tidied(destination):
+    with held(), tidied(destination):
         done = confined(work, source, limits)
     report.record(done["entry"])
     return int(done["code"])
@@ -102,16 +110,14 @@ def _describe(source: Path, options: Options, report: Report) -> int:
 
 
 def _convert(source: Path, options: Options, report: Report) -> int:
-    # TensorFlow looks for a GPU and talks about it; neither helps a conversion.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
     with report.progress(source) as progress:
-        progress("starting TensorFlow")
-        from converter.exporters.quiet import quiet  # noqa: PLC0415  likewise
+        progress("reading")
+        with intake(source, options) as taken:
+            progress("starting TensorFlow")
+            frameworks.start()
+            from converter.pipeline import convert_taken  # noqa: PLC0415  it imports TensorFlow
 
-        with quiet():
-            from converter.pipeline import convert  # noqa: PLC0415  takes seconds: it imports TensorFlow
-        conversion = convert(source, options, progress)
+            conversion = convert_taken(taken, options, progress)
     report.converted(conversion)
     errors = [outcome.error for outcome in conversion.outcomes if outcome.error]
     return errors[0].exit_code if errors else 0

@@ -4,6 +4,7 @@ Importing this package imports no framework; a runtime's module is imported when
 """
 
 import importlib
+import os
 from pathlib import Path
 from typing import cast
 
@@ -12,6 +13,9 @@ from converter.errors import UsageError
 from converter.exporters.quiet import quiet
 
 __all__ = ["RUNTIMES", "Arrays", "Artefact", "open_artefact"]
+
+# Read by onnxruntime when it is imported; the call that it has in Python comes too late.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 RUNTIMES: dict[str, tuple[str, str]] = {
     "onnx": ("converter.artefacts.onnx", "OnnxArtefact"),

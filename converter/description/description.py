@@ -102,7 +102,7 @@ def describe(
         own_code: Classes and functions that are not known are left to the user's code (``--custom-objects``).
 
     Raises:
-        UsageError: A stated layer does not exist, or a statement is malformed.
+        UsageError: A stated layer or input does not exist, or a statement is malformed.
         UnsafeFileError: The description is damaged or unsafe.
         UnsupportedError: Something in the model is not known.
     """
@@ -120,10 +120,21 @@ def describe(
     for name in stated:
         if name not in layers.used:
             raise UsageError(f"--activation names the layer '{name}', which is not in {archive.path.name}")
+    _require_known_inputs(graph, shapes, archive.path.name)
     masked = reached_by_masks(graph)
     findings = tuple(_finding(graph, layer, found, masked) for layer, found in reader.found)
     inputs = tuple(_spec(graph, name, ref.layer) for name, ref in graph.inputs)
     return Description(graph, findings, inputs, tuple(layers.taken))
+
+
+def _require_known_inputs(graph: Graph, shapes: InputShapes, file: str) -> None:
+    inputs = {ref.layer for _, ref in graph.inputs}
+    for name in shapes.by_name:
+        if name and name not in inputs:
+            raise UsageError(
+                f"--input-shape names the input '{name}', which is not in {file}",
+                hint=f"It has: {', '.join(sorted(inputs))}.",
+            )
 
 
 def _finding(graph: Graph, layer: str, found: Found, masked: frozenset[str]) -> Finding:

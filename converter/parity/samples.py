@@ -18,6 +18,7 @@ _ROWS_AT_ONCE = 32
 _UNNAMED = "arr_0"
 OUTPUT = "output:"
 """Stands before the name of an output that is also the name of an input."""
+_BFLOAT16_BITS = np.dtype("V2")
 
 
 def sample_probes(samples: Path, expected: Path | None, signature: Signature) -> list[Probe]:
@@ -45,11 +46,12 @@ def sample_probes(samples: Path, expected: Path | None, signature: Signature) ->
     """
     arrays = read_arrays("--samples", samples)
     inputs = _matched("--samples", samples, arrays, signature.inputs)
-    if expected is None:
-        outputs = _answers_beside(samples, arrays, signature)
-    else:
-        answers = read_arrays("--expected", expected)
-        outputs = _matched("--expected", expected, _without_prefix(answers), signature.outputs)
+    names = [spec.name for spec in signature.inputs], [spec.name for spec in signature.outputs]
+    recorded = _recorded(samples, arrays, expected, *names)
+    outputs = None
+    if recorded:
+        option, path = ("--expected", expected) if expected else ("--samples", samples)
+        outputs = _matched(option, path, recorded, signature.outputs)
     rows = _common_rows(samples, inputs, expected, outputs or {})
     size = _batch_size(samples, signature.inputs, rows)
     return [
@@ -63,16 +65,46 @@ def sample_probes(samples: Path, expected: Path | None, signature: Signature) ->
     ]
 
 
-def _answers_beside(
-    samples: Path, arrays: Mapping[str, NDArray[Any]], signature: Signature
-) -> dict[str, NDArray[Any]] | None:
-    """The recorded answers in the file of samples; None if it holds none."""
-    taken = {spec.name for spec in signature.inputs}
-    answers = _without_prefix({name: array for name, array in arrays.items() if name not in taken})
-    found = [spec.name for spec in signature.outputs if spec.name in answers]
-    if not found:
-        return None
-    return _matched("--samples", samples, answers, signature.outputs)
+def require_samples(
+    samples: Path, expected: Path | None, inputs: Sequence[TensorSpec], outputs: Sequence[str]
+) -> bool:
+    """Check the files as far as the model's file tells: it does not tell the outputs' shapes and dtypes.
+
+    Returns:
+        Whether answers were recorded.
+
+    Raises:
+        UsageError: As ``sample_probes`` does.
+    """
+    arrays = read_arrays("--samples", samples)
+    given = _matched("--samples", samples, arrays, inputs)
+    answers = _recorded(samples, arrays, expected, [spec.name for spec in inputs], outputs)
+    for name, array in answers.items():
+        if array.ndim == 0 or (array.dtype.name not in MEASURABLE and array.dtype != _BFLOAT16_BITS):
+            raise UsageError(
+                f"array {name!r} has shape {array.shape} and dtype {array.dtype.name}; rows of numbers were expected",
+                where="--expected" if expected else "--samples",
+                hint="Save what the model answers to --samples, one row for each of their rows.",
+            )
+    rows = _common_rows(samples, given, expected, answers)
+    _batch_size(samples, inputs, rows)
+    return bool(answers)
+
+
+def _recorded(
+    samples: Path,
+    arrays: Mapping[str, NDArray[Any]],
+    expected: Path | None,
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+) -> dict[str, NDArray[Any]]:
+    """The recorded answers, from the file of samples or one of their own; empty if there are none."""
+    if expected is not None:
+        return _named("--expected", expected, _without_prefix(read_arrays("--expected", expected)), outputs)
+    answers = _without_prefix({name: array for name, array in arrays.items() if name not in inputs})
+    if not answers.keys() & set(outputs):
+        return {}
+    return _named("--samples", samples, answers, outputs)
 
 
 def _without_prefix(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
@@ -84,16 +116,24 @@ def _without_prefix(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any
 def _matched(
     option: str, path: Path, arrays: Mapping[str, NDArray[Any]], specs: Sequence[TensorSpec]
 ) -> dict[str, NDArray[Any]]:
-    if len(specs) == 1 and list(arrays) == [_UNNAMED]:
-        arrays = {specs[0].name: arrays[_UNNAMED]}
-    missing = [spec.name for spec in specs if spec.name not in arrays]
+    found = _named(option, path, arrays, [spec.name for spec in specs])
+    return {spec.name: _fitted(f"{option} {path.name}", found[spec.name], spec) for spec in specs}
+
+
+def _named(
+    option: str, path: Path, arrays: Mapping[str, NDArray[Any]], names: Sequence[str]
+) -> dict[str, NDArray[Any]]:
+    """The arrays of these names."""
+    if len(names) == 1 and list(arrays) == [_UNNAMED]:
+        arrays = {names[0]: arrays[_UNNAMED]}
+    missing = [name for name in names if name not in arrays]
     if missing:
         raise UsageError(
             f"holds {_listed(arrays)}, and lacks {_listed(missing)}",
             where=f"{option} {path.name}",
-            hint=f"Save it with np.savez, one array for each of {_listed(spec.name for spec in specs)}.",
+            hint=f"Save it with np.savez, one array for each of {_listed(names)}.",
         )
-    return {spec.name: _fitted(f"{option} {path.name}", arrays[spec.name], spec) for spec in specs}
+    return {name: arrays[name] for name in names}
 
 
 def _fitted(where: str, array: NDArray[Any], spec: TensorSpec) -> NDArray[Any]:
@@ -118,7 +158,7 @@ def _fitted(where: str, array: NDArray[Any], spec: TensorSpec) -> NDArray[Any]:
 
 def _cast(where: str, array: NDArray[Any], spec: TensorSpec) -> NDArray[Any]:
     dtype = numpy_dtype(spec.dtype)
-    if array.dtype == np.dtype("V2") and spec.dtype == "bfloat16":
+    if array.dtype == _BFLOAT16_BITS and spec.dtype == "bfloat16":
         return array.view(dtype)  # numpy's files have no name for bfloat16 and store its bits
     if array.dtype.name not in MEASURABLE:
         raise _misfit(where, array, spec, "is no dtype of numbers")

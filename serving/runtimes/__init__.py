@@ -3,10 +3,14 @@
 A new format is one file beside this one and one row in :data:`ARTEFACTS`.
 """
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 from serving.runtimes.runtime import Runtime
+
+# Read by onnxruntime when it is imported; the call that it has in Python comes too late.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
 def _onnx(path: Path) -> Runtime:

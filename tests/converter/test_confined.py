@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from converter.confined import Limits, confined
+from converter.ending import SIGNALS, Ended, heeded
 from converter.errors import EnvironmentLacksError, UnsafeFileError, UnsupportedError
+from converter.overseer import Overseer, overseen, overseer
+from converter.publish import moving
 
 SOURCE = Path("somewhere/model.keras")
 
@@ -124,3 +127,131 @@ def test_a_child_that_is_deaf_to_the_request_to_end_is_ended():
 
     with pytest.raises(EnvironmentLacksError):
         confined(deaf, SOURCE, Limits(seconds=0.3))
+
+
+class Heard(Overseer):
+    """Keeps what it hears."""
+
+    def __init__(self):
+        self.all = []
+
+    def phase(self, text):
+        self.all.append(("phase", text))
+
+    def printing(self):
+        self.all.append(("printing", ""))
+
+    def moving(self):
+        self.all.append(("moving", ""))
+
+    def moved(self, place):
+        self.all.append(("moved", place))
+
+
+def overseen_run(work, **limits):
+    heard = Heard()
+    try:
+        with overseen(heard):
+            return heard, run(work, **limits)
+    except BaseException as error:
+        error.heard = heard.all
+        raise
+
+
+def test_who_oversees_the_parent_hears_what_is_done_and_is_asked_in_order():
+    def work():
+        overseer().phase("one")
+        with moving() as places:
+            places.append(Path("place"))
+        overseer().printing()
+        overseer().phase("ünd\n")
+
+    heard, _ = overseen_run(work)
+    assert heard.all == [
+        ("phase", "one"),
+        ("moving", ""),
+        ("moved", "place"),
+        ("printing", ""),
+        ("phase", "ünd\n"),
+    ]
+
+
+def test_move_that_fails_is_over_all_the_same():
+    def work():
+        with pytest.raises(ZeroDivisionError), moving():
+            raise ZeroDivisionError
+        with moving() as places:
+            places.append(Path("second"))
+
+    heard, _ = overseen_run(work)
+    assert [place for kind, place in heard.all if kind == "moved"] == ["", "second"]
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_parent_that_is_told_to_end_lets_moves_be_finished_and_allows_no_more(number):
+    parent = os.getpid()
+
+    def work():
+        with moving() as places:
+            os.kill(parent, number)
+            time.sleep(0.3)
+            places.append(Path("first"))
+        with moving() as places:
+            places.append(Path("second"))
+
+    with heeded(*SIGNALS), pytest.raises(Ended) as caught:
+        overseen_run(work)
+    assert caught.value.number == number
+    assert caught.value.heard == [("moving", ""), ("moved", "first")]
+
+
+def test_parent_that_is_told_to_end_ends_a_child_in_native_code():
+    parent = os.getpid()
+
+    def work():
+        os.kill(parent, signal.SIGTERM)
+        return sum(range(10**12))  # one call that runs no Python and looks at no signal
+
+    begun = time.monotonic()
+    with heeded(*SIGNALS), pytest.raises(Ended):
+        run(work)
+    assert time.monotonic() - begun < 50
+
+
+def test_a_group_that_is_told_to_end_loses_no_move(tmp_path):
+    """The child hears of it at the same time, in the middle of a move."""
+
+    def work():
+        with moving() as places:
+            for who in (os.getppid(), os.getpid()):
+                os.kill(who, signal.SIGTERM)
+            time.sleep(0.3)
+            (tmp_path / "moved").touch()
+            places.append(tmp_path / "moved")
+        (tmp_path / "after").touch()
+
+    with heeded(*SIGNALS), pytest.raises(Ended) as caught:
+        overseen_run(work)
+    assert caught.value.heard == [("moving", ""), ("moved", str(tmp_path / "moved"))]
+    assert [path.name for path in tmp_path.iterdir()] == ["moved"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"[]\n",
+        b'[[], ""]\n',
+        b'["waiting", ""]\n',
+        b'["moved", 1]\n',
+        b"1\n",
+        b"\xff\n",
+        b'["a", "b", "c"]\n',
+    ],
+)
+def test_child_that_says_what_it_should_not_is_ended(line):
+    def work():
+        os.write(overseer()._telling, line)
+        time.sleep(60)
+
+    with pytest.raises(UnsafeFileError, match="says what it should not"):
+        overseen_run(work, seconds=30)

@@ -1,0 +1,81 @@
+"""What the machine lacks, told from an exception of Python or of a library: a package, memory, disk, a permission."""
+
+import errno
+import os
+import re
+
+from converter.errors import ConversionError, EnvironmentLacksError
+
+_FULL = "Free some space there, or where temporary files go (TMPDIR), or choose another place."
+_CLOSED = "Make it writable, or choose another place."
+_UNWRITABLE = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EFBIG: _FULL,
+    errno.EROFS: _CLOSED,
+    errno.EACCES: _CLOSED,
+    errno.EPERM: _CLOSED,
+    errno.EBADF: _CLOSED,
+    errno.EIO: "The disk or the terminal is gone.",
+}
+_NO_MEMORY = "Free some, or raise its limit: ulimit -v, or that of the container."
+_NO_PROCESS = "Raise the limit: ulimit -u or -v, or those of the container."
+# Libraries that know no errno say it in words.
+_MEMORY_WORDS = re.compile(
+    r"cannot allocate memory|bad_alloc|bad allocation|failed to allocate memory|OOM when allocating"
+    r"|failed to map segment",
+    re.IGNORECASE,
+)
+_PROCESS_WORDS = re.compile(r"can't start new thread|Resource temporarily unavailable")
+_DISK_WORDS = {os.strerror(code): code for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)}
+
+
+def lack(error: BaseException, where: str = "") -> EnvironmentLacksError | None:
+    """The lack that an exception tells of.
+
+    Args:
+        error: What was raised. An error of ours tells of a lack if it was raised from what tells of memory, threads
+            or a full disk: exporters take what libraries raise for refusals.
+        where: The place that was being written, if one was.
+
+    Returns:
+        The error to report; None where the exception tells of no lack.
+    """
+    if isinstance(error, EnvironmentLacksError):
+        return error
+    first = error
+    while isinstance(first, ConversionError) and first.__cause__:
+        first = first.__cause__
+    code = first.errno if isinstance(first, OSError) else None
+    if isinstance(first, MemoryError) or code == errno.ENOMEM or _MEMORY_WORDS.search(str(first)):
+        return EnvironmentLacksError("needs more memory than there is", hint=_NO_MEMORY)
+    if code == errno.EAGAIN or _PROCESS_WORDS.search(str(first)):
+        return EnvironmentLacksError("no process or thread can be started", hint=_NO_PROCESS)
+    if isinstance(error, ImportError):
+        return _package(error)
+    full = next((code for words, code in _DISK_WORDS.items() if words in str(first)), None)
+    code = full or (code if first is error and code in _UNWRITABLE else None)
+    return _unwritable(code, where or str(getattr(error, "filename", None) or "")) if code else None
+
+
+def _unwritable(code: int, where: str) -> EnvironmentLacksError:
+    return EnvironmentLacksError(f"cannot write: {os.strerror(code)}", where=where, hint=_UNWRITABLE[code])
+
+
+def _package(error: ImportError) -> EnvironmentLacksError | None:
+    first = error
+    while isinstance(first.__context__, ImportError):  # TensorFlow wraps its reason in a page of text
+        first = first.__context__
+    name = first.name or ""
+    if name.partition(".")[0] == "converter":
+        return None
+    if isinstance(first, ModuleNotFoundError) and "." not in name:
+        return EnvironmentLacksError(
+            f"needs the package {name}, which is not installed",
+            hint="Install it: pip install 'plainserve[converter]'",
+        )
+    reason = str(first).strip().splitlines() or [type(first).__name__]
+    return EnvironmentLacksError(
+        f"cannot import {name or 'a library'}: {reason[-1]}",
+        hint="Repair the installation: pip install --force-reinstall 'plainserve[converter]'",
+    )
