@@ -23,6 +23,7 @@ from converter.parity.probes import Probe
 from converter.parity.reference import Answer, Arrays, Reference, renamed
 from converter.parity.tolerances import Tolerances
 from converter.signature import Signature
+from converter.users_code import UsersCode
 
 # XNNPACK, which runs TFLite models, answers NaN to sigmoid(z) from about |z| = 1e27 on; no useful model gets
 # there. The probes of a TFLite artefact end before it, and the documentation says so.
@@ -133,12 +134,16 @@ class _Figures:
 def prove_activations(
     graph: Graph, target: str, options: ExportOptions, tolerances: Tolerances
 ) -> dict[str, Comparison]:
-    """Export each activation of a graph alone and compare it with its formula, on the tails too."""
+    """Export each activation of a graph alone and compare it with its formula, on the tails too.
+
+    The user's code has no formula whose tails are known: the whole model says how far it is from itself.
+    """
     alone = {
         (activation, part.policy): part.policy
         for layer in graph.layers.values()
         for part in layer.with_parts()
         for activation in part.activations.values()
+        if not isinstance(activation, UsersCode)
     }
     return {
         activation.formula: _prove_alone(activation, policy, target, options, tolerances)

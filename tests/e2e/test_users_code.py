@@ -169,6 +169,18 @@ class PSSLayer(keras.layers.Layer):
         return {**super().get_config(), "alpha": self.alpha}
 
 
+class RationalSSLayer(keras.layers.Layer):
+    def __init__(self, a=1.0, b=1.0, **kwargs):
+        super().__init__(**kwargs)
+        self.a, self.b = a, b
+
+    def call(self, inputs):
+        return self.a * inputs / (1 + self.b * tf.abs(inputs))
+
+    def get_config(self):
+        return {**super().get_config(), "a": self.a, "b": self.b}
+
+
 class Cell(keras.layers.Layer):
     def __init__(self, units, **kwargs):
         super().__init__(**kwargs)
@@ -248,6 +260,12 @@ MODELS = {
     "subclass of Dense": chain(lambda code: code["Wider"](4)),
     "variables stored by name": chain(lambda code: code["Named"]()),
     "known name, other formula": chain(lambda code: code["PSSLayer"](2.5)),
+    "behind a scale that would fold": chain(
+        lambda code: code["RationalSSLayer"](1.5, 0.8), lambda code: code["MyDense"](4)
+    ),
+    "before a scale that would fold": chain(
+        lambda code: code["MyDense"](4), lambda code: code["RationalSSLayer"](1.5, 0.8)
+    ),
     "inside TimeDistributed": in_time,
     "a cell": own_cell,
 }
