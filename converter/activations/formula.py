@@ -21,6 +21,7 @@ from converter.lambdas import (
     Number,
     compute,
     operations,
+    unbracketed,
 )
 
 # Functions that Keras has by name: such a layer folds, and a recurrent cell takes the name. Not softplus, which
@@ -82,8 +83,7 @@ class Formula:
     @property
     def formula(self) -> str:
         """As the lambda spells it, such as ``x * tf.sigmoid(x)``."""
-        text = str(self.expression)
-        return text[1:-1] if text.startswith("(") else text  # brackets around the whole
+        return unbracketed(self.expression)
 
     @property
     def scale(self) -> float:

@@ -11,7 +11,19 @@ The functions that a lambda calls are only spelled in the file; nothing here loo
 """
 
 from converter.lambdas.elementwise import compute, operations
-from converter.lambdas.expression import Add, Call, Div, Expression, Input, Mul, Neg, Number, Pow, Sub
+from converter.lambdas.expression import (
+    Add,
+    Call,
+    Div,
+    Expression,
+    Input,
+    Mul,
+    Neg,
+    Number,
+    Pow,
+    Sub,
+    unbracketed,
+)
 from converter.lambdas.known_functions import FUNCTIONS, Function
 from converter.lambdas.normal_form import (
     as_named_call,
@@ -49,4 +61,5 @@ __all__ = [
     "read_lambda",
     "scaled_abs",
     "scaled_input",
+    "unbracketed",
 ]

@@ -3,7 +3,7 @@
 ``lambda x: x / (1 + tf.abs(x))`` is
 ``Div(Input(), Add(Number(1), Call("tf.abs", (Input(),))))``.
 
-Expressions are compared by structure, and ``str()`` writes them as Python would, fully bracketed.
+Expressions are compared by structure, and ``str()`` writes them as Python does, with every operator in brackets.
 """
 
 from dataclasses import dataclass
@@ -44,10 +44,8 @@ class Call:
     keywords: tuple[tuple[str, "Expression"], ...] = ()
 
     def __str__(self) -> str:
-        given = [str(argument) for argument in self.arguments]
-        given += [f"{name}={value}" for name, value in self.keywords]
-        if len(given) == 1 and given[0].startswith("("):
-            return f"{self.function}{given[0]}"
+        given = [unbracketed(argument) for argument in self.arguments]
+        given += [f"{name}={unbracketed(value)}" for name, value in self.keywords]
         return f"{self.function}({', '.join(given)})"
 
 
@@ -142,3 +140,9 @@ class GreaterEqual(Binary):
 Arithmetic: TypeAlias = Add | Sub | Mul | Div | Pow
 Comparison: TypeAlias = Less | LessEqual | Equal | NotEqual | Greater | GreaterEqual
 Expression: TypeAlias = Input | Number | Call | Neg | Arithmetic | Comparison
+
+
+def unbracketed(expression: Expression) -> str:
+    """An expression as Python writes it, without brackets around the whole."""
+    text = str(expression)
+    return text[1:-1] if text.startswith("(") else text

@@ -41,16 +41,16 @@ READ = {
     ("alone", "lambda x: np.pi * x"): "(3.141592653589793 * x)",
     ("alone", "lambda x: tf.maximum(x, 0)"): "tf.maximum(x, 0)",
     ("alone", "lambda x: tf.abs()"): "tf.abs()",
-    ("alone", "lambda x: tf.where(x > 0, x, 0.1 * x)"): "tf.where((x > 0), x, (0.1 * x))",
+    ("alone", "lambda x: tf.where(x > 0, x, 0.1 * x)"): "tf.where(x > 0, x, 0.1 * x)",
     (
         "alone",
         "lambda x: tf.clip_by_value(x, clip_value_min=0, clip_value_max=6.5)",
     ): "tf.clip_by_value(x, clip_value_min=0, clip_value_max=6.5)",
-    ("alone", "lambda x: clip(-x, 0, x_max=x)"): "clip((-x), 0, x_max=x)",
+    ("alone", "lambda x: clip(-x, 0, x_max=x)"): "clip(-x, 0, x_max=x)",
     (
         "alone",
         "lambda x: f(f(x < 1, x <= 2), f(x == 3, x != 4), f(x > 5, x >= -6))",
-    ): "f(f((x < 1), (x <= 2)), f((x == 3), (x != 4)), f((x > 5), (x >= (-6))))",
+    ): "f(f(x < 1, x <= 2), f(x == 3, x != 4), f(x > 5, x >= (-6)))",
     ("alone", "lambda x: x > 0"): "(x > 0)",
     ("alone", "lambda x, k=2: k * x"): "(2 * x)",
     ("alone", "lambda x, a=1.5, b=0.8: a * x / (1 + b * abs(x))"): "((1.5 * x) / (1 + (0.8 * abs(x))))",
@@ -59,13 +59,13 @@ READ = {
         "alone",
         "(lambda a, b: lambda x: a * x / (1 + b * tf.abs(x)))(1.5, -0.8)",
     ): "((1.5 * x) / (1 + ((-0.8) * tf.abs(x))))",
-    ("alone", "(lambda a, b: lambda x, c=3: f(a * x > b, c, k=b))(1.5, 2)"): "f(((1.5 * x) > 2), 3, k=2)",
+    ("alone", "(lambda a, b: lambda x, c=3: f(a * x > b, c, k=b))(1.5, 2)"): "f((1.5 * x) > 2, 3, k=2)",
     ("after imports", "lambda x: x / (1 + tf.abs(x))"): "(x / (1 + tf.abs(x)))",
     ("after imports", "lambda x: 1.5 * x / (1 + 0.8 * K.abs(x))"): "((1.5 * x) / (1 + (0.8 * K.abs(x))))",
     ("after imports", "lambda x: tf.nn.sigmoid(3.0 * x)"): "tf.nn.sigmoid(3 * x)",
     ("after imports", "lambda x: keras.activations.softsign(x)"): "keras.activations.softsign(x)",
     ("after imports", "lambda x: os.system(x)"): "os.system(x)",
-    ("after imports", "lambda x: tf.where(x > 0, x, 0.1 * x)"): "tf.where((x > 0), x, (0.1 * x))",
+    ("after imports", "lambda x: tf.where(x > 0, x, 0.1 * x)"): "tf.where(x > 0, x, 0.1 * x)",
     (
         "after imports",
         "lambda x: tf.clip_by_value(x, clip_value_min=0, clip_value_max=6.5)",
@@ -78,7 +78,7 @@ READ = {
 
 GIVEN = {
     "lambda x, k: x / (1 + k * tf.abs(x))": ({"k": 2}, "(x / (1 + (2 * tf.abs(x))))"),
-    "lambda x, k=3, *, m: f(x - k, k=m)": ({"m": 0.5}, "f((x - 3), k=0.5)"),
+    "lambda x, k=3, *, m: f(x - k, k=m)": ({"m": 0.5}, "f(x - 3, k=0.5)"),
     "(lambda m: lambda x, k=1: m - k * x)(7)": ({"k": 2.5}, "(7 - (2.5 * x))"),
 }
 
