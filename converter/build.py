@@ -14,7 +14,7 @@ import keras
 from keras import ops
 
 from converter import layers as reference_layers
-from converter.activations import Activation
+from converter.activations import Activation, Formula, Step
 from converter.custom_objects import AsWritten
 from converter.custom_objects import instance as users_instance
 from converter.errors import ConversionError, UnsafeFileError, UnsupportedError
@@ -25,6 +25,7 @@ from converter.stored_weights import load_weights
 from converter.users_code import USERS_CODE, UsersCode
 
 _OPERATION = "ops."
+_CELL_RANKS = {"ConvLSTM1D": 3, "ConvLSTM2D": 4, "ConvLSTM3D": 5}  # of what a step computes; else 2
 
 
 def build(graph: Graph) -> keras.Model:
@@ -76,22 +77,24 @@ def signature(graph: Graph, model: keras.Model) -> Signature:
 def _make(layer: Layer, name: str, args: tuple[Any, ...] = ()) -> Any:  # noqa: ANN401  a layer, or a function
     common = {"name": name, "dtype": layer.policy}
     alone = layer.activations.get("activation") if layer.kind == "Activation" else None
+    if isinstance(alone, Formula) or layer.kind == "Formula":
+        _require_floats(layer, args[0])
     try:
         if alone is not None:
             return _reference(alone, **common)
         if layer.kind == USERS_CODE:
             return users_instance(layer.config["code"], **common)
         if layer.kind in PLAIN_FUNCTIONS:
-            compute = keras.dtype_policies.get(layer.policy).compute_dtype
-            function = PLAIN_FUNCTIONS[layer.kind](len(args[0].shape), compute, **layer.config)
+            function = _plain(layer.kind, layer.config, len(args[0].shape), layer.policy)
             return keras.layers.Activation(function, **common)
         if layer.kind.startswith(_OPERATION):
             return _operation(layer)
         activations = {key: _reference(value, dtype=layer.policy) for key, value in layer.activations.items()}
-        config = {key: _with_parts(value) for key, value in layer.config.items()}
+        config = {key: _with_parts(value, layer) for key, value in layer.config.items()}
         made = getattr(keras.layers, layer.kind)
         return made(**{**_blank(made), **config, **activations, **common})
-    except ConversionError:
+    except ConversionError as error:
+        error.where = error.where or _where(layer)
         raise
     except Exception as error:  # Keras raises many kinds for arguments that it does not take
         raise UnsupportedError(
@@ -99,16 +102,34 @@ def _make(layer: Layer, name: str, args: tuple[Any, ...] = ()) -> Any:  # noqa: 
         ) from error
 
 
+def _require_floats(layer: Layer, x: Any) -> None:  # noqa: ANN401  a Keras tensor
+    """Refuse integers: a lambda computes with them as they come, which is not how floats compute."""
+    dtype = keras.backend.standardize_dtype(x.dtype)
+    if not keras.backend.is_float_dtype(dtype):
+        raise UnsupportedError(
+            f"the lambda gets {dtype} numbers, and what it computes is known for floats only",
+            where=_where(layer),
+            hint="Give the model's input a float dtype, and save it again with the same weights.",
+        )
+
+
 def _blank(made: Any) -> dict[str, str]:  # noqa: ANN401  a layer's class
     """Arguments that keep a layer from drawing random weights, which the stored ones would replace."""
     return {name: "zeros" for name in inspect.signature(made).parameters if name.endswith("_initializer")}
 
 
-def _with_parts(value: Any) -> Any:  # noqa: ANN401  a constructor argument
-    """An argument with the layers and cells in it built."""
+def _with_parts(value: Any, layer: Layer) -> Any:  # noqa: ANN401  a constructor argument
+    """An argument with the layers, cells and functions in it built."""
     if isinstance(value, Layer):
         return _make(value, re.sub(r"[^A-Za-z0-9_.\-]", "_", value.name.rpartition("/")[2]))
-    return [_with_parts(item) for item in value] if isinstance(value, list) else value
+    if isinstance(value, Step):
+        return _plain(value.kind, value.config, _CELL_RANKS.get(layer.kind, 2), layer.policy)
+    return [_with_parts(item, layer) for item in value] if isinstance(value, list) else value
+
+
+def _plain(kind: str, config: Mapping[str, Any], rank: int, policy: str) -> keras.Model:
+    """The function of one of ``PLAIN_FUNCTIONS``."""
+    return PLAIN_FUNCTIONS[kind](rank, keras.dtype_policies.get(policy).compute_dtype, **config)
 
 
 def _reference(activation: Activation, **common: Any) -> Any:  # noqa: ANN401  keyword arguments of a layer
@@ -211,5 +232,7 @@ def _where(layer: Layer) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0][:300] if lines else type(error).__name__
+    """Of the text; Keras puts one before it that says only where it was called."""
+    lines = [re.sub(r"\x1b\[\d*m", "", line).strip() for line in str(error).splitlines()]
+    said = [line for line in lines if line and not line.startswith("Exception encountered when calling ")]
+    return said[0][:300] if said else type(error).__name__

@@ -6,13 +6,14 @@
                                                  dense_gain      Rescaling(1.875)
 
 A layer that is called twice yields steps that are called twice. An activation inside a recurrent cell has no
-place between layers: it stays an argument, by the name of a built-in function if it is one.
+place between layers: it stays an argument, by the name of a built-in function if it is one, as its one step
+if that is a lambda's formula.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from converter.activations import Activation
+from converter.activations import Activation, Step
 from converter.description.kinds import RECURRENT
 from converter.graph import Graph, Layer
 from converter.users_code import USERS_CODE, UsersCode
@@ -105,26 +106,33 @@ def _separable(layer: Layer) -> tuple[Layer, Layer | None] | None:
 
 
 def _named_in_cells(layer: Layer) -> tuple[Layer, list[str]]:
-    """A recurrent layer whose activations are built-in functions where those compute the same."""
+    """A recurrent layer whose activations are functions that Keras itself computes, where they are."""
     texts: list[str] = []
 
-    def named(part: Layer) -> Layer:
-        part = part.map_parts(named)
+    def changed(part: Layer) -> Layer:
+        part = part.map_parts(changed)
         for key, activation in part.activations.items():
-            name = _built_in_name(activation)
+            function = _as_function(activation)
             kept = {other: value for other, value in part.activations.items() if other != key}
-            texts.append(f"{activation.formula} in its steps {f'is {name}' if name else 'computed there'}")
-            if name:
-                part = part.but(config={**part.config, key: name}, activations=kept)
+            named = isinstance(function, str)
+            texts.append(
+                f"{activation.formula} in its steps {f'is {function}' if named else 'computed there'}"
+            )
+            if function:
+                part = part.but(config={**part.config, key: function}, activations=kept)
         return part
 
-    return named(layer), texts
+    return changed(layer), texts
 
 
-def _built_in_name(activation: Activation) -> str | None:
-    """The name of the one function that an activation is, if it is one."""
-    steps = activation.lower()
-    return steps[0].config["activation"] if len(steps) == 1 and steps[0].kind == "Activation" else None
+def _as_function(activation: Activation) -> str | Step | None:
+    """The one function that an activation is, if it is one: a built-in one's name, or a formula's step."""
+    match activation.lower():
+        case [Step("Activation", config)]:
+            return str(config["activation"])
+        case [Step("Formula") as step]:
+            return step
+    return None
 
 
 def _lower_layer(graph: Graph, layer: Layer, holder: Layer, rest: Layer | None) -> tuple[Graph, list[Layer]]:
@@ -149,6 +157,8 @@ def _lower_layer(graph: Graph, layer: Layer, holder: Layer, rest: Layer | None) 
 def _text(step: Layer) -> str:
     if step.kind == USERS_CODE:
         return "your code, traced"
+    if step.kind == "Formula":
+        return "the same operations"
     values = [
         f"{value:g}" if isinstance(value, float) else str(value)
         for key, value in step.config.items()

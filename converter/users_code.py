@@ -75,6 +75,10 @@ class UsersCode:
         """What a user's function answers."""
         return np.asarray(self.code(x), np.float64)
 
+    def uncertainty(self, x: NDArray[Any]) -> NDArray[np.float64]:
+        """Nothing is known of it."""
+        return np.zeros(x.shape)
+
     def arguments(self) -> dict[str, Any]:
         """None: its options are the user's."""
         return {}

@@ -6,6 +6,7 @@ Adding one: a file here, its layer in ``converter.layers``, a row in the parity 
 from collections.abc import Mapping
 
 from converter.activations.activation import Activation, Parameter, Step, number, parameter
+from converter.activations.formula import Formula
 from converter.activations.polynomial_ss import PolynomialSS
 from converter.activations.pss import PSS
 from converter.activations.rational_ss import RationalSS
@@ -18,6 +19,7 @@ __all__ = [
     "PSS",
     "SS",
     "Activation",
+    "Formula",
     "Parameter",
     "PolynomialSS",
     "RationalSS",

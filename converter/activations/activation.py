@@ -80,6 +80,13 @@ class Activation(Protocol):
         """The largest |x| at which the original formula is finite in a type whose largest number is given."""
         ...
 
+    def uncertainty(self, x: NDArray[Any]) -> NDArray[np.float64]:
+        """How far rounding in the type of x may move the answer, point by point; 0 for a steady formula.
+
+        Points where that is more than the tolerance are not compared: two correct runtimes differ there.
+        """
+        ...
+
     def evaluate(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """The formula in float64."""
         ...

@@ -86,6 +86,10 @@ class PolynomialSS:
         """Every finite x: it is clamped first."""
         return dtype_max
 
+    def uncertainty(self, x: NDArray[Any]) -> NDArray[np.float64]:
+        """Steady everywhere."""
+        return np.zeros(x.shape)
+
     def evaluate(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """The formula in float64."""
         clamped = np.clip(x, -self.limit, self.limit)

@@ -56,6 +56,10 @@ class PSS:
         """Finite while alpha * x is; sigmoid itself saturates."""
         return dtype_max / max(self.scale, 1.0)
 
+    def uncertainty(self, x: NDArray[Any]) -> NDArray[np.float64]:
+        """Steady everywhere."""
+        return np.zeros(x.shape)
+
     def evaluate(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """The formula in float64, in the form that cannot overflow."""
         z = np.asarray(self.alpha) * x

@@ -76,6 +76,10 @@ class RationalSS:
         """Finite while a * x and 1 + b * |x| are."""
         return dtype_max / (2 * max(1.0, largest_magnitude(self.a), largest_magnitude(self.b)))
 
+    def uncertainty(self, x: NDArray[Any]) -> NDArray[np.float64]:
+        """Steady everywhere."""
+        return np.zeros(x.shape)
+
     def evaluate(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """The formula in float64."""
         return np.asarray(self.a) * x / (1.0 + np.asarray(self.b) * np.abs(x))

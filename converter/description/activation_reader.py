@@ -7,16 +7,18 @@ says that the formula is assumed. A lambda's code is in the file and is read.
 from collections.abc import Mapping
 from typing import Any
 
-from converter.activations import ACTIVATIONS, PolynomialSS, by_expression, by_function
+from converter.activations import ACTIVATIONS, Formula, PolynomialSS, by_expression, by_function
 from converter.basis import Basis
 from converter.description.found import Found
 from converter.description.kinds import BUILT_IN_FUNCTIONS
+from converter.description.passed_arguments import passed_arguments, with_arguments
 from converter.description.say import say_activation
 from converter.description.stored_lambda import lambda_parts
 from converter.errors import ConversionError, UnsupportedError
 from converter.lambdas import LambdaUnreadableError, read_lambda
 
 _OWN_PACKAGE = "plainserve>"
+_READ = "formula read from the lambda"
 
 # In Keras 2 it is clip(0.2 x + 0.5, 0, 1); in Keras 3 it is relu6(x + 3) / 6.
 _HARD_SIGMOID_2 = PolynomialSS((0.5, 0.2), 2.5)
@@ -28,38 +30,32 @@ def from_lambda(config: Mapping[str, Any], where: str) -> Found:
     Raises:
         UnsupportedError: It cannot be read, or computes something that is not known.
     """
-    for option in ("arguments", "mask"):
-        if config.get(option):
-            raise UnsupportedError(f"the Lambda takes '{option}'", where=where, hint=say_activation(where))
-    function = config.get("function")
+    if config.get("mask"):
+        raise UnsupportedError("the Lambda takes 'mask'", where=where, hint=say_activation(where))
+    function, given = config.get("function"), passed_arguments(config.get("arguments"), where)
     name = function_name(function)
-    if name is not None:
-        found = _from_function(name)
-        if found is None:
-            raise _unknown_function(name, where)
-        return found
-    return _from_code(function, where)
+    if name is None:
+        return _from_code(function, where, given)
+    found = _from_function(name)
+    if found is None:
+        raise _unknown_function(name, where)
+    return Found(with_arguments(found.activation, found.basis, given, where), found.why, found.basis)
 
 
-def _from_code(function: object, where: str) -> Found:
+def _from_code(function: object, where: str, given: Mapping[str, object] | None = None) -> Found:
     try:
-        expression = read_lambda(*lambda_parts(function))
+        expression = read_lambda(*lambda_parts(function), given)
     except LambdaUnreadableError as error:
         raise UnsupportedError(
             f"the lambda cannot be read: {error}", where=where, hint=say_activation(where)
         ) from None
     try:
         recognised = by_expression(expression)
+        return Found(*recognised) if recognised else Found(Formula(expression), _READ, Basis.READ)
     except ConversionError as error:
         error.where = where
+        error.hint = error.hint or say_activation(where)
         raise
-    if recognised is None:
-        raise UnsupportedError(
-            f"the lambda computes {expression}, which is none of {', '.join(ACTIVATIONS)}",
-            where=where,
-            hint=say_activation(where),
-        )
-    return Found(*recognised)
 
 
 def from_function(value: object, where: str, *, keras_2: bool = False) -> Found | str | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from converter.description.layer_keys import plain_array
 from converter.lambdas import LambdaUnreadableError
 
 
@@ -21,4 +22,9 @@ def lambda_parts(function: object) -> tuple[str, object, object]:
         parts = parts.get("value") or [parts.get(key) for key in ("code", "defaults", "closure")]
     if not isinstance(parts, list) or len(parts) != 3 or not isinstance(parts[0], str):
         raise LambdaUnreadableError("it is not stored the way Keras stores a lambda")
-    return parts[0], parts[1], parts[2]
+    return parts[0], _plain(parts[1]), _plain(parts[2])
+
+
+def _plain(values: object) -> object:
+    """A tensor of no axes among the values becomes its number."""
+    return [plain_array(value) for value in values] if isinstance(values, list) else values

@@ -21,6 +21,7 @@ from converter.exporters.onnx_groups import set_groups
 from converter.exporters.onnx_rewrites import simplify
 from converter.exporters.origin import layer_of
 from converter.exporters.serving_function import serving_function, with_placeholder_names
+from converter.exporters.true_choice import true_choice
 from converter.exporters.withheld import large_variables, put_stand_ins
 from converter.exporters.without_xla import without_xla
 from converter.signature import Signature, TensorSpec
@@ -116,7 +117,7 @@ def _convert(
     placeholders = with_placeholder_names(signature)
     serve, specs = serving_function(model, placeholders, withheld)
     try:
-        with without_xla(), kept_transposes():
+        with without_xla(), kept_transposes(), true_choice():
             proto, _ = tf2onnx.convert.from_function(serve, specs, opset=opset)
     except (KeyError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
         reason = str(error).partition("\n")[0] or type(error).__name__

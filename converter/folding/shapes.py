@@ -216,7 +216,7 @@ def _concatenated(layer: Layer, sources: Sources) -> Shape:
 
 _TABLE: dict[Callable[[Layer, Sources], Shape | None], str] = {
     _same: """
-        Activation Polynomial Identity Masking Normalization
+        Activation Polynomial Formula Identity Masking Normalization
         Dropout SpatialDropout1D SpatialDropout2D SpatialDropout3D GaussianDropout GaussianNoise AlphaDropout
         ActivityRegularization ReLU LeakyReLU ELU PReLU Softmax
         BatchNormalization LayerNormalization GroupNormalization UnitNormalization RMSNormalization""",

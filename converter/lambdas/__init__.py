@@ -3,12 +3,28 @@
 Keras stores a lambda as base64 of marshalled CPython bytecode and does not say which Python wrote it.
 Here the bytes are read as data (``marshal_reader``, ``code_object``), followed symbolically through a
 small list of allowed instructions (``opcodes``, ``evaluator``), and become an expression in one input
-(``expression``). ``normal_form`` then says whether that expression is one of the known activations.
+(``expression``); its other arguments and its free variables are the numbers that are stored beside it
+(``binding``). ``normal_form`` then says whether that expression is one of the known activations, and
+``elementwise`` which operations it consists of if it is another one.
 
 The functions that a lambda calls are only spelled in the file; nothing here looks one up.
 """
 
-from converter.lambdas.expression import Add, Call, Div, Expression, Input, Mul, Neg, Number, Pow, Sub
+from converter.lambdas.elementwise import compute, operations
+from converter.lambdas.expression import (
+    Add,
+    Call,
+    Div,
+    Expression,
+    Input,
+    Mul,
+    Neg,
+    Number,
+    Pow,
+    Sub,
+    unbracketed,
+)
+from converter.lambdas.known_functions import FUNCTIONS, Function
 from converter.lambdas.normal_form import (
     as_named_call,
     as_rational,
@@ -22,10 +38,12 @@ from converter.lambdas.reading import read_lambda
 from converter.lambdas.unreadable import LambdaUnreadableError
 
 __all__ = [
+    "FUNCTIONS",
     "Add",
     "Call",
     "Div",
     "Expression",
+    "Function",
     "Input",
     "LambdaUnreadableError",
     "Mul",
@@ -37,8 +55,11 @@ __all__ = [
     "as_rational",
     "as_sigmoid",
     "as_softsign",
+    "compute",
     "constant",
+    "operations",
     "read_lambda",
     "scaled_abs",
     "scaled_input",
+    "unbracketed",
 ]

@@ -1,4 +1,4 @@
-"""A code object of the only shape that is read further: one argument, nothing captured, no locals."""
+"""A code object of the only shape that is read further: named arguments, free variables, no locals."""
 
 from typing import NamedTuple, TypeVar
 
@@ -18,24 +18,31 @@ SINCE_3_11 = Layout(
 
 _VARARGS, _VARKEYWORDS = 0x04, 0x08
 _SUSPENDS = 0x20 | 0x80 | 0x100 | 0x200  # generators and coroutines
-_CELL_OR_FREE = 0x40 | 0x80  # bits of a variable's kind, since 3.11
+_CELL, _FREE = 0x40, 0x80  # bits of a variable's kind, since 3.11
+_SHARES = "it shares a variable with a function of its own"
 _MAX_NAME = 100
 
 _T = TypeVar("_T")
 
 
 class CodeObject(NamedTuple):
-    """What is left of a code object once its shape is known to be ``lambda x: ...``.
+    """What is left of a code object once its shape is known to be that of a lambda.
 
     Attributes:
         bytecode: The instructions.
         constants: What they load by number.
         names: The globals and attributes that they spell by number; all are identifiers.
+        arguments: The names of the arguments, those that take keywords only last.
+        keyword_only: How many of them take keywords only.
+        captured: The names of the free variables, in the order of the closure.
     """
 
     bytecode: bytes
     constants: tuple[object, ...]
     names: tuple[str, ...]
+    arguments: tuple[str, ...]
+    keyword_only: int
+    captured: tuple[str, ...]
 
 
 def read_code_object(data: bytes, layout: Layout) -> CodeObject:
@@ -46,50 +53,58 @@ def read_code_object(data: bytes, layout: Layout) -> CodeObject:
         layout: The layout to read them by.
 
     Raises:
-        LambdaUnreadableError: They are no code object of this layout, or not that of a function of exactly
-            one argument without variables of its own or of others.
+        LambdaUnreadableError: They are no code object of this layout, or not that of a function of named
+            arguments without variables or functions of its own.
     """
     marshalled = read_marshal(data, layout)
     if not isinstance(marshalled, MarshalledCode):
         raise damaged("it is no code object")
-    code = CodeObject(
-        bytecode=_field(marshalled, "code", bytes),
-        constants=_field(marshalled, "consts", tuple),
-        names=_names(marshalled, "names"),
-    )
-    _check_signature(marshalled)
-    if any(isinstance(constant, MarshalledCode) for constant in code.constants):
+    constants = _field(marshalled, "consts", tuple)
+    keyword_only = _field(marshalled, "kwonlyargcount", int)
+    count = _field(marshalled, "argcount", int) + keyword_only
+    _check_flags(_field(marshalled, "flags", int))
+    if any(isinstance(constant, MarshalledCode) for constant in constants):
         raise LambdaUnreadableError("it defines a function of its own")
-    _check_variables(marshalled)
-    return code
+    variables, captured = _variables(marshalled)
+    if keyword_only < 0 or not 0 <= count <= len(variables):
+        raise damaged("it takes arguments that have no name")
+    if len(variables) > count:
+        raise LambdaUnreadableError("it has variables of its own")
+    return CodeObject(
+        bytecode=_field(marshalled, "code", bytes),
+        constants=constants,
+        names=_names(marshalled, "names"),
+        arguments=variables,
+        keyword_only=keyword_only,
+        captured=captured,
+    )
 
 
-def _check_signature(code: MarshalledCode) -> None:
-    flags = _field(code, "flags", int)
+def _check_flags(flags: int) -> None:
     if flags & _VARARGS:
         raise LambdaUnreadableError("it takes *args")
     if flags & _VARKEYWORDS:
         raise LambdaUnreadableError("it takes **kwargs")
-    if _field(code, "kwonlyargcount", int):
-        raise LambdaUnreadableError("it takes keyword-only arguments")
-    if (count := _field(code, "argcount", int)) != 1:
-        raise LambdaUnreadableError(f"it takes {count} arguments, not one")
     if flags & _SUSPENDS:
         raise LambdaUnreadableError("it is a generator or a coroutine")
 
 
-def _check_variables(code: MarshalledCode) -> None:
-    if "localspluskinds" in code.fields:
-        variables = _names(code, "localsplusnames")
-        kinds = _field(code, "localspluskinds", bytes)
-        closes_over = len(kinds) != len(variables) or any(kind & _CELL_OR_FREE for kind in kinds)
-    else:
-        variables = _names(code, "varnames")
-        closes_over = bool(_names(code, "freevars") or _names(code, "cellvars"))
-    if closes_over:
-        raise LambdaUnreadableError("it closes over a variable")
-    if len(variables) != 1:
-        raise LambdaUnreadableError("it has variables of its own")
+def _variables(code: MarshalledCode) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The names of the local variables, arguments first, and of the free ones."""
+    if "localspluskinds" not in code.fields:
+        if _names(code, "cellvars"):
+            raise LambdaUnreadableError(_SHARES)
+        return _names(code, "varnames"), _names(code, "freevars")
+    variables = _names(code, "localsplusnames")
+    kinds = _field(code, "localspluskinds", bytes)
+    if len(kinds) != len(variables):
+        raise damaged("its variables have no kind")
+    if any(kind & _CELL for kind in kinds):
+        raise LambdaUnreadableError(_SHARES)
+    count = sum(not kind & _FREE for kind in kinds)
+    if any(kind & _FREE for kind in kinds[:count]):
+        raise damaged("its variables are out of order")
+    return variables[:count], variables[count:]
 
 
 def _names(code: MarshalledCode, name: str) -> tuple[str, ...]:

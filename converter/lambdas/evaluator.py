@@ -1,12 +1,13 @@
 """Follows a lambda's bytecode with expressions on the stack in place of values.
 
 ``LOAD_FAST 0`` pushes ``Input()``; ``LOAD_GLOBAL tf``, ``LOAD_ATTR abs`` make the name ``tf.abs``; a call
-of a name with one expression makes ``Call("tf.abs", ...)``. Nothing is looked up and nothing is run.
+of a name with expressions makes ``Call("tf.abs", ...)``. Nothing is looked up and nothing is run.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
+from converter.lambdas.binding import Stored, bind
 from converter.lambdas.code_object import CodeObject
 from converter.lambdas.expression import Add, Div, Expression, Mul, Pow, Sub
 from converter.lambdas.opcodes import BINARY_OPERATORS, Dialect, Operation
@@ -14,23 +15,24 @@ from converter.lambdas.symbolic_stack import SymbolicStack
 from converter.lambdas.unreadable import LambdaUnreadableError, damaged
 
 _MAX_INSTRUCTIONS = 200  # also bounds the depth of an expression; a known activation needs under 30
-_BEYOND = "it does something other than arithmetic (+ - * / **) and calls with one argument"
+_BEYOND = "it does something other than arithmetic (+ - * / **), comparisons and calls of named functions"
 
 
-def evaluate(code: CodeObject, dialect: Dialect) -> Expression:
+def evaluate(code: CodeObject, dialect: Dialect, stored: Stored) -> Expression:
     """Turn a lambda's bytecode into the expression that it returns.
 
     Args:
         code: The lambda.
         dialect: The version of Python to read it as.
+        stored: The values of its variables.
 
     Raises:
         LambdaUnreadableError: It holds an instruction that is not understood, or an impossible sequence of
             them. ``progress`` says how far it was understood.
     """
-    stack = SymbolicStack(code, null_above=dialect.null_above)
+    stack = SymbolicStack(code, bind(code, stored), dialect)
     result = None
-    for instruction in _instructions(code.bytecode, dialect):
+    for instruction in _instructions(code, dialect):
         try:
             if result is not None:
                 raise damaged("it goes on after it returns")
@@ -49,10 +51,13 @@ class _Instruction(NamedTuple):
     argument: int
 
 
-def _instructions(bytecode: bytes, dialect: Dialect) -> Iterator[_Instruction]:
-    if not bytecode.startswith(dialect.prologue):
+def _instructions(code: CodeObject, dialect: Dialect) -> Iterator[_Instruction]:
+    bytecode, prologue = code.bytecode, dialect.prologue
+    if code.captured and dialect.copies_captured is not None:
+        prologue = bytes((dialect.copies_captured, len(code.captured))) + prologue
+    if not bytecode.startswith(prologue):
         raise LambdaUnreadableError("it was written by a version of Python that is not known here")
-    offset = len(dialect.prologue)
+    offset = len(prologue)
     for _ in range(_MAX_INSTRUCTIONS):
         if offset == len(bytecode):
             return
@@ -72,8 +77,8 @@ _Effect = Callable[[SymbolicStack, int], Expression | None]
 
 
 def _load_twice(stack: SymbolicStack, variables: int) -> None:
-    stack.load_input(variables >> 4)
-    stack.load_input(variables & 15)
+    stack.load_argument(variables >> 4)
+    stack.load_argument(variables & 15)
 
 
 def _binary(stack: SymbolicStack, operator: int) -> None:
@@ -83,6 +88,13 @@ def _binary(stack: SymbolicStack, operator: int) -> None:
     _EFFECTS[operation](stack, operator)
 
 
+def _unread(operator: str) -> _Effect:
+    def refuse(_: SymbolicStack, __: int) -> None:
+        raise LambdaUnreadableError(f"it uses the operator {operator}")
+
+    return refuse
+
+
 def _return_constant(stack: SymbolicStack, index: int) -> Expression:
     stack.load_constant(index)
     return stack.result()
@@ -90,8 +102,9 @@ def _return_constant(stack: SymbolicStack, index: int) -> Expression:
 
 _EFFECTS: Mapping[Operation, _Effect] = {
     Operation.NOTHING: lambda _stack, _argument: None,
-    Operation.LOAD_INPUT: SymbolicStack.load_input,
-    Operation.LOAD_INPUT_TWICE: _load_twice,
+    Operation.LOAD_ARGUMENT: SymbolicStack.load_argument,
+    Operation.LOAD_ARGUMENT_TWICE: _load_twice,
+    Operation.LOAD_CAPTURED: SymbolicStack.load_captured,
     Operation.LOAD_CONSTANT: SymbolicStack.load_constant,
     Operation.LOAD_SMALL_INTEGER: SymbolicStack.load_number,
     Operation.LOAD_GLOBAL: SymbolicStack.load_name,
@@ -109,8 +122,16 @@ _EFFECTS: Mapping[Operation, _Effect] = {
     Operation.DIVIDE: lambda stack, _argument: stack.combine(Div),
     Operation.POWER: lambda stack, _argument: stack.combine(Pow),
     Operation.BINARY: _binary,
+    Operation.FLOOR_DIVIDE: _unread("//"),
+    Operation.REMAINDER: _unread("%"),
+    Operation.MATRIX_MULTIPLY: _unread("@"),
+    Operation.SUBSCRIPT: _unread("[]"),
+    Operation.COMPARE: SymbolicStack.compare,
+    Operation.NAME_KEYWORDS: SymbolicStack.name_keywords,
     Operation.CALL_FUNCTION: lambda stack, count: stack.call(count, with_null=False),
+    Operation.CALL_FUNCTION_KEYWORDS: lambda stack, count: stack.call_with_keywords(count, with_null=False),
     Operation.CALL: lambda stack, count: stack.call(count, with_null=True),
+    Operation.CALL_KEYWORDS: lambda stack, count: stack.call_with_keywords(count, with_null=True),
     Operation.RETURN: lambda stack, _argument: stack.result(),
     Operation.RETURN_CONSTANT: _return_constant,
 }

@@ -1,9 +1,9 @@
-"""The expressions that a lambda can turn out to be: arithmetic and calls over one input.
+"""The expressions that a lambda can turn out to be: arithmetic, comparisons and calls over one input.
 
 ``lambda x: x / (1 + tf.abs(x))`` is
-``Div(Input(), Add(Number(1.0), Call("tf.abs", Input())))``.
+``Div(Input(), Add(Number(1), Call("tf.abs", (Input(),))))``.
 
-Expressions are compared by structure, and ``str()`` writes them as Python would, fully bracketed.
+Expressions are compared by structure, and ``str()`` writes them as Python does, with every operator in brackets.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from typing import ClassVar, TypeAlias
 
 @dataclass(frozen=True)
 class Input:
-    """The lambda's only argument, x."""
+    """The lambda's first argument, x."""
 
     def __str__(self) -> str:
         return "x"
@@ -20,7 +20,7 @@ class Input:
 
 @dataclass(frozen=True)
 class Number:
-    """A finite constant, as a float64 whatever it was written as."""
+    """A finite constant within the range of float64; an int where it was written as one."""
 
     value: float
 
@@ -31,19 +31,22 @@ class Number:
 
 @dataclass(frozen=True)
 class Call:
-    """A function called with one argument.
+    """A function that is called.
 
     Attributes:
         function: Its dotted name as the lambda spells it: ``smooth_sigmoid``, ``tf.nn.sigmoid``.
-        argument: What it is called with.
+        arguments: What it is called with, in order.
+        keywords: What it is called with by name.
     """
 
     function: str
-    argument: "Expression"
+    arguments: tuple["Expression", ...]
+    keywords: tuple[tuple[str, "Expression"], ...] = ()
 
     def __str__(self) -> str:
-        argument = str(self.argument)
-        return f"{self.function}{argument}" if argument.startswith("(") else f"{self.function}({argument})"
+        given = [unbracketed(argument) for argument in self.arguments]
+        given += [f"{name}={unbracketed(value)}" for name, value in self.keywords]
+        return f"{self.function}({', '.join(given)})"
 
 
 @dataclass(frozen=True)
@@ -98,4 +101,48 @@ class Pow(Binary):
     symbol = "**"
 
 
-Expression: TypeAlias = Input | Number | Call | Neg | Add | Sub | Mul | Div | Pow
+class Less(Binary):
+    """left < right."""
+
+    symbol = "<"
+
+
+class LessEqual(Binary):
+    """left <= right."""
+
+    symbol = "<="
+
+
+class Equal(Binary):
+    """left == right."""
+
+    symbol = "=="
+
+
+class NotEqual(Binary):
+    """left != right."""
+
+    symbol = "!="
+
+
+class Greater(Binary):
+    """left > right."""
+
+    symbol = ">"
+
+
+class GreaterEqual(Binary):
+    """left >= right."""
+
+    symbol = ">="
+
+
+Arithmetic: TypeAlias = Add | Sub | Mul | Div | Pow
+Comparison: TypeAlias = Less | LessEqual | Equal | NotEqual | Greater | GreaterEqual
+Expression: TypeAlias = Input | Number | Call | Neg | Arithmetic | Comparison
+
+
+def unbracketed(expression: Expression) -> str:
+    """An expression as Python writes it, without brackets around the whole."""
+    text = str(expression)
+    return text[1:-1] if text.startswith("(") else text

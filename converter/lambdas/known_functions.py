@@ -1,35 +1,155 @@
-"""The spellings under which users call the functions that the normal form knows.
+"""The spellings under which users call the elementwise functions that are understood.
 
 A name is believed: the file does not hold the module that it stands for. Only names whose module says what
 they are stand here (``K.sigmoid``, not a bare ``sigmoid``, which may be anyone's); ``abs`` is Python's own.
+Each leads to an operation, which is the same for all names: ``elementwise.py`` says what operations there are.
+
+Left out on purpose: names whose meaning changed between versions (``hard_sigmoid``, ``K.gelu``), Python's
+``max`` and ``min``, which no tensor takes, and everything that looks at more than one element.
 """
 
+import math
+from collections.abc import Iterator, Mapping
 from itertools import product
+from typing import NamedTuple
+
+
+class Function(NamedTuple):
+    """What a name means.
+
+    Attributes:
+        operation: Its name among the operations.
+        parameters: The names of its arguments, in order; none for a function of one argument without a name.
+        defaults: Of the last of them.
+    """
+
+    operation: str
+    parameters: tuple[str, ...] = ("",)
+    defaults: tuple[float, ...] = ()
+
 
 _TENSORFLOW = ("tf", "tensorflow")
 _KERAS = ("keras", "tf.keras", "tensorflow.keras")
-_NUMPY = ("np", "numpy", "jnp", "jax.numpy", "tf.experimental.numpy")
+_NUMPY = ("np", "numpy", "jnp", "jax.numpy")
 _BACKEND = ("K", "backend", *(f"{keras}.backend" for keras in _KERAS))
 _OPS = ("ops", *(f"{keras}.ops" for keras in _KERAS))
 _ACTIVATIONS = ("activations", *(f"{keras}.activations" for keras in _KERAS))
-_TENSORFLOW_MATH = tuple(f"{tensorflow}.math" for tensorflow in _TENSORFLOW)
-_TENSORFLOW_NN = tuple(f"{tensorflow}.nn" for tensorflow in _TENSORFLOW)
+_MATH = tuple(f"{tensorflow}.math" for tensorflow in _TENSORFLOW)
+_NN = tuple(f"{tensorflow}.nn" for tensorflow in _TENSORFLOW)
+_JAX_NN = ("jax.nn",)
+_PYTHON = ("math",)  # takes numbers only, never x
+_TF = (*_TENSORFLOW, *_MATH)
 
-
-def _spelled(modules: tuple[str, ...], *functions: str) -> frozenset[str]:
-    return frozenset(f"{module}.{function}" for module, function in product(modules, functions))
-
-
-ABSOLUTE = (
-    frozenset({"abs"})
-    | _spelled((*_TENSORFLOW, *_TENSORFLOW_MATH, *_BACKEND), "abs")
-    | _spelled((*_NUMPY, *_OPS), "abs", "absolute")
+# Functions of one argument: the operation, the modules that have it under this name, other names there.
+_UNARY: tuple[tuple[str, tuple[str, ...], str], ...] = (
+    ("abs", (*_TF, *_BACKEND, *_OPS, *_NUMPY), "abs"),
+    ("abs", (*_OPS, *_NUMPY, "tf.experimental.numpy"), "absolute"),
+    ("abs", ("tf.experimental.numpy",), "abs"),
+    ("negative", (*_TF, *_OPS, *_NUMPY), "negative"),
+    ("exp", (*_TF, *_BACKEND, *_OPS, *_NUMPY, *_PYTHON), "exp"),
+    ("exp", _ACTIVATIONS, "exponential"),
+    ("expm1", (*_MATH, *_OPS, *_NUMPY), "expm1"),
+    ("log", (*_MATH, *_BACKEND, *_OPS, *_NUMPY, *_PYTHON), "log"),
+    ("log1p", (*_MATH, *_OPS, *_NUMPY), "log1p"),
+    ("sqrt", (*_TF, *_OPS, *_NUMPY, *_PYTHON), "sqrt"),
+    ("rsqrt", (*_MATH, *_OPS), "rsqrt"),
+    ("square", (*_TF, *_BACKEND, *_OPS, *_NUMPY), "square"),
+    ("reciprocal", (*_MATH, *_OPS, *_NUMPY), "reciprocal"),
+    ("sin", (*_TF, *_BACKEND, *_OPS, *_NUMPY, *_PYTHON), "sin"),
+    ("cos", (*_TF, *_BACKEND, *_OPS, *_NUMPY, *_PYTHON), "cos"),
+    ("tanh", (*_TF, *_NN, *_BACKEND, *_OPS, *_NUMPY, *_ACTIVATIONS, *_JAX_NN, *_PYTHON), "tanh"),
+    ("erf", (*_MATH, *_OPS), "erf"),
+    ("sign", (*_TF, *_BACKEND, *_OPS, *_NUMPY), "sign"),
+    ("floor", (*_TF, *_OPS, *_NUMPY), "floor"),
+    ("ceil", (*_MATH, *_OPS, *_NUMPY), "ceil"),
+    ("round", (*_TF, *_BACKEND, *_OPS, *_NUMPY), "round"),
+    ("sigmoid", (*_TF, *_NN, *_BACKEND, *_ACTIVATIONS, *_OPS, *_JAX_NN), "sigmoid"),
+    ("softsign", (*_MATH, *_NN, *_BACKEND, *_ACTIVATIONS, *_OPS, *_JAX_NN), "softsign"),
+    ("softplus", (*_MATH, *_NN, *_BACKEND, *_ACTIVATIONS, *_OPS, *_JAX_NN), "softplus"),
+    ("relu", (*_NN, *_BACKEND, *_ACTIVATIONS, *_OPS, *_JAX_NN), "relu"),
+    ("relu6", (*_NN, *_ACTIVATIONS, *_OPS, *_JAX_NN), "relu6"),
+    ("elu", (*_NN, *_BACKEND, *_ACTIVATIONS, *_OPS, *_JAX_NN), "elu"),
+    ("selu", (*_NN, *_ACTIVATIONS, *_OPS, *_JAX_NN), "selu"),
+    ("silu", (*_NN, *_ACTIVATIONS, *_OPS, *_JAX_NN), "silu"),
+    ("silu", (*_NN, *_ACTIVATIONS, *_OPS, *_JAX_NN), "swish"),
+    ("gelu", (*_NN, *_ACTIVATIONS), "gelu"),
+    ("gelu_tanh", (*_OPS, *_JAX_NN), "gelu"),  # these approximate unless they are told otherwise
+    ("logical_not", (*_TF, *_OPS, *_NUMPY), "logical_not"),
 )
 
-SIGMOID = _spelled(
-    (*_TENSORFLOW, *_TENSORFLOW_MATH, *_TENSORFLOW_NN, *_BACKEND, *_ACTIVATIONS, *_OPS, "jax.nn"), "sigmoid"
+# Functions of two arguments, by how the modules call the arguments; those of numpy take no names.
+_XY, _X1X2, _NAMELESS = ("x", "y"), ("x1", "x2"), ("", "")
+_BINARY: tuple[tuple[str, tuple[str, ...], str, tuple[str, ...]], ...] = (
+    *(
+        row
+        for name in ("add", "subtract", "multiply", "divide", "maximum", "minimum")
+        for row in (
+            (name, _TF, name, _XY),
+            (name, _OPS, name, _X1X2),
+            (name, _NUMPY, name, _NAMELESS),
+        )
+    ),
+    ("maximum", _BACKEND, "maximum", _XY),
+    ("minimum", _BACKEND, "minimum", _XY),
+    ("power", _TF, "pow", _XY),
+    ("power", _BACKEND, "pow", ("x", "a")),
+    ("power", _OPS, "power", _X1X2),
+    ("power", _NUMPY, "power", _NAMELESS),
+    *(
+        row
+        for name in ("less", "less_equal", "equal", "not_equal", "greater", "greater_equal")
+        for row in (
+            (name, _TF, name, _XY),
+            (name, _BACKEND, name, _XY),
+            (name, _OPS, name, _X1X2),
+            (name, _NUMPY, name, _NAMELESS),
+        )
+    ),
+    *(
+        row
+        for name in ("logical_and", "logical_or")
+        for row in ((name, _TF, name, _XY), (name, _OPS, name, _X1X2), (name, _NUMPY, name, _NAMELESS))
+    ),
 )
 
-SOFTSIGN = _spelled(
-    (*_TENSORFLOW_MATH, *_TENSORFLOW_NN, *_BACKEND, *_ACTIVATIONS, *_OPS, "jax.nn"), "softsign"
+_OTHERS: tuple[tuple[str, tuple[str, ...], Function], ...] = (
+    ("clip_by_value", _TENSORFLOW, Function("clip", ("t", "clip_value_min", "clip_value_max"))),
+    ("clip", _BACKEND, Function("clip", ("x", "min_value", "max_value"))),
+    ("clip", _OPS, Function("clip", ("x", "x_min", "x_max"))),
+    ("clip", ("np", "numpy"), Function("clip", ("a", "a_min", "a_max"))),
+    ("clip", ("jnp", "jax.numpy"), Function("clip", ("", "", ""))),  # the names changed
+    ("where", _TENSORFLOW, Function("where", ("condition", "x", "y"))),
+    ("where", _OPS, Function("where", ("condition", "x1", "x2"))),
+    ("where", _NUMPY, Function("where", ("", "", ""))),
+    ("leaky_relu", _NN, Function("leaky_relu", ("features", "alpha"), (0.2,))),
+    ("leaky_relu", (*_ACTIVATIONS, *_OPS), Function("leaky_relu", ("x", "negative_slope"), (0.2,))),
 )
+
+
+def _functions() -> Iterator[tuple[str, Function]]:
+    yield "abs", Function("abs")
+    for operation, modules, name in _UNARY:
+        yield from ((f"{module}.{name}", Function(operation)) for module in modules)
+    for operation, modules, name, parameters in _BINARY:
+        yield from ((f"{module}.{name}", Function(operation, parameters)) for module in modules)
+    for name, modules, function in _OTHERS:
+        yield from ((f"{module}.{name}", function) for module in modules)
+
+
+FUNCTIONS: Mapping[str, Function] = dict(_functions())
+
+CONSTANTS: Mapping[str, float] = {
+    f"{module}.{name}": value
+    for module, (name, value) in product(
+        ("math", "np", "numpy", "jnp", "jax.numpy"), {"pi": math.pi, "e": math.e}.items()
+    )
+}
+
+
+def _named(operation: str) -> frozenset[str]:
+    return frozenset(name for name, function in FUNCTIONS.items() if function.operation == operation)
+
+
+ABSOLUTE = _named("abs")
+SIGMOID = _named("sigmoid")
+SOFTSIGN = _named("softsign")

@@ -19,7 +19,7 @@ def constant(expression: Expression) -> float | None:
     """Compute an expression without x, computed in float64; None where it is not finite."""
     match expression:
         case Number(value):
-            return value
+            return float(value)
         case Neg(operand):
             return None if (negated := constant(operand)) is None else -negated
         case Add(left, right) | Sub(left, right) | Mul(left, right) | Div(left, right):
@@ -37,9 +37,7 @@ def scaled_input(expression: Expression) -> float | None:
 def scaled_abs(expression: Expression) -> float | None:
     """Find k where the expression is k * abs(x), by any known name of abs."""
     factor, rest = _split_factor(expression)
-    if not isinstance(rest, Call) or rest.function not in ABSOLUTE:
-        return None
-    scale = scaled_input(rest.argument)
+    scale = _scale_inside(rest, ABSOLUTE)
     return None if scale is None else _harmless(factor * abs(scale))
 
 
@@ -65,9 +63,7 @@ def as_rational(expression: Expression) -> tuple[float, float] | None:
 def as_softsign(expression: Expression) -> tuple[float, float] | None:
     """Find (a, b) = (k s, abs(s)) where the expression is k * softsign(s * x) = a * x / (1 + b * abs(x))."""
     factor, rest = _split_factor(expression)
-    if not isinstance(rest, Call) or rest.function not in SOFTSIGN:
-        return None
-    scale = scaled_input(rest.argument)
+    scale = _scale_inside(rest, SOFTSIGN)
     if scale is None:
         return None
     a = _harmless(factor * scale)
@@ -76,16 +72,21 @@ def as_softsign(expression: Expression) -> tuple[float, float] | None:
 
 def as_sigmoid(expression: Expression) -> float | None:
     """Find alpha where the expression is sigmoid(alpha * x), by any known name of sigmoid."""
-    if not isinstance(expression, Call) or expression.function not in SIGMOID:
-        return None
-    return scaled_input(expression.argument)
+    return _scale_inside(expression, SIGMOID)
 
 
 def as_named_call(expression: Expression) -> str | None:
     """Find f where the expression is exactly f(x)."""
-    if isinstance(expression, Call) and expression.argument == Input():
+    if isinstance(expression, Call) and expression.arguments == (Input(),) and not expression.keywords:
         return expression.function
     return None
+
+
+def _scale_inside(expression: Expression, functions: frozenset[str]) -> float | None:
+    """Find k where the expression is f(k * x), f one of the functions."""
+    if not isinstance(expression, Call) or expression.function not in functions or expression.keywords:
+        return None
+    return scaled_input(expression.arguments[0]) if len(expression.arguments) == 1 else None
 
 
 def _constant_plus_abs(expression: Expression) -> tuple[float, float] | None:

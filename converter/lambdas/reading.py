@@ -1,7 +1,9 @@
 """From what Keras stores of a lambda to the expression that it computes."""
 
 import binascii
+from collections.abc import Mapping
 
+from converter.lambdas.binding import Stored
 from converter.lambdas.code_object import read_code_object
 from converter.lambdas.evaluator import evaluate
 from converter.lambdas.expression import Expression
@@ -11,7 +13,9 @@ from converter.lambdas.unreadable import LambdaUnreadableError
 _MAX_CHARACTERS = 65_536
 
 
-def read_lambda(code: str, defaults: object, closure: object) -> Expression:
+def read_lambda(
+    code: str, defaults: object, closure: object, given: Mapping[str, object] | None = None
+) -> Expression:
     """Find out what a stored lambda computes, without running any of it.
 
     The file does not say which Python wrote it, so the bytes are read as every known version would. One
@@ -19,26 +23,24 @@ def read_lambda(code: str, defaults: object, closure: object) -> Expression:
 
     Args:
         code: Marshalled bytecode in base64, as Keras writes it (line breaks are allowed).
-        defaults: The stored default values; None or empty for a readable lambda.
-        closure: The stored captured values; likewise.
+        defaults: The stored default values, a list of numbers or None.
+        closure: The stored captured values, likewise.
+        given: The numbers that a Lambda layer passes by name.
 
     Returns:
-        The expression, in the lambda's one input.
+        The expression in the lambda's first argument; the stored numbers stand in it for the others.
 
     Raises:
-        LambdaUnreadableError: It is damaged, or does anything but arithmetic and calls of named functions
-            with one argument.
+        LambdaUnreadableError: It is damaged, does anything but arithmetic, comparisons and calls of named
+            functions, or uses a value that is not in the file or is no number.
     """
-    if _holds_something(defaults):
-        raise LambdaUnreadableError("it takes a default argument")
-    if _holds_something(closure):
-        raise LambdaUnreadableError("it closes over a variable")
     data = _decoded(code)
+    stored = Stored(defaults, closure, given or {})
     readings: set[Expression] = set()
     failures: list[LambdaUnreadableError] = []
     for dialect in DIALECTS:
         try:
-            readings.add(evaluate(read_code_object(data, dialect.layout), dialect))
+            readings.add(evaluate(read_code_object(data, dialect.layout), dialect, stored))
         except LambdaUnreadableError as failure:
             failures.append(failure)
     if not readings:
@@ -46,10 +48,6 @@ def read_lambda(code: str, defaults: object, closure: object) -> Expression:
     if len(readings) > 1:
         raise LambdaUnreadableError("it means different things in different versions of Python")
     return readings.pop()
-
-
-def _holds_something(stored: object) -> bool:
-    return stored is not None and stored not in ([], ())
 
 
 def _decoded(code: str) -> bytes:

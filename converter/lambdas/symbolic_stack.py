@@ -1,13 +1,16 @@
 """A stack of expressions, and the things that instructions do to it."""
 
-import math
 from typing import NamedTuple, TypeVar
 
-from converter.lambdas.code_object import CodeObject
-from converter.lambdas.expression import Add, Call, Div, Expression, Input, Mul, Neg, Number, Pow, Sub
+from converter.lambdas.binding import Bound
+from converter.lambdas.code_object import SINCE_3_11, CodeObject
+from converter.lambdas.expression import Arithmetic, Call, Expression, Neg
+from converter.lambdas.finite_number import as_number
+from converter.lambdas.known_functions import CONSTANTS
+from converter.lambdas.opcodes import Dialect
 from converter.lambdas.unreadable import LambdaUnreadableError, damaged
 
-_SHOWN = 40  # characters of a text constant in a reason
+_USES = "it uses"
 
 _Item = TypeVar("_Item")
 
@@ -22,35 +25,54 @@ class _Null:
     """What CPython pushes beside a function that is about to be called."""
 
 
+class _Keywords(NamedTuple):
+    """The names of the last arguments of a call."""
+
+    names: tuple[str, ...]
+
+
 class SymbolicStack:
     """The stack of one evaluation.
 
     Args:
         code: Holds the names and constants that instructions refer to.
-        null_above: Whether the NULL of a call lies above the function rather than below it.
+        bound: Holds the values of its variables.
+        dialect: The version of Python to read it as.
 
     Every method but ``result`` leaves it as one kind of instruction would; each raises
     ``LambdaUnreadableError`` where that instruction could not be meant as something readable.
     """
 
-    def __init__(self, code: CodeObject, *, null_above: bool) -> None:
+    def __init__(self, code: CodeObject, bound: Bound, dialect: Dialect) -> None:
         self._code = code
-        self._null_above = null_above
-        self._items: list[Expression | _Name | _Null] = []
+        self._bound = bound
+        self._dialect = dialect
+        self._items: list[Expression | _Name | _Null | _Keywords] = []
+        self._keywords: tuple[str, ...] = ()
 
-    def load_input(self, variable: int) -> None:
-        """Push x, the only variable."""
-        if variable != 0:
-            raise damaged("it loads a variable that it does not have")
-        self._items.append(Input())
+    def load_argument(self, variable: int) -> None:
+        """Push the value of an argument."""
+        self._items.append(_at(self._bound.arguments, variable))
+
+    def load_captured(self, variable: int) -> None:
+        """Push the value of a free variable."""
+        before = len(self._code.arguments) if self._dialect.layout is SINCE_3_11 else 0
+        if variable < before:
+            raise damaged("it takes an argument for a free variable")
+        self._items.append(_at(self._bound.captured, variable - before))
 
     def load_constant(self, index: int) -> None:
-        """Push the constant of this index, a number."""
-        self.load_number(_at(self._code.constants, index))
+        """Push the constant of this index: a number, or the names of keyword arguments."""
+        value = _at(self._code.constants, index)
+        names = _keyword_names(value)
+        if names:
+            self._items.append(_Keywords(names))
+        else:
+            self.load_number(value)
 
     def load_number(self, value: object) -> None:
         """Push a number."""
-        self._items.append(_number(value))
+        self._items.append(as_number(value, _USES))
 
     def load_name(self, index: int, *, called: bool = False) -> None:
         """Push the global of this name, with a NULL if it is about to be called."""
@@ -72,41 +94,68 @@ class SymbolicStack:
         """Replace the top by its negative."""
         self._items.append(Neg(self._pop_expression()))
 
-    def combine(self, operator: type[Add | Sub | Mul | Div | Pow]) -> None:
+    def combine(self, operator: type[Arithmetic]) -> None:
         """Replace the two on top by their combination."""
         right = self._pop_expression()
         left = self._pop_expression()
         self._items.append(operator(left, right))
 
+    def compare(self, comparison: int) -> None:
+        """Replace the two on top by their comparison."""
+        operator = self._dialect.comparisons.get(comparison)
+        if operator is None:
+            raise LambdaUnreadableError("it uses a comparison other than < <= == != > >=")
+        right = self._pop_expression()
+        left = self._pop_expression()
+        self._items.append(operator(left, right))
+
+    def name_keywords(self, index: int) -> None:
+        """Keep the names of the last arguments of the next call."""
+        names = _keyword_names(_at(self._code.constants, index))
+        if not names or self._keywords:
+            raise damaged("it names arguments that are not there")
+        self._keywords = names
+
+    def call_with_keywords(self, arguments: int, *, with_null: bool) -> None:
+        """Replace a function, its arguments and the names of the last of them by the call."""
+        top = self._pop()
+        if not isinstance(top, _Keywords) or self._keywords:
+            raise damaged("it names arguments that are not there")
+        self._keywords = top.names
+        self.call(arguments, with_null=with_null)
+
     def call(self, arguments: int, *, with_null: bool) -> None:
-        """Replace a function and its argument by the call."""
-        if arguments != 1:
-            raise LambdaUnreadableError(f"it calls a function with {arguments} arguments, not one")
-        argument = self._pop_expression()
-        if with_null and self._null_above:
+        """Replace a function and its arguments by the call."""
+        given = [self._pop_expression() for _ in range(arguments)][::-1]
+        names, self._keywords = self._keywords, ()
+        if len(names) > arguments or len(set(names)) != len(names):
+            raise damaged("it names arguments that are not there")
+        if with_null and self._dialect.null_above:
             self._pop_null()
         function = self._pop()
         if not isinstance(function, _Name):
             raise LambdaUnreadableError("it calls something that is no named function")
-        if with_null and not self._null_above:
+        if with_null and not self._dialect.null_above:
             self._pop_null()
-        self._items.append(Call(function.dotted, argument))
+        positional = arguments - len(names)
+        keywords = tuple(zip(names, given[positional:], strict=True))
+        self._items.append(Call(function.dotted, tuple(given[:positional]), keywords))
 
     def result(self) -> Expression:
         """The expression that is left when the lambda returns."""
         returned = self._pop_expression()
-        if self._items:
+        if self._items or self._keywords:
             raise damaged("it leaves something on the stack")
         return returned
 
     def _push_name(self, dotted: str, *, called: bool) -> None:
-        if called and not self._null_above:
+        if called and not self._dialect.null_above:
             self.push_null()
         self._items.append(_Name(dotted))
-        if called and self._null_above:
+        if called and self._dialect.null_above:
             self.push_null()
 
-    def _pop(self) -> Expression | _Name | _Null:
+    def _pop(self) -> Expression | _Name | _Null | _Keywords:
         if not self._items:
             raise damaged("it takes from an empty stack")
         return self._items.pop()
@@ -114,7 +163,11 @@ class SymbolicStack:
     def _pop_expression(self) -> Expression:
         item = self._pop()
         if isinstance(item, _Name):
+            if item.dotted in CONSTANTS:
+                return as_number(CONSTANTS[item.dotted], _USES)
             raise LambdaUnreadableError(f"it uses the value of {item.dotted!r}, which is not in the file")
+        if isinstance(item, _Keywords):
+            raise LambdaUnreadableError(f"{_USES} a constant that is no number")
         if isinstance(item, _Null):
             raise damaged("it takes a value that is not there")
         return item
@@ -124,23 +177,15 @@ class SymbolicStack:
             raise damaged("it calls a function that is not there")
 
 
+def _keyword_names(value: object) -> tuple[str, ...]:
+    """The names that a constant holds; none if it holds something else."""
+    if not isinstance(value, tuple):
+        return ()
+    names = tuple(name for name in value if isinstance(name, str) and name.isidentifier())
+    return names if len(names) == len(value) else ()
+
+
 def _at(table: tuple[_Item, ...], index: int) -> _Item:
     if index >= len(table):
         raise damaged("it refers to what it does not have")
     return table[index]
-
-
-def _number(value: object) -> Number:
-    if isinstance(value, str):
-        raise LambdaUnreadableError(f"it uses the text {value[:_SHOWN]!r}")
-    if value is None or isinstance(value, bool):
-        raise LambdaUnreadableError(f"it uses the constant {value}")
-    if not isinstance(value, int | float):
-        raise LambdaUnreadableError("it uses a constant that is no number")
-    try:
-        number = float(value)
-    except OverflowError:
-        raise LambdaUnreadableError("it holds a number too large for float64") from None
-    if not math.isfinite(number):
-        raise LambdaUnreadableError(f"it uses the constant {number}")
-    return Number(number)

@@ -3,6 +3,7 @@
 Importing this package registers them with Keras, so that ``keras.saving.load_model`` needs no custom objects.
 """
 
+from converter.layers.formula import Formula as Formula  # the converter's reference, not one to train with
 from converter.layers.polynomial_ss import PolynomialSS, polynomial_ss
 from converter.layers.pss import PSS, pss
 from converter.layers.rational_ss import RationalSS, rational_ss

@@ -21,6 +21,7 @@ from converter.parity.activation_probe import activation_inputs
 from converter.parity.comparison import Comparison, compare, merge
 from converter.parity.probes import Probe
 from converter.parity.reference import Answer, Arrays, Reference, renamed
+from converter.parity.tolerance import default_tolerance
 from converter.parity.tolerances import Tolerances
 from converter.signature import Signature
 from converter.users_code import UsersCode
@@ -157,9 +158,7 @@ def _prove_alone(
     dtype = _COMPUTE.get(policy, policy)
     channels = max((len(v) for v in vars(activation).values() if isinstance(v, tuple)), default=1)
     graph = _alone(activation, policy, dtype, channels)
-    limit = activation.largest_input(float_range(dtype).largest)
-    limit = min(limit, _RUNTIME_ENDS.get(target, limit) / activation.scale)
-    points = activation_inputs(activation.scale, dtype, limit)
+    points = _points(activation, dtype, target)
     inputs: NDArray[Any] = np.repeat(points[:, None], channels, axis=1)
     answers = Reference(graph).answers([Probe("tails", "the activation's tails", {"x": inputs})])
     model = build(lower(graph).graph)
@@ -170,6 +169,23 @@ def _prove_alone(
         exporter.export(model, legal, path, {}, options)
         proof = prove(open_artefact(target, path), answers, legal, legal, tolerances, {})
     return proof.outputs["y"]
+
+
+def _points(activation: Activation, dtype: str, target: str) -> NDArray[Any]:
+    """Where an activation is tried: its tails, up to where the formula or the runtime ends.
+
+    Points at which rounding decides about the answer are left out, unless that is all of them.
+    """
+    limit = activation.largest_input(float_range(dtype).largest)
+    limit = min(limit, _RUNTIME_ENDS.get(target, limit) / activation.scale)
+    points = activation_inputs(activation.scale, dtype, limit)
+    uncertain = activation.uncertainty(points)
+    if not uncertain.any():
+        return points
+    tolerance, answer = default_tolerance(dtype), np.abs(activation.evaluate(points.astype(np.float64)))
+    small = (uncertain <= tolerance.atol) | (uncertain <= tolerance.rtol * answer)
+    steady = small & np.isfinite(uncertain)
+    return points[steady] if steady.any() else points
 
 
 def _alone(activation: Activation, policy: str, dtype: str, channels: int) -> Graph:

@@ -148,14 +148,14 @@ def test_the_largest_input_keeps_the_literal_formula_finite_in_float32(activatio
 @pytest.mark.parametrize(
     ("expression", "activation"),
     [
-        (Div(X, Add(Number(1.0), Call("tf.abs", X))), SS()),
+        (Div(X, Add(Number(1.0), Call("tf.abs", (X,)))), SS()),
         (
-            Div(Mul(Number(1.5), X), Add(Number(1.0), Mul(Number(0.8), Call("K.abs", X)))),
+            Div(Mul(Number(1.5), X), Add(Number(1.0), Mul(Number(0.8), Call("K.abs", (X,))))),
             RationalSS(1.5, 0.8),
         ),
-        (Call("tf.nn.sigmoid", Mul(Number(3.0), X)), PSS(3.0)),
-        (Call("tf.nn.softsign", X), SS()),
-        (Call("smooth_sigmoid", X), SS()),
+        (Call("tf.nn.sigmoid", (Mul(Number(3.0), X),)), PSS(3.0)),
+        (Call("tf.nn.softsign", (X,)), SS()),
+        (Call("smooth_sigmoid", (X,)), SS()),
     ],
 )
 def test_an_expression_that_is_an_activation(expression, activation):
@@ -166,10 +166,10 @@ def test_an_expression_that_is_an_activation(expression, activation):
     "expression",
     [
         X,
-        Mul(Number(2.0), Call("smooth_sigmoid", X)),
-        Call("pss", X),
-        Call("tf.nn.relu", X),
-        Div(X, Call("abs", X)),
+        Mul(Number(2.0), Call("smooth_sigmoid", (X,))),
+        Call("pss", (X,)),
+        Call("tf.nn.relu", (X,)),
+        Div(X, Call("abs", (X,))),
     ],
 )
 def test_an_expression_that_is_none(expression):
@@ -178,7 +178,7 @@ def test_an_expression_that_is_none(expression):
 
 def test_an_expression_with_a_pole_is_refused():
     with pytest.raises(UnsupportedError, match="divides by zero"):
-        by_expression(Div(X, Add(Number(1.0), Mul(Number(-0.01), Call("tf.abs", X)))))
+        by_expression(Div(X, Add(Number(1.0), Mul(Number(-0.01), Call("tf.abs", (X,))))))
 
 
 def test_every_name_leads_to_one_activation():

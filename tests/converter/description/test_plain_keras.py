@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from keras import layers
+from keras import layers, ops
 
 from converter.build import build
 from converter.layers import PSS, SS, PolynomialSS, RationalSS
@@ -16,6 +16,8 @@ ACTIVATIONS = {
     "quotient": lambda: RationalSS(1.5, 1e-20),
     "quotient_by_channel": lambda: RationalSS([1.0, 2.0, 3.0], [0.0, 1.0, 2.0]),
     "polynomial": lambda: PolynomialSS([0.5, 0.25, 0.0, -0.01], 3.0),
+    "formula": lambda: layers.Lambda(lambda x: ops.where(x > 0, ops.tanh(0.5 * x), -x / (1 + x**2))),
+    "formula_in_cell": lambda: layers.GRU(3, activation=lambda x: x * ops.sigmoid(x)),
     "constant": lambda: PolynomialSS([0.5], 3.0),
     "cell": lambda: layers.TimeDistributed(layers.Dense(3, activation=PSS(2.0))),
 }

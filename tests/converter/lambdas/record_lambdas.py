@@ -30,22 +30,43 @@ ALONE = [
     "lambda x: x * x - x ** 2 / 1e3",
     "lambda x: 3",
     "lambda x: 2 * smooth_sigmoid(x)",
+    "lambda x: x * 10 ** 400",
+    "lambda x: np.pi * x",
+    "lambda x: x > 0",
+    "lambda x: tf.maximum(x, 0)",
+    "lambda x: tf.abs()",
+    "lambda x: tf.where(x > 0, x, 0.1 * x)",
+    "lambda x: tf.clip_by_value(x, clip_value_min=0, clip_value_max=6.5)",
+    "lambda x: clip(-x, 0, x_max=x)",
+    "lambda x: f(f(x < 1, x <= 2), f(x == 3, x != 4), f(x > 5, x >= -6))",
+    "lambda x, k=2: k * x",
+    "lambda x, a=1.5, b=0.8: a * x / (1 + b * abs(x))",
+    "(lambda k: lambda x: k * x)(2)",
+    "(lambda a, b: lambda x: a * x / (1 + b * tf.abs(x)))(1.5, -0.8)",
+    "(lambda a, b: lambda x, c=3: f(a * x > b, c, k=b))(1.5, 2)",
+    # Read when their layer passes k and m:
+    "lambda x, k: x / (1 + k * tf.abs(x))",
+    "lambda x, k=3, *, m: f(x - k, k=m)",
+    "(lambda m: lambda x, k=1: m - k * x)(7)",
     # Refused:
     "lambda: 1",
     "lambda x, y: x + y",
-    "lambda x, k=2: k * x",
+    "lambda x, k=None: k * x",
+    "lambda x, k='a': x",
+    "lambda x, training=0: x",
     "lambda x, *rest: x",
     "lambda x, **rest: x",
     "lambda x, *, k=2: x",
     "lambda x, k=2, *, m: x",
-    "(lambda k: lambda x: k * x)(2)",
     "(lambda k: lambda x: k(x))(abs)",
+    "(lambda k: lambda x: k * x)([1, 2])",
+    "(lambda k: lambda x: k * x)(True)",
+    "(lambda k: lambda x: k * x)(1e999)",
     "lambda x: open('f', 'w')",
     "lambda x: __import__('os').system('x')",
     "lambda x: (y := x) / (1 + abs(y))",
     "lambda x: x if x else -x",
     "lambda x: x and abs(x)",
-    "lambda x: x > 0",
     "lambda x: not x",
     "lambda x: ~x",
     "lambda x: +x",
@@ -65,14 +86,15 @@ ALONE = [
     "lambda x: x // 2",
     "lambda x: x % 2",
     "lambda x: x @ x",
-    "lambda x: tf.maximum(x, 0)",
-    "lambda x: tf.abs()",
     "lambda x: tf.abs(x, name='a')",
     "lambda x: tf.abs(*x)",
+    "lambda x: tf.abs(x, **k)",
+    "lambda x: 0 < x < 1",
+    "lambda x: x is x",
+    "lambda x: x in x",
     "lambda x: make()(x)",
     "lambda x: make(1)(x)",
     "lambda x: alpha * x",
-    "lambda x: np.pi * x",
     "lambda x: f(g)",
     "lambda x: tf",
     "lambda x: None",
@@ -82,7 +104,6 @@ ALONE = [
     "lambda x: 1j * x",
     "lambda x: 1e999 * x",
     "lambda x: ... * x",
-    "lambda x: x * 10 ** 400",
     "lambda x: x in {1, 2}",
 ]
 
@@ -98,10 +119,17 @@ AFTER_IMPORTS = [
     "lambda x: os.system(x)",
     "lambda x: os.system('x')",
     "lambda x: tf.abs(x, name='a')",
+    "lambda x: tf.where(x > 0, x, 0.1 * x)",
+    "lambda x: tf.clip_by_value(x, clip_value_min=0, clip_value_max=6.5)",
 ]
 
 # A Python that has run a lambda often rewrites its instructions in memory.
-AFTER_CALLS = ["lambda x: x / (1 + abs(x))", "lambda x: smooth_sigmoid(3 * x)"]
+AFTER_CALLS = [
+    "lambda x: x / (1 + abs(x))",
+    "lambda x: smooth_sigmoid(3 * x)",
+    "lambda x, k=2: smooth_sigmoid(x > k)",
+    "(lambda k: lambda x: smooth_sigmoid(k * x))(3)",
+]
 
 
 def stored(source, context, code, defaults=None, closure=None):
@@ -109,9 +137,14 @@ def stored(source, context, code, defaults=None, closure=None):
     return {"source": source, "context": context, "code": text, "defaults": defaults, "closure": closure}
 
 
+def as_stored(value):
+    """As Keras stores it: numbers and lists as they are, of a function its name."""
+    return getattr(value, "__name__", value)
+
+
 def alone(source):
     function = eval(compile(source, "<lambda>", "eval"), {})  # noqa: S307  from the table above
-    closure = function.__closure__ and [repr(cell.cell_contents) for cell in function.__closure__]
+    closure = function.__closure__ and [as_stored(cell.cell_contents) for cell in function.__closure__]
     return stored(source, "alone", function.__code__, function.__defaults__, closure)
 
 
@@ -125,7 +158,8 @@ def after_calls(source):
     function = eval(compile(source, "<lambda>", "eval"), {"smooth_sigmoid": float})  # noqa: S307  likewise
     for number in range(5000):
         function(float(number))
-    return stored(source, "after calls", function.__code__)
+    closure = function.__closure__ and [cell.cell_contents for cell in function.__closure__]
+    return stored(source, "after calls", function.__code__, function.__defaults__, closure)
 
 
 def main():

@@ -116,7 +116,7 @@ def evaluate(expression, x):
             return value
         case Neg(operand):
             return -evaluate(operand, x)
-        case Call("abs", argument):
+        case Call("abs", (argument,)):
             return abs(evaluate(argument, x))
     raise AssertionError(expression)
 
