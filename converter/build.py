@@ -19,13 +19,13 @@ from converter.activations import Activation
 from converter.archive import Weight
 from converter.archive.scope import snake_case
 from converter.custom_objects import AsWritten
+from converter.description.place import is_random_state
 from converter.errors import ConversionError, UnsafeFileError, UnsupportedError
 from converter.graph import Call, Graph, Layer, Ref, map_refs
 from converter.plain_functions import PLAIN_FUNCTIONS
 from converter.signature import Signature, TensorSpec
 
 _OPERATION = "ops."
-_NOT_WEIGHTS = "seed_generator/"  # the state of random numbers, which only training draws
 
 
 def build(graph: Graph) -> keras.Model:
@@ -185,7 +185,7 @@ def _load(instance: keras.layers.Layer, layer: Layer) -> None:
     """Give a layer its stored weights, checked against the variables that it has."""
     stored: dict[str, dict[str, Weight]] = defaultdict(dict)
     for path, weight in layer.weights.items():
-        if _NOT_WEIGHTS not in path:
+        if not is_random_state(path):
             holder, _, number = path.rpartition("vars/")
             stored[holder.rstrip("/")][number] = weight
     count = sum(map(len, stored.values()))
