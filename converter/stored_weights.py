@@ -8,11 +8,10 @@ import keras
 
 from converter.archive import Weight
 from converter.archive.scope import snake_case
+from converter.description.place import is_random_state
 from converter.errors import UnsafeFileError
 from converter.graph import Layer
 from converter.users_code import USERS_CODE
-
-_NOT_WEIGHTS = "seed_generator/"  # the state of random numbers, which only training draws
 
 
 def load_weights(instance: keras.layers.Layer, layer: Layer) -> None:
@@ -27,7 +26,7 @@ def load_weights(instance: keras.layers.Layer, layer: Layer) -> None:
             either side.
     """
     where = f"layer '{layer.name}'"
-    weights = {path: weight for path, weight in layer.weights.items() if _NOT_WEIGHTS not in path}
+    weights = {path: weight for path, weight in layer.weights.items() if not is_random_state(path)}
     if len(weights) != len(instance.weights):
         raise UnsafeFileError(
             f"stores {len(weights)} weights where its options call for {len(instance.weights)}", where=where

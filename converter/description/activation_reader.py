@@ -7,7 +7,7 @@ says that the formula is assumed. A lambda's code is in the file and is read.
 from collections.abc import Mapping
 from typing import Any
 
-from converter.activations import ACTIVATIONS, Formula, PolynomialSS, by_expression, by_function
+from converter.activations import ACTIVATIONS, Activation, Formula, PolynomialSS, by_expression, by_function
 from converter.basis import Basis
 from converter.description.found import Found
 from converter.description.kinds import BUILT_IN_FUNCTIONS
@@ -36,10 +36,11 @@ def from_lambda(config: Mapping[str, Any], where: str) -> Found:
     name = function_name(function)
     if name is None:
         return _from_code(function, where, given)
-    found = _from_function(name)
-    if found is None:
+    known = _named(name)
+    if known is None:
         raise _unknown_function(name, where)
-    return Found(with_arguments(found.activation, found.basis, given, where), found.why, found.basis)
+    activation, why, basis = known
+    return Found(with_arguments(activation, basis, given, where), why, basis)
 
 
 def _from_code(function: object, where: str, given: Mapping[str, object] | None = None) -> Found:
@@ -80,24 +81,25 @@ def from_function(value: object, where: str, *, keras_2: bool = False) -> Found 
     if name in BUILT_IN_FUNCTIONS:
         return name
     if name is not None:
-        found = _from_function(name)
-        if found is None:
+        known = _named(name)
+        if known is None:
             raise _unknown_function(name, where)
-        return found
+        return Found(*known)
     if isinstance(value, Mapping) and (value.get("class_name") == "__lambda__" or value.keys() == {"value"}):
         return _from_code(value, where)
     return None
 
 
-def _from_function(name: str) -> Found | None:
+def _named(name: str) -> tuple[Activation, str, Basis] | None:
+    """The activation that a function of this name is taken to be, and how that is known."""
     if name.startswith(_OWN_PACKAGE):
         own = ACTIVATIONS.get(name.removeprefix(_OWN_PACKAGE))
         # The function of PolynomialSS takes arguments that have no defaults, so nobody can store it.
         if own is None or own is PolynomialSS:
             return None
-        return Found(own(), "a function of converter.layers", Basis.READ)
+        return own(), "a function of converter.layers", Basis.READ
     kind = by_function(name.rsplit(">", 1)[-1])
-    return Found(kind(), f"formula assumed from the function name '{name}'", Basis.ASSUMED) if kind else None
+    return (kind(), f"formula assumed from the function name '{name}'", Basis.ASSUMED) if kind else None
 
 
 def _unknown_function(name: str, where: str) -> UnsupportedError:

@@ -90,7 +90,7 @@ class LayerReader:
                 would use.
         """
         where = f"layer '{name}'"
-        paths = by_path(entry_class(entry, where), entry_config(entry, where), weights)
+        paths = by_path(entry_class(entry, where), entry_config(entry, where), weights, where)
         place = Place((name,), "", dict(paths), [], [])
         layer = self._read(entry, place)
         used = [
@@ -129,7 +129,7 @@ class LayerReader:
         own = place.take()
         stated = self._stated(place.names)
         if stated is not None:
-            found = stated.found(entry_config(entry, place.where), own, built_shape(entry), place.where)
+            found = stated.found(_numbers(entry, place.where), own, built_shape(entry), place.where)
         else:
             found = self._users_layer(entry, own, place)
         place.found.append(found)
@@ -255,6 +255,13 @@ class LayerReader:
                 self.used.add(name)
                 return self.stated[name]
         return None
+
+
+def _numbers(entry: Mapping[str, Any], where: str) -> Mapping[str, Any]:
+    """The options among which a layer's numbers stand: a Lambda's are the arguments of its function."""
+    config = entry_config(entry, where)
+    arguments = config.get("arguments") if entry_class(entry, where) == "Lambda" else None
+    return arguments if isinstance(arguments, Mapping) else config
 
 
 def _holding(found: Found, written: object, weights: Mapping[str, Weight], name: str, policy: str) -> Layer:

@@ -12,6 +12,7 @@ from typing import Any
 
 from converter.archive import Weight
 from converter.archive.scope import snake_case
+from converter.errors import UnsafeFileError
 
 _KERNELS = {
     "Dense": 1,
@@ -26,19 +27,24 @@ _ATTENTION = frozenset({"MultiHeadAttention", "GroupQueryAttention"})
 _ARGUMENTS = ("activation", "recurrent_activation")
 
 
-def by_path(kind: str, config: Mapping[str, Any], weights: Mapping[str, Weight]) -> dict[str, Weight]:
+def by_path(
+    kind: str, config: Mapping[str, Any], weights: Mapping[str, Weight], where: str
+) -> dict[str, Weight]:
     """Weights by path, from weights by path or by position.
 
     Paths are written alike: Keras 2 calls a part of an attention layer ``_query_dense``, Keras 3
     ``query_dense``.
+
+    Raises:
+        UnsafeFileError: Two weights have one path then.
     """
     if all(key.isdecimal() for key in weights):
         listed = [weights[str(index)] for index in range(len(weights))]
         return dict(zip(_paths(kind, config, len(listed)), listed, strict=True))
-    return {
-        "/".join(part.removeprefix("_") for part in path.split("/")): weight
-        for path, weight in weights.items()
-    }
+    named = {"/".join(part.removeprefix("_") for part in path.split("/")): path for path in weights}
+    if len(named) < len(weights):
+        raise UnsafeFileError("stores two weights under one path", where=where)
+    return {name: weights[path] for name, path in named.items()}
 
 
 def _paths(kind: str, config: Mapping[str, Any], count: int) -> list[str]:

@@ -76,6 +76,36 @@ def learned_rational(*, learns_a):
     return Learned()
 
 
+def learned_with_options(name, shape, formula, **options):
+    """A class of that name that learns as many parameters as its formula takes, and stores further options."""
+
+    class Learned(layers.Layer):
+        def build(self, input_shape):  # noqa: ARG002  as Keras calls it
+            count = formula.__code__.co_argcount - 1
+            self.parameters = [self.add_weight(name=f"p{i}", shape=shape) for i in range(count)]
+
+        def call(self, inputs):
+            return formula(inputs, *self.parameters)
+
+        def get_config(self):
+            return {**super().get_config(), **options}
+
+    Learned.__name__ = name
+    return Learned()
+
+
+def pss_formula(x, alpha):
+    return ops.sigmoid(alpha * x)
+
+
+def rational_formula(x, a, b):
+    return a * x / (1 + b * ops.abs(x))
+
+
+def on_images(layer):
+    return keras.Sequential([keras.Input((5, 5, 2)), layers.Conv2D(3, 2), layer, layers.Conv2D(2, 2)])
+
+
 def smooth_sigmoid(x):
     return x / (1 + ops.abs(x))
 
@@ -133,6 +163,18 @@ FORMS = {
     "learned_channels": lambda: sequential(learned_pss((4,), stores_start=True)),
     "learned_b": lambda: sequential(learned_rational(learns_a=False)),
     "learned_a_and_b": lambda: sequential(learned_rational(learns_a=True)),
+    "learned_per_channel": lambda: sequential(
+        learned_with_options("PSSLayer", (4,), pss_formula, alpha=1.0, per_channel=True, units=4)
+    ),
+    "learned_rational_per_channel": lambda: sequential(
+        learned_with_options("RationalSS", (4,), rational_formula, a=1.0, b=1.0, per_channel=True)
+    ),
+    "learned_shared_axes": lambda: on_images(
+        learned_with_options("PSSLayer", (1, 1, 3), pss_formula, shared_axes=[1, 2])
+    ),
+    "learned_rational_on_images": lambda: on_images(
+        learned_with_options("RationalSSLayer", (1, 1, 1, 3), rational_formula, trainable_a=True)
+    ),
     "own": lambda: sequential(PSS(3.0), SS(), RationalSS(2.0, 0.5), PolynomialSS([0.5, 0.2, 0, -0.01], 2.0)),
     "own_channels": lambda: sequential(PSS([1.0, 2.0, 3.0, 4.0]), RationalSS([1.0, 2.0, 3.0, 4.0], 1e-6)),
     "own_learned": lambda: sequential(

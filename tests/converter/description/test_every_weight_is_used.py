@@ -1,16 +1,24 @@
 """Whatever a layer is and whatever is stated of it: a weight that it stores is used, or the layer is refused."""
 
+import json
+import zipfile
+
+import keras
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from converter.activations import PSS, RationalSS
-from converter.archive import Weight
+from converter.archive import Weight, open_archive
 from converter.basis import Basis
+from converter.build import build
+from converter.description import InputShapes, describe
 from converter.description.layer_reader import LayerReader
 from converter.description.statement import Statement
-from converter.errors import ConversionError, UnsupportedError
+from converter.description.weight_shapes import require_fitting_weights
+from converter.errors import ConversionError, UnsafeFileError, UnsupportedError
+from converter.graph import Call, Graph, Layer, Ref
 
 
 def weights(**arrays):
@@ -128,6 +136,13 @@ def test_a_statement_may_leave_numbers_to_the_layer(config, stored, stated, acti
     assert found[0].why == f"stated by --activation{why}"
 
 
+def test_a_statement_takes_the_numbers_of_a_lambda_from_its_arguments():
+    entry = keras_layer("Lambda", function="their_function", arguments={"alpha": 3.0})
+    _, found = read(entry, {}, act="pss")
+    assert found[0].activation == PSS(3.0)
+    assert found[0].why == "stated by --activation, alpha 3 from its config"
+
+
 def test_a_statement_reaches_the_numbers_of_a_layer_that_stands_as_an_argument():
     entry = keras_layer("Dense", units=3, activation=custom(alpha=9.0))
     stored = {f"activation/{path}": weight for path, weight in ONE.items()}
@@ -200,3 +215,69 @@ def test_a_random_layer_and_a_random_statement_lose_no_weight(
         assert set(np.ravel(weight.read()).astype(float)) <= held
     assert not layer.weights
     assert found[0].basis is (Basis.STATED if statement else Basis.ASSUMED)
+
+
+def test_a_layer_that_nothing_calls_is_refused(tmp_path, write):
+    x = keras.Input((4,), name="x")
+    first = keras.layers.Dense(3, name="first")(x)
+    path = write(keras.Model(x, keras.layers.Dense(2, name="last")(first)), tmp_path / "model.keras")
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    config = json.loads(members["config.json"])
+    config["config"]["layers"][-1]["inbound_nodes"] = []
+    config["config"]["output_layers"] = [["first", 0, 0]]
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, json.dumps(config) if name == "config.json" else data)
+    with pytest.raises(UnsupportedError) as refusal, open_archive(path) as archive:
+        describe(archive, {}, InputShapes())
+    assert str(refusal.value) == (
+        "layer 'last': stores 2 weights of shapes (3, 2), (2,), and nothing in the model calls it"
+    )
+
+
+BUILT_IN = {
+    "Dense": (keras_layer("Dense", units=2), weights(vars__0=np.ones((3, 2)), vars__1=np.ones(2))),
+    "ReLU": (keras_layer("ReLU"), {}),
+    "Dropout": (keras_layer("Dropout", rate=0.5), {}),
+    "BatchNormalization": (
+        keras_layer("BatchNormalization"),
+        weights(**{f"vars__{i}": np.ones(3) for i in range(4)}),
+    ),
+    "TimeDistributed": (
+        keras_layer("TimeDistributed", layer=keras_layer("Dense", units=2)),
+        weights(layer__vars__0=np.ones((3, 2)), layer__vars__1=np.ones(2)),
+    ),
+    "SimpleRNN": (
+        keras_layer("SimpleRNN", units=2),
+        weights(cell__vars__0=np.ones((3, 2)), cell__vars__1=np.ones((2, 2)), cell__vars__2=np.ones(2)),
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    "extra",
+    ["vars/0", "vars/4", "layer/vars/2", "cell/vars/3", "cell/vars/x", "other/vars/0", "w0", "unknown/vars/0",
+     "x_seed_generator/vars/0", "recurrent_activation/vars/0", "activation/vars/0"],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", BUILT_IN)
+def test_a_weight_too_many_of_a_built_in_layer_is_refused(kind, extra):
+    entry, stored = BUILT_IN[kind]
+    path = "vars/5" if extra in stored else extra
+    first = Layer("x", "InputLayer", {"batch_shape": (None, 4, 3), "dtype": "float32"})
+
+    def built(weights):
+        layer, _ = read(entry, weights)
+        calls = (Call("act", 0, (Ref("x"),)),)
+        graph = Graph("m", {"x": first, "act": layer}, calls, (("x", Ref("x")),), (("y", Ref("act")),))
+        require_fitting_weights(graph)
+        return build(graph)
+
+    assert built({**stored, "seed_generator/vars/0": Weight.of(np.zeros(2, np.uint32))})
+    with pytest.raises((UnsupportedError, UnsafeFileError), match=r"stores|its stored weights"):
+        built({**stored, path: Weight.of(np.ones(2, np.float32))})
+
+
+def test_two_weights_of_one_path_are_refused():
+    with pytest.raises(UnsafeFileError, match="two weights under one path"):
+        read(keras_layer("Dense", units=2), weights(vars__0=1.0, _vars__0=1.0))
