@@ -3,6 +3,7 @@ import json
 import grpc
 import numpy as np
 import pytest
+from patience import PATIENCE
 
 from serving.client import AsyncClient
 from serving.commands.load import Report, drive, percentiles
@@ -36,7 +37,7 @@ def test_a_benchmark_prints_plain_lines(run, row, capsys):
 def test_failures_are_counted_by_code_and_not_among_the_answers(address):
     options = {"version": "", "outputs": ["no"], "seconds": 0.1, "concurrency": 2}
     report = drive(
-        lambda: AsyncClient(address, timeout=5.0), "rows", {"x": np.ones((1, 3), np.float32)}, **options
+        lambda: AsyncClient(address, timeout=PATIENCE), "rows", {"x": np.ones((1, 3), np.float32)}, **options
     )
     assert report.answered == report.requests_per_second == 0
     assert list(report.failed) == [grpc.StatusCode.INVALID_ARGUMENT.name]

@@ -12,8 +12,8 @@ from tritonclient.grpc import aio as triton_aio
 WIDTH = 1024
 CONCURRENCY = 32
 REQUESTS = 320
-GATHER = "dynamic_batching { preferred_batch_size: [16] max_queue_delay_microseconds: 20000 }"
-"""Clients in Python are slower than this model: a batch has to wait for them a little."""
+GATHER = "dynamic_batching { preferred_batch_size: [16] max_queue_delay_microseconds: 500000 }"
+"""Clients in Python are slower than this model: a batch has to wait until as many as it prefers are there."""
 
 
 @pytest.fixture(scope="module")
