@@ -17,6 +17,7 @@ import psutil
 import pytest
 import tritonclient.grpc as triton
 import yaml
+from patience import PATIENCE
 from tritonclient.utils import InferenceServerException
 
 HEAD, WORKER = "127.0.0.2", "127.0.0.3"
@@ -44,7 +45,7 @@ def kill(processes):
     for each in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
             each.kill()
-    psutil.wait_procs(processes, timeout=10)
+    psutil.wait_procs(processes, timeout=PATIENCE)
 
 
 class Cluster:
@@ -128,7 +129,7 @@ class Cluster:
     def ready(self, port):
         with triton.InferenceServerClient(f"127.0.0.1:{port}") as client:
             try:
-                return client.is_server_ready(client_timeout=5)
+                return client.is_server_ready(client_timeout=PATIENCE)
             except InferenceServerException:
                 return False
 
@@ -191,7 +192,7 @@ def conversion(models, tmp_path_factory):
 def repository(conversion):
     """A model in two formats, and more that keep a request for seconds."""
     process, folder = conversion
-    output, _ = process.communicate(timeout=120)
+    output, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, output
     for name, microseconds, policy in (
         ("slow", 2_000_000, ""),

@@ -13,6 +13,7 @@ import pytest
 import tritonclient.grpc as triton
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+from patience import PATIENCE
 from plainserve_ray.proxy import FULL, LOST
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 from tritonclient.grpc import service_pb2
@@ -62,7 +63,7 @@ def infer(channel):
     """Send a request's bytes; gives the code, the text and the trailers."""
     call = channel.unary_unary(INFER)
 
-    def send(data, timeout=30):
+    def send(data, timeout=PATIENCE):
         try:
             _, done = call.with_call(data, timeout=timeout)
         except grpc.RpcError as error:
@@ -101,18 +102,18 @@ def test_a_stream_answers_in_order_and_an_error_is_one_of_its_answers(client, go
         client.async_stream_infer("mnist_pss_onnx", triton_input(image), request_id=str(at))
     client.async_stream_infer("absent", triton_input(image))
     for at in range(5):
-        result, error = answers.get(timeout=20)
+        result, error = answers.get(timeout=PATIENCE)
         assert error is None
         assert result.get_response().id == str(at)
         assert_golden(result.as_numpy(OUTPUT), golden["mnist_pss_onnx"], slice(1))
-    assert "there is no model 'absent'" in str(answers.get(timeout=20)[1])
+    assert "there is no model 'absent'" in str(answers.get(timeout=PATIENCE)[1])
     client.stop_stream()
 
 
 def test_a_message_in_a_stream_that_is_none_ends_it_with_its_status(channel):
     call = channel.stream_stream("/inference.GRPCInferenceService/ModelStreamInfer")
     with pytest.raises(grpc.RpcError) as caught:
-        list(call(iter([b"\xff\xff"]), timeout=20))
+        list(call(iter([b"\xff\xff"]), timeout=PATIENCE))
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert "not a valid protobuf message" in caught.value.details()
 
@@ -125,7 +126,7 @@ def test_tensorflow_servings_predict_gives_the_golden_answer(channel, golden):
     tensor.dtype, tensor.tensor_content = 1, image.tobytes()
     for size in image.shape:
         tensor.tensor_shape.dim.add(size=size)
-    output = prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict(request, timeout=20)
+    output = prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict(request, timeout=PATIENCE)
     shape = [each.size for each in output.outputs[OUTPUT].tensor_shape.dim]
     answer = np.frombuffer(output.outputs[OUTPUT].tensor_content, np.float32).reshape(shape)
     assert_golden(answer, recorded)
@@ -134,9 +135,9 @@ def test_tensorflow_servings_predict_gives_the_golden_answer(channel, golden):
 def test_health_and_reflection_answer(channel):
     health = health_pb2_grpc.HealthStub(channel)
     for name in ("", "slow", "inference.GRPCInferenceService"):
-        assert health.Check(health_pb2.HealthCheckRequest(service=name), timeout=20).status == 1
+        assert health.Check(health_pb2.HealthCheckRequest(service=name), timeout=PATIENCE).status == 1
     with pytest.raises(grpc.RpcError) as caught:
-        health.Check(health_pb2.HealthCheckRequest(service="absent"), timeout=20)
+        health.Check(health_pb2.HealthCheckRequest(service="absent"), timeout=PATIENCE)
     assert caught.value.code() is grpc.StatusCode.NOT_FOUND
     database = ProtoReflectionDescriptorDatabase(channel)
     assert "inference.GRPCInferenceService" in database.get_services()
@@ -219,7 +220,7 @@ class Load:
 
     def _one(self, client, inputs, rows):
         try:
-            answer = client.infer("mnist_pss_onnx", inputs, client_timeout=20).as_numpy(OUTPUT)
+            answer = client.infer("mnist_pss_onnx", inputs, client_timeout=PATIENCE).as_numpy(OUTPUT)
         except InferenceServerException as error:
             return f"{error.status()}: {error.message()}"
         try:
