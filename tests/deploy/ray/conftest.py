@@ -129,7 +129,7 @@ class Cluster:
     def ready(self, port):
         with triton.InferenceServerClient(f"127.0.0.1:{port}") as client:
             try:
-                return client.is_server_ready(client_timeout=PATIENCE)
+                return client.is_server_ready(client_timeout=20)  # it is asked again
             except InferenceServerException:
                 return False
 
@@ -154,10 +154,10 @@ class Cluster:
     def kill_node(self, node):
         """As a power cut does: all of its processes at once."""
         kill(self.processes(node))
-        self.nodes.pop(node).wait(10)
+        self.nodes.pop(node).wait(PATIENCE)
 
-    def wait_for(self, condition, log, seconds=180):
-        end = time.monotonic() + seconds
+    def wait_for(self, condition, log):
+        end = time.monotonic() + PATIENCE
         while not condition():
             dead = [name for name, process in self.nodes.items() if process.poll() is not None]
             if dead or time.monotonic() > end:
@@ -192,7 +192,7 @@ def conversion(models, tmp_path_factory):
 def repository(conversion):
     """A model in two formats, and more that keep a request for seconds."""
     process, folder = conversion
-    output, _ = process.communicate(timeout=PATIENCE)
+    output, _ = process.communicate(timeout=2 * PATIENCE)
     assert process.returncode == 0, output
     for name, microseconds, policy in (
         ("slow", 2_000_000, ""),

@@ -1,4 +1,5 @@
 import json
+import time
 
 import grpc
 import numpy as np
@@ -18,14 +19,16 @@ def row(tmp_path):
 
 def test_a_benchmark_counts_answers_and_tells_percentiles(run, row, capsys):
     command = ("predict", "rows", "--input", row, "--benchmark", "0.3", "--concurrency", "4", "--json")
+    begun = time.monotonic()
     assert run(*command) == 0
+    longest = 1000 * (time.monotonic() - begun)
     report = json.loads(capsys.readouterr().out)
     assert report["concurrency"] == 4
     assert report["failed"] == {}
     assert report["answered"] >= 4
     assert 0 < report["requests_per_second"] <= report["answered"] / 0.3
     times = report["milliseconds"]
-    assert 0 < times["p50"] <= times["p90"] <= times["p99"] <= times["max"] < 5000
+    assert 0 < times["p50"] <= times["p90"] <= times["p99"] <= times["max"] < longest
 
 
 def test_a_benchmark_prints_plain_lines(run, row, capsys):
