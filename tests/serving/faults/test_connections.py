@@ -59,9 +59,10 @@ def test_ten_thousand_connections_opened_and_left_cost_little_and_are_given_back
     assert answers(server.address)
     files, memory = process.num_fds(), process.memory_info().rss
     greeting = http2.PREFACE + http2.Frame(http2.SETTINGS).encoded()
-    left = [connect(server.address) for _ in range(many_files)]
-    for each in left:
-        each.sendall(greeting)
+    left = []
+    for _ in range(many_files):
+        left.append(connect(server.address))
+        left[-1].sendall(greeting)  # at once: who says nothing for some seconds is hung up on
     until(lambda: process.num_fds() >= many_files)
     assert answers(server.address)
     assert process.memory_info().rss - memory < many_files * 100_000

@@ -146,7 +146,7 @@ def test_without_their_supervisor_the_workers_end(affine, start_fleet, is_alive)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_second_signal_ends_all_without_waiting(
+def test_a_second_signal_ends_all_at_once(
     repository, onnx_models, start_fleet, number, is_alive, count_to, traffic
 ):
     repository.onnx("counter", onnx_models.counter())
