@@ -42,7 +42,8 @@ def test_a_server_that_can_take_no_more_calls_says_so_and_ends(affine, monkeypat
 
     async def run():
         said = asyncio.get_running_loop().create_future()
-        options = ServerOptions(affine, port=0, lame_duck_seconds=60.0)
+        # Neither is waited for, or this test would end before it.
+        options = ServerOptions(affine, port=0, lame_duck_seconds=10 * PATIENCE, drain_seconds=10 * PATIENCE)
         serving = asyncio.create_task(server.serve(options, said.set_result))
         address = (await said).rpartition(" ")[2]
         async with grpc.aio.insecure_channel(address) as channel:

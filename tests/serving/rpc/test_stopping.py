@@ -20,6 +20,8 @@ from serving.rpc.server import Server
 from serving.rpc.signals import Signals
 
 STATUS = health_pb2.HealthCheckResponse
+NEVER = 10 * PATIENCE
+"""Seconds for which no test waits."""
 
 
 def affine(value):
@@ -31,7 +33,7 @@ def affine(value):
 
 @asynccontextmanager
 async def serving(root, **options):
-    server = Server(ServerOptions(root, port=0, **options))
+    server = Server(ServerOptions(root, port=0, **{"drain_seconds": NEVER} | options))
     address = await server.start()
     async with grpc.aio.insecure_channel(address) as channel:
         yield server, address, channel
@@ -59,7 +61,7 @@ def test_a_lame_duck_says_that_it_leaves_and_answers_until_it_is_told_to_hurry(r
     repository.onnx("affine", onnx_models.affine())
 
     async def run():
-        async with serving(repository.root, lame_duck_seconds=60.0) as (server, _, channel):
+        async with serving(repository.root, lame_duck_seconds=NEVER) as (server, _, channel):
             stub, health = GRPCInferenceServiceStub(channel), health_pb2_grpc.HealthStub(channel)
             watch = health.Watch(health_pb2.HealthCheckRequest())
             assert (await watch.read()).status == STATUS.SERVING
@@ -93,15 +95,11 @@ def test_the_lame_duck_ends_by_itself(repository, onnx_models):
     asyncio.run(run())
 
 
-NEVER = str(100 * PATIENCE)
-"""Seconds for which no test waits."""
-
-
 def test_interrupt_skips_the_lame_duck_and_a_second_signal_skips_all(
     repository, onnx_models, start_server, count_to, traffic
 ):
     repository.onnx("counter", onnx_models.counter())
-    options = ("--lame-duck-seconds", NEVER, "--drain-seconds", NEVER, *traffic.options)
+    options = ("--lame-duck-seconds", str(NEVER), "--drain-seconds", str(NEVER), *traffic.options)
     server = start_server(repository.root, *options)
     with grpc.insecure_channel(server.address) as channel, ThreadPoolExecutor(1) as pool:
         stub = GRPCInferenceServiceStub(channel)
@@ -122,7 +120,7 @@ def test_a_second_signal_with_nothing_under_way_is_an_end_like_any_other(
     repository, onnx_models, start_server
 ):
     repository.onnx("affine", onnx_models.affine())
-    server = start_server(repository.root, "--lame-duck-seconds", NEVER)
+    server = start_server(repository.root, "--lame-duck-seconds", str(NEVER))
     server.terminate()
     server.terminate(signal.SIGINT)
     assert server.wait() == (0, "", "")

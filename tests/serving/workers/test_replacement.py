@@ -151,7 +151,7 @@ def test_a_second_signal_ends_all_at_once(
 ):
     repository.onnx("counter", onnx_models.counter())
     # Without the second they would wait for longer than this test does.
-    fleet = start_fleet(repository.root, "--drain-seconds", str(100 * PATIENCE), *traffic.options)
+    fleet = start_fleet(repository.root, "--drain-seconds", str(10 * PATIENCE), *traffic.options)
     workers = fleet.workers()
     with fleet.stubs() as found:
         endless = next(iter(found.values())).ModelInfer.future(count_to(10**12), timeout=PATIENCE)
@@ -187,6 +187,8 @@ def starting(affine, children_of):
             "off",
             "--workers",
             "2",
+            "--drain-seconds",
+            str(10 * PATIENCE),  # not waited for: nobody has asked anything
         ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
