@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE
 
 from converter.confined import Limits, confined
 from converter.ending import SIGNALS, Ended, heeded
@@ -73,24 +74,24 @@ def test_a_process_that_says_nothing_is_an_error():
 def test_an_endless_loop_in_a_native_library_is_ended():
     begun = time.monotonic()
     with pytest.raises(EnvironmentLacksError, match=r"took longer than 0\.3 s\nGive it more with --timeout"):
-        run(lambda: ctypes.PyDLL(None).sleep(60), seconds=0.3)  # holds the interpreter's lock
-    assert time.monotonic() - begun < 10
+        run(lambda: ctypes.PyDLL(None).sleep(2 * PATIENCE), seconds=0.3)  # holds the interpreter's lock
+    assert time.monotonic() - begun < PATIENCE
 
 
 def test_memory_beyond_the_budget_is_ended():
     def work():
         held = bytearray(os.urandom(1)) * (400 * 2**20)
-        time.sleep(20)
+        time.sleep(2 * PATIENCE)
         return len(held)
 
     begun = time.monotonic()
     with pytest.raises(EnvironmentLacksError, match=r"took more than 300 MiB of memory"):
         run(work, memory=300 * 2**20)
-    assert time.monotonic() - begun < 15
+    assert time.monotonic() - begun < PATIENCE
 
 
 def test_work_within_its_budget_is_not_disturbed():
-    assert run(lambda: 7, memory=2**40, seconds=60) == 7
+    assert run(lambda: 7, memory=2**40, seconds=PATIENCE) == 7
 
 
 def test_work_that_is_ended_has_time_to_clean_up(tmp_path):

@@ -117,7 +117,7 @@ def _server(repository: Path) -> Iterator[str]:
             yield line.split()[-1]
         finally:
             server.terminate()
-            server.wait(timeout=30)
+            server.wait(timeout=120)
 
 
 def _call(console: Console, address: str) -> int:

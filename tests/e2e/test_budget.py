@@ -7,6 +7,7 @@ import sys
 import time
 
 import pytest
+from patience import PATIENCE
 
 
 def command(models, *arguments):
@@ -56,7 +57,7 @@ def test_crash_of_the_process_is_one_clear_error_and_leaves_nothing(models, tmp_
             child = next(iter(children.read().split()), None)
         time.sleep(0.01)
     os.kill(int(child), signal.SIGSEGV)
-    out, err = run.communicate(timeout=60)
+    out, err = run.communicate(timeout=PATIENCE)
     assert (run.returncode, out) == (3, "")
     assert "mnist_ss.keras" in err
     assert len(err.splitlines()) <= 2

@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +77,7 @@ def test_the_wheel_converts_and_serves(installed, models, tmp_path):
         assert run(installed, tmp_path, "serving", "health", "--server", address).returncode == 0
     finally:
         server.terminate()
-        assert server.wait(30) == 0
+        assert server.wait(PATIENCE) == 0
         server.stdout.close()
 
 

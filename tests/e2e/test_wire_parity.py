@@ -11,6 +11,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+from patience import PATIENCE
 from tritonclient import grpc as triton
 
 from serving.client import Client
@@ -39,7 +40,7 @@ def address(models, root, tmp_path_factory):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")])}
     quiet = {"env": environment, "cwd": repository, "text": True}
     subprocess.run(
-        [*command, "--repository", repository], check=True, timeout=300, capture_output=True, **quiet
+        [*command, "--repository", repository], check=True, timeout=4 * PATIENCE, capture_output=True, **quiet
     )
     serve = [
         sys.executable,
@@ -59,7 +60,7 @@ def address(models, root, tmp_path_factory):
             yield server.stdout.readline().split()[-1]
         finally:
             server.terminate()
-            server.wait(timeout=60)
+            server.wait(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="module")

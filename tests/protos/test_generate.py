@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE
 
 GENERATE = Path(importlib.util.find_spec("protos.pool").origin).with_name("generate.py")
 
@@ -18,7 +19,7 @@ def copy(tmp_path):
 
 def generate(folder, *arguments):
     command = [sys.executable, folder / "generate.py", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 
 def test_committed_code_is_up_to_date():

@@ -2,6 +2,7 @@ import subprocess
 import sys
 
 from google.protobuf import descriptor_pool
+from patience import PATIENCE
 
 from protos import open_inference_pb2, tensorflow_serving_pb2
 from protos.pool import POOL
@@ -11,7 +12,7 @@ OURS = "from protos import open_inference_pb2_grpc, tensorflow_serving_pb2_grpc"
 
 def run(code):
     return subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE, check=False
     )
 
 

@@ -104,7 +104,7 @@ def _tallied(command: list[str], tally: collections.Counter[str]) -> int:
 
 def _watched(worker: subprocess.Popen[str]) -> threading.Timer:
     """Ends a process that says nothing: an endless loop in a native library heeds no alarm."""
-    watchdog = threading.Timer(4 * _SECONDS, worker.kill)
+    watchdog = threading.Timer(60 * _SECONDS, worker.kill)
     watchdog.daemon = True
     watchdog.start()
     return watchdog

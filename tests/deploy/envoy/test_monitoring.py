@@ -7,6 +7,7 @@ import urllib.request
 
 import pytest
 import yaml
+from patience import PATIENCE
 
 OF_PROMETHEUS = {"instance", "job"}
 """Labels that Prometheus itself puts on everything."""
@@ -30,7 +31,7 @@ def told(running_fleet, project):
     assert paths.keys() == ports.keys()
     found = {}
     for job, path in paths.items():
-        with urllib.request.urlopen(f"http://127.0.0.1:{ports[job]}{path}", timeout=60) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{ports[job]}{path}", timeout=PATIENCE) as answer:
             for name, labels in SAMPLE.findall(answer.read().decode()):
                 found.setdefault(name, set()).update(re.findall(r'(\w+)="', labels))
     return found

@@ -17,8 +17,10 @@ import psutil
 import pytest
 import tritonclient.grpc as triton
 import yaml
+from patience import PATIENCE, until
 from tritonclient.utils import InferenceServerException
 
+START_NODE = Path(__file__).with_name("start_node.py")
 HEAD, WORKER = "127.0.0.2", "127.0.0.3"
 OBJECT_STORE = 100_000_000
 WAITS = "dynamic_batching { max_queue_delay_microseconds: %d %s }"
@@ -44,7 +46,7 @@ def kill(processes):
     for each in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
             each.kill()
-    psutil.wait_procs(processes, timeout=10)
+    psutil.wait_procs(processes, timeout=PATIENCE)
 
 
 class Cluster:
@@ -65,7 +67,7 @@ class Cluster:
             # A proxy prefers replicas of its own node; here the other node's are to have their share.
             "RAY_SERVE_PROXY_PREFER_LOCAL_NODE_ROUTING": "0",
             # A proxy that needs longer to start, on a machine that is busy, is not to be replaced meanwhile.
-            "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
+            "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": str(PATIENCE),
             # Two nodes on one machine, two ports.
             "RAY_SERVE_WORKER_PROXY_GRPC_PORT": str(self.worker_port),
             "RAY_SERVE_WORKER_PROXY_HTTP_PORT": str(self.worker_http),
@@ -73,23 +75,22 @@ class Cluster:
 
     def start_node(self, name, *options):
         log = self.folder / f"{name}.log"
-        command = [self.bin / "ray", "start", "--block", f"--object-store-memory={OBJECT_STORE}"]
+        command = [self.bin / "python", START_NODE, "start", "--block"]
+        command += [f"--object-store-memory={OBJECT_STORE}"]
         command += ["--disable-usage-stats", "--min-worker-port=0", "--max-worker-port=0"]
         command += ["--dashboard-agent-listen-port=0", *options]
-        # Ray gives a node 30 s to start and lets nobody change that; a machine that is busy may need another go.
-        for _ in range(3):
-            begun = []
-            with log.open("w") as output:
-                self.nodes[name] = process = subprocess.Popen(
-                    command, stdout=output, stderr=output, env=self.environment, cwd=self.folder
-                )
-            while process.poll() is None:
-                if "Ray runtime started" in log.read_text():
-                    return
-                begun = self.processes(name) or begun
-                time.sleep(0.1)
-            kill(begun)
-        pytest.fail(f"{name} did not start:\n{log.read_text()}")
+        with log.open("w") as output:
+            self.nodes[name] = process = subprocess.Popen(
+                command, stdout=output, stderr=output, env=self.environment, cwd=self.folder
+            )
+
+        def over():
+            self.processes(name)  # they are remembered, should it end and leave them behind
+            return process.poll() is not None or "Ray runtime started" in log.read_text()
+
+        until(over)
+        if process.poll() is not None:
+            pytest.fail(f"{name} did not start:\n{log.read_text()}")
 
     def start(self):
         self.start_node(
@@ -128,7 +129,7 @@ class Cluster:
     def ready(self, port):
         with triton.InferenceServerClient(f"127.0.0.1:{port}") as client:
             try:
-                return client.is_server_ready(client_timeout=5)
+                return client.is_server_ready(client_timeout=20)  # it is asked again
             except InferenceServerException:
                 return False
 
@@ -153,10 +154,10 @@ class Cluster:
     def kill_node(self, node):
         """As a power cut does: all of its processes at once."""
         kill(self.processes(node))
-        self.nodes.pop(node).wait(10)
+        self.nodes.pop(node).wait(PATIENCE)
 
-    def wait_for(self, condition, log, seconds=180):
-        end = time.monotonic() + seconds
+    def wait_for(self, condition, log):
+        end = time.monotonic() + PATIENCE
         while not condition():
             dead = [name for name, process in self.nodes.items() if process.poll() is not None]
             if dead or time.monotonic() > end:
@@ -191,7 +192,7 @@ def conversion(models, tmp_path_factory):
 def repository(conversion):
     """A model in two formats, and more that keep a request for seconds."""
     process, folder = conversion
-    output, _ = process.communicate(timeout=120)
+    output, _ = process.communicate(timeout=2 * PATIENCE)
     assert process.returncode == 0, output
     for name, microseconds, policy in (
         ("slow", 2_000_000, ""),

@@ -13,6 +13,7 @@ import pytest
 import tritonclient.grpc as triton
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+from patience import PATIENCE, until
 from plainserve_ray.proxy import FULL, LOST
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 from tritonclient.grpc import service_pb2
@@ -62,7 +63,7 @@ def infer(channel):
     """Send a request's bytes; gives the code, the text and the trailers."""
     call = channel.unary_unary(INFER)
 
-    def send(data, timeout=30):
+    def send(data, timeout=PATIENCE):
         try:
             _, done = call.with_call(data, timeout=timeout)
         except grpc.RpcError as error:
@@ -101,18 +102,18 @@ def test_a_stream_answers_in_order_and_an_error_is_one_of_its_answers(client, go
         client.async_stream_infer("mnist_pss_onnx", triton_input(image), request_id=str(at))
     client.async_stream_infer("absent", triton_input(image))
     for at in range(5):
-        result, error = answers.get(timeout=20)
+        result, error = answers.get(timeout=PATIENCE)
         assert error is None
         assert result.get_response().id == str(at)
         assert_golden(result.as_numpy(OUTPUT), golden["mnist_pss_onnx"], slice(1))
-    assert "there is no model 'absent'" in str(answers.get(timeout=20)[1])
+    assert "there is no model 'absent'" in str(answers.get(timeout=PATIENCE)[1])
     client.stop_stream()
 
 
 def test_a_message_in_a_stream_that_is_none_ends_it_with_its_status(channel):
     call = channel.stream_stream("/inference.GRPCInferenceService/ModelStreamInfer")
     with pytest.raises(grpc.RpcError) as caught:
-        list(call(iter([b"\xff\xff"]), timeout=20))
+        list(call(iter([b"\xff\xff"]), timeout=PATIENCE))
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert "not a valid protobuf message" in caught.value.details()
 
@@ -125,7 +126,7 @@ def test_tensorflow_servings_predict_gives_the_golden_answer(channel, golden):
     tensor.dtype, tensor.tensor_content = 1, image.tobytes()
     for size in image.shape:
         tensor.tensor_shape.dim.add(size=size)
-    output = prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict(request, timeout=20)
+    output = prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict(request, timeout=PATIENCE)
     shape = [each.size for each in output.outputs[OUTPUT].tensor_shape.dim]
     answer = np.frombuffer(output.outputs[OUTPUT].tensor_content, np.float32).reshape(shape)
     assert_golden(answer, recorded)
@@ -134,9 +135,9 @@ def test_tensorflow_servings_predict_gives_the_golden_answer(channel, golden):
 def test_health_and_reflection_answer(channel):
     health = health_pb2_grpc.HealthStub(channel)
     for name in ("", "slow", "inference.GRPCInferenceService"):
-        assert health.Check(health_pb2.HealthCheckRequest(service=name), timeout=20).status == 1
+        assert health.Check(health_pb2.HealthCheckRequest(service=name), timeout=PATIENCE).status == 1
     with pytest.raises(grpc.RpcError) as caught:
-        health.Check(health_pb2.HealthCheckRequest(service="absent"), timeout=20)
+        health.Check(health_pb2.HealthCheckRequest(service="absent"), timeout=PATIENCE)
     assert caught.value.code() is grpc.StatusCode.NOT_FOUND
     database = ProtoReflectionDescriptorDatabase(channel)
     assert "inference.GRPCInferenceService" in database.get_services()
@@ -171,8 +172,7 @@ def test_a_deadline_ends_a_request_that_still_waits_and_frees_its_place(infer):
     with ThreadPoolExecutor(12) as pool:
         found = Counter(code for code, _, _ in pool.map(lambda _: infer(request, timeout=0.5), range(12)))
     assert found.keys() == {grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.RESOURCE_EXHAUSTED}
-    time.sleep(0.2)
-    assert infer(request)[0] is grpc.StatusCode.OK
+    until(lambda: infer(request)[0] is grpc.StatusCode.OK)
 
 
 def test_too_many_requests_are_refused_with_a_hint_when_to_return(infer):
@@ -219,7 +219,7 @@ class Load:
 
     def _one(self, client, inputs, rows):
         try:
-            answer = client.infer("mnist_pss_onnx", inputs, client_timeout=20).as_numpy(OUTPUT)
+            answer = client.infer("mnist_pss_onnx", inputs, client_timeout=PATIENCE).as_numpy(OUTPUT)
         except InferenceServerException as error:
             return f"{error.status()}: {error.message()}"
         try:
@@ -235,13 +235,6 @@ def golden_only(load):
     return len(load.answers)
 
 
-def wait_until(condition, seconds):
-    end = time.monotonic() + seconds
-    while not condition() and time.monotonic() < end:
-        time.sleep(0.05)
-    assert condition()
-
-
 def test_a_deployment_of_a_change_loses_no_request(cluster, config, infer, golden):
     before = {*cluster.replicas("head"), *cluster.replicas("worker")}
     image = golden["mnist_pss_onnx"][f"input:{INPUT}"][:1]
@@ -253,7 +246,7 @@ def test_a_deployment_of_a_change_loses_no_request(cluster, config, infer, golde
         waiting = [pool.submit(infer, raw_request("slow", image)) for _ in range(4)]
         time.sleep(0.5)
         cluster.deploy(config)
-        wait_until(lambda: not before & {*cluster.replicas("head"), *cluster.replicas("worker")}, 40)
+        until(lambda: not before & {*cluster.replicas("head"), *cluster.replicas("worker")})
         assert {each.result()[0] for each in waiting} == {grpc.StatusCode.OK}
     assert golden_only(load) > CALLERS
 
@@ -265,14 +258,14 @@ def test_a_node_is_killed_under_load_and_its_replicas_return(cluster, running, i
         ThreadPoolExecutor(HELD) as pool,
     ):
         # One more than at the start: the load has added it.
-        wait_until(lambda: running() == 3 and cluster.replicas("worker"), 60)
+        until(lambda: running() == 3 and cluster.replicas("worker"))
         lost_replicas = len(cluster.replicas("worker"))
         waiting = [pool.submit(infer, raw_request("slowest", image)) for _ in range(HELD)]
         time.sleep(2)
         killed = time.monotonic()
         cluster.kill_node("worker")
-        wait_until(lambda: running() == 3 and len(cluster.replicas("head")) == 3, 60)
-        returned = time.monotonic() - killed
+        until(lambda: running() == 3 and len(cluster.replicas("head")) == 3)
+        returned = time.monotonic()
         time.sleep(1)
         caught = Counter(each.result()[:2] for each in waiting)
 
@@ -283,10 +276,10 @@ def test_a_node_is_killed_under_load_and_its_replicas_return(cluster, running, i
     times = sorted(when for outcome, when in load.answers if outcome == "golden")
     gap = max(later - earlier for earlier, later in pairwise(times))
     assert sum(when > killed for when in times) > CALLERS
-    assert gap < 10
+    assert any(killed < when < returned for when in times), "those that were left answered meanwhile"
     with capsys.disabled():
         print(  # noqa: T201  the figures are what it is for
             f"\nRay: a node killed with {lost_replicas} of 3 replicas: of {len(load.answers)} requests "
             f"{outcomes['golden']} golden, the others UNAVAILABLE; longest wait for an answer {gap:.2f} s; "
-            f"3 replicas again after {returned:.1f} s"
+            f"3 replicas again after {returned - killed:.1f} s"
         )

@@ -134,7 +134,7 @@ class Target:
         """End it."""
         if self.alive():
             self.process.kill()
-        self.process.communicate(timeout=20)
+        self.process.communicate(timeout=120)
 
 
 def _put(root: Path, name: str, file: str, content: bytes) -> None:

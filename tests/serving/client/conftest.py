@@ -4,6 +4,7 @@ from concurrent import futures
 import grpc
 import numpy as np
 import pytest
+from patience import PATIENCE
 
 from protos import open_inference_pb2 as pb
 from protos.open_inference_pb2_grpc import (
@@ -28,7 +29,7 @@ class Recorder(GRPCInferenceServiceServicer):
         self.calls = []
         self.failures = []  # (method, code, details, trailing metadata), each used once
         self.answer = None  # replaces the answer to ModelInfer
-        self.hang = threading.Event()
+        self.hang, self.hanging = threading.Event(), 0
         self.ready = True
         self.remaining = []
 
@@ -68,7 +69,9 @@ class Recorder(GRPCInferenceServiceServicer):
         self._enter("ModelInfer", context)
         self.requests.append(request)
         if request.id == "hang":
-            self.hang.wait(10)
+            self.hanging += 1
+            self.hang.wait(PATIENCE)
+            self.hanging -= 1
         if self.answer is not None:
             return self.answer
         data = request.raw_input_contents

@@ -1,8 +1,10 @@
 import json
+import time
 
 import grpc
 import numpy as np
 import pytest
+from patience import PATIENCE
 
 from serving.client import AsyncClient
 from serving.commands.load import Report, drive, percentiles
@@ -17,14 +19,16 @@ def row(tmp_path):
 
 def test_a_benchmark_counts_answers_and_tells_percentiles(run, row, capsys):
     command = ("predict", "rows", "--input", row, "--benchmark", "0.3", "--concurrency", "4", "--json")
+    begun = time.monotonic()
     assert run(*command) == 0
+    longest = 1000 * (time.monotonic() - begun)
     report = json.loads(capsys.readouterr().out)
     assert report["concurrency"] == 4
     assert report["failed"] == {}
     assert report["answered"] >= 4
     assert 0 < report["requests_per_second"] <= report["answered"] / 0.3
     times = report["milliseconds"]
-    assert 0 < times["p50"] <= times["p90"] <= times["p99"] <= times["max"] < 5000
+    assert 0 < times["p50"] <= times["p90"] <= times["p99"] <= times["max"] < longest
 
 
 def test_a_benchmark_prints_plain_lines(run, row, capsys):
@@ -36,7 +40,7 @@ def test_a_benchmark_prints_plain_lines(run, row, capsys):
 def test_failures_are_counted_by_code_and_not_among_the_answers(address):
     options = {"version": "", "outputs": ["no"], "seconds": 0.1, "concurrency": 2}
     report = drive(
-        lambda: AsyncClient(address, timeout=5.0), "rows", {"x": np.ones((1, 3), np.float32)}, **options
+        lambda: AsyncClient(address, timeout=PATIENCE), "rows", {"x": np.ones((1, 3), np.float32)}, **options
     )
     assert report.answered == report.requests_per_second == 0
     assert list(report.failed) == [grpc.StatusCode.INVALID_ARGUMENT.name]

@@ -3,6 +3,7 @@ import subprocess
 import sys
 
 import pytest
+from patience import PATIENCE
 
 
 def test_a_server_that_serves_is_healthy(run, capsys):
@@ -54,7 +55,7 @@ def test_declaring_the_commands_imports_nothing_heavy(command):
     heavy = {"grpc", "numpy", "rich", "protos"}
     code = f"import sys, serving.commands.{command}; print({heavy} & set(sys.modules))"
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=PATIENCE
     )
     assert done.stdout == "set()\n"
 
@@ -67,6 +68,6 @@ def test_the_health_check_needs_no_numpy(address):
         "print(code, 'numpy' in sys.modules, 'rich' in sys.modules)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=PATIENCE
     )
     assert done.stdout.splitlines()[-1] == "0 False False"

@@ -7,6 +7,7 @@ import uuid
 
 import numpy as np
 import pytest
+from patience import PATIENCE
 from tritonclient import grpc as triton
 from tritonclient.grpc import aio as triton_aio
 from tritonclient.utils import InferenceServerException, shared_memory
@@ -40,7 +41,7 @@ class Blocking:
                 await self(ask, "affine", [row(value)])
             else:
                 await self(ask, "affine", [row(value)], lambda result, error: answers.put((result, error)))
-            result, error = await asyncio.to_thread(answers.get, timeout=20)
+            result, error = await asyncio.to_thread(answers.get, timeout=PATIENCE)
             assert error is None
             assert result.as_numpy("y")[0, 0] == 2 * value + 1
             if stop:
@@ -139,7 +140,7 @@ async def about_models(ask):
     assert (await ask("get_model_config", "affine")).config.max_batch_size == 64
     before = (await ask("get_inference_statistics", "affine", "1")).model_stats[0].inference_count
     outputs = [triton.InferRequestedOutput("y")]
-    result = await ask("infer", "affine", [row(3)], outputs=outputs, request_id="a", client_timeout=20)
+    result = await ask("infer", "affine", [row(3)], outputs=outputs, request_id="a", client_timeout=PATIENCE)
     assert result.get_response().id == "a"
     np.testing.assert_array_equal(result.as_numpy("y"), [[7, 1, 1]])
     after = (await ask("get_inference_statistics")).model_stats[0].inference_count

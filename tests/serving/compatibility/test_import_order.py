@@ -11,6 +11,7 @@ import sys
 import sysconfig
 
 import pytest
+from patience import PATIENCE
 
 OURS = (
     "import serving.client; from protos import open_inference_pb2 as ours, tensorflow_serving_pb2 as ours_too"
@@ -45,7 +46,7 @@ def run(root):
             [python, "-c", "\n".join([last, *lines, "print('fine')"])],
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PATIENCE,
             check=False,
             env={**os.environ, "PYTHONPATH": os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")])},
         )

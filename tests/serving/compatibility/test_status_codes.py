@@ -5,11 +5,11 @@ was told to, hears its own library and not the server; there only the code is to
 """
 
 import threading
-import time
 
 import grpc
 import numpy as np
 import pytest
+from patience import PATIENCE
 from tritonclient import grpc as triton
 from tritonclient.utils import InferenceServerException
 
@@ -69,12 +69,12 @@ def cancel_infer(clients):
     tensor = triton.InferInput("n", [1], "INT64")
     tensor.set_data_from_numpy(np.array([BRIEF]))
     clients.triton.async_infer("counter", [tensor], tell).cancel()
-    assert told.wait(20)
+    assert told.wait(PATIENCE)
     raise heard[0]
 
 
 def cancel_predict(clients):
-    call = clients.prediction.Predict.future(predict_request("counter", "n", [BRIEF]), timeout=60)
+    call = clients.prediction.Predict.future(predict_request("counter", "n", [BRIEF]), timeout=PATIENCE)
     call.cancel()
     # Its exception() is grpc's FutureCancelledError, which has no code.
     raise InferenceServerException("cancelled", str(call.code()))
@@ -173,32 +173,32 @@ TABLE = [
 
 
 @pytest.fixture(scope="module")
-def clients(tmp_path_factory, onnx_models, start_module_server):
+def clients(tmp_path_factory, onnx_models, start_module_server, module_traffic):
     root = tmp_path_factory.mktemp("repository")
     models = {"counter": onnx_models.counter(), "lookup": onnx_models.lookup(), "bad": b"junk"}
     for name, content in models.items():
         (root / name / "1").mkdir(parents=True)
         (root / name / "1" / "model.onnx").write_bytes(content)
     (root / "counter" / "config.pbtxt").write_text(ONE_MAY_WAIT)
-    made = Clients(start_module_server(root).address)
+    made = Clients(start_module_server(root, *module_traffic.options).address)
     yield made
     made.close()
 
 
 @pytest.fixture
-def occupy(clients, steps_lasting):
+def occupy(clients, steps_lasting, module_traffic):
     """Bring the model 'counter' into a state, and let it come to rest after the test."""
     threads, long = [], steps_lasting(1.5)
 
     def occupy(state):
-        for steps in {FREE: (), RUNNING: (long,), FULL: (long, BRIEF)}[state]:
+        for waiting, steps in enumerate({FREE: (), RUNNING: (long,), FULL: (long, BRIEF)}[state]):
             threads.append(threading.Thread(target=clients.count, args=(steps,)))
             threads[-1].start()
-            time.sleep(0.15)
+            module_traffic.wait_for(running=1, waiting=waiting)
 
     yield occupy
     for thread in threads:
-        thread.join(timeout=60)
+        thread.join(timeout=PATIENCE)
     assert clients.count(BRIEF) == [BRIEF]
 
 

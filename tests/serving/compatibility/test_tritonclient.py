@@ -5,6 +5,7 @@ import threading
 
 import numpy as np
 import pytest
+from patience import PATIENCE
 from tritonclient import grpc as triton
 from tritonclient.grpc import aio
 from tritonclient.utils import InferenceServerException
@@ -76,9 +77,9 @@ def test_callbacks_are_called_with_results_and_with_errors(full_server):
 
     with triton.InferenceServerClient(full_server.address) as client:
         client.async_infer("simple", inputs(), tell)
-        assert both.acquire(timeout=20)
+        assert both.acquire(timeout=PATIENCE)
         client.async_infer("none", inputs(), tell)
-        assert both.acquire(timeout=20)
+        assert both.acquire(timeout=PATIENCE)
     check(heard[0][0])
     assert "no model 'none' here" in str(heard[1][1])
 
@@ -91,7 +92,7 @@ def test_compressed_requests_are_understood(full_server, algorithm):
 
 def test_headers_and_timeouts_are_taken(full_server):
     with triton.InferenceServerClient(full_server.address) as client:
-        check(client.infer("simple", inputs(), headers={"x-team": "a"}, client_timeout=20))
+        check(client.infer("simple", inputs(), headers={"x-team": "a"}, client_timeout=PATIENCE))
 
 
 def test_an_error_has_its_code_in_both_clients(full_server):

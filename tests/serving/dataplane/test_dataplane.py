@@ -5,6 +5,7 @@ import weakref
 
 import numpy as np
 import pytest
+from patience import PATIENCE, until_async
 
 from serving.dataplane.dataplane import DataPlane
 from serving.dataplane.messages import InferRequest, InputTensor
@@ -37,7 +38,7 @@ def with_plane(repository, use):
         try:
             return await use(plane)
         finally:
-            assert await asyncio.to_thread(plane.close, 10)
+            assert await asyncio.to_thread(plane.close, PATIENCE)
 
     return asyncio.run(run())
 
@@ -52,26 +53,33 @@ def test_a_request_is_answered_with_its_outputs_and_version(function_model, pace
 
 
 def test_requests_that_wait_together_run_together(function_model):
+    leave, entered = threading.Event(), threading.Event()
+
     def slow(x):
-        time.sleep(0.05)
+        entered.set()
+        assert leave.wait(PATIENCE)
         return {"y": x}
 
     model = function_model(slow)
 
     async def many(plane):
-        return await asyncio.gather(*(plane.infer(request(row)) for row in range(9)))
+        first = asyncio.create_task(plane.infer(request(0)))
+        assert await asyncio.to_thread(entered.wait, PATIENCE)
+        others = [asyncio.create_task(plane.infer(request(row))) for row in range(1, 9)]
+        await until_async(lambda: plane.pending(model) == 8)
+        leave.set()
+        return await asyncio.gather(first, *others)
 
     results = with_plane(OneModel(model), many)
     assert [result.arrays[0][0, 0] for result in results] == list(range(9))
-    assert len(model.runtime.batches) <= 3
-    assert sum(model.runtime.batches) == 9
+    assert model.runtime.batches == [1, 8]
 
 
 def test_the_event_loop_runs_on_while_a_slow_model_computes(function_model):
     leave = threading.Event()
 
     def slow(x):
-        assert leave.wait(10)
+        assert leave.wait(PATIENCE)
         return {"y": x}
 
     async def watch(plane):
@@ -89,14 +97,14 @@ def test_a_cancelled_request_frees_its_place(function_model):
 
     def slow(x):
         entered.set()
-        assert leave.wait(10)
+        assert leave.wait(PATIENCE)
         return {"y": x}
 
     model = function_model(slow, queue=QueuePolicy(size=1))
 
     async def cancel(plane):
         running = asyncio.create_task(plane.infer(request(1)))
-        assert await asyncio.to_thread(entered.wait, 10)
+        assert await asyncio.to_thread(entered.wait, PATIENCE)
         given_up = asyncio.create_task(plane.infer(request(2)))
         await asyncio.sleep(0)
         given_up.cancel()
@@ -173,7 +181,7 @@ def test_a_retired_model_is_let_go_of_once_it_is_idle(function_model):
     leave = threading.Event()
 
     def slow(x):
-        assert leave.wait(10)
+        assert leave.wait(PATIENCE)
         return {"y": x}
 
     async def retire(plane):
@@ -190,11 +198,7 @@ def test_a_retired_model_is_let_go_of_once_it_is_idle(function_model):
         leave.set()
         await asked
         del asked
-        for _ in range(100):
-            if seen() is None:
-                return True
-            await asyncio.sleep(0.02)
-        return False
+        await until_async(lambda: seen() is None)
 
     repository = OneModel(function_model(None))
-    assert with_plane(repository, retire)
+    with_plane(repository, retire)

@@ -5,6 +5,7 @@ import socket
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE
 
 FRAMES = Path(__file__).parents[2] / "security" / "fuzz_wire" / "http2.py"
 
@@ -25,7 +26,7 @@ def connect():
 
     def make(address):
         host, _, port = address.rpartition(":")
-        opened.append(socket.create_connection((host, int(port)), timeout=20))
+        opened.append(socket.create_connection((host, int(port)), timeout=PATIENCE))
         return opened[-1]
 
     yield make

@@ -7,6 +7,7 @@ import grpc
 import numpy as np
 import psutil
 import pytest
+from patience import PATIENCE, until
 
 from protos import open_inference_pb2 as pb
 from protos.open_inference_pb2_grpc import GRPCInferenceServiceStub
@@ -46,15 +47,8 @@ def answers(address):
     request = pb.ModelInferRequest(model_name="affine", raw_input_contents=[np.float32([1, 2, 3]).tobytes()])
     request.inputs.add(name="x", datatype="FP32", shape=[1, 3])
     with grpc.insecure_channel(address, options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
-        answer = GRPCInferenceServiceStub(channel).ModelInfer(request, timeout=20, wait_for_ready=True)
+        answer = GRPCInferenceServiceStub(channel).ModelInfer(request, timeout=PATIENCE, wait_for_ready=True)
     return np.frombuffer(answer.raw_output_contents[0], np.float32).tolist() == [3, 5, 7]
-
-
-def soon(condition, seconds=20):
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.05)
 
 
 def test_ten_thousand_connections_opened_and_left_cost_little_and_are_given_back(
@@ -65,15 +59,16 @@ def test_ten_thousand_connections_opened_and_left_cost_little_and_are_given_back
     assert answers(server.address)
     files, memory = process.num_fds(), process.memory_info().rss
     greeting = http2.PREFACE + http2.Frame(http2.SETTINGS).encoded()
-    left = [connect(server.address) for _ in range(many_files)]
-    for each in left:
-        each.sendall(greeting)
-    soon(lambda: process.num_fds() >= many_files)
+    left = []
+    for _ in range(many_files):
+        left.append(connect(server.address))
+        left[-1].sendall(greeting)  # at once: who says nothing for some seconds is hung up on
+    until(lambda: process.num_fds() >= many_files)
     assert answers(server.address)
     assert process.memory_info().rss - memory < many_files * 100_000
     for each in left:
         each.close()
-    soon(lambda: process.num_fds() < files + 100)
+    until(lambda: process.num_fds() < files + 100)
     assert answers(server.address)
 
 
@@ -82,7 +77,7 @@ def test_a_server_without_free_files_waits_quietly_and_answers_again(affine_serv
     process = psutil.Process(server.process.pid)
     assert answers(server.address)
     left = [connect(server.address) for _ in range(200)]
-    soon(lambda: process.num_fds() >= 120)
+    until(lambda: process.num_fds() >= 120)
     spent = sum(process.cpu_times()[:2])
     time.sleep(1)
     assert sum(process.cpu_times()[:2]) - spent < 0.5  # accepting in vain, over and over, takes all of it
@@ -115,10 +110,10 @@ def test_a_client_that_leaves_in_the_middle_of_a_stream_takes_its_requests_with_
     files = process.num_fds()
     for _ in range(20):
         channel = grpc.insecure_channel(server.address, options=[("grpc.use_local_subchannel_pool", 1)])
-        stream = GRPCInferenceServiceStub(channel).ModelStreamInfer(iter([request] * 500), timeout=20)
+        stream = GRPCInferenceServiceStub(channel).ModelStreamInfer(iter([request] * 500), timeout=PATIENCE)
         assert not next(stream).error_message
         channel.close()
-    soon(lambda: process.num_fds() <= files + 1)
+    until(lambda: process.num_fds() <= files + 1)
     assert answers(server.address)
     server.terminate()
     code, _, log = server.wait()

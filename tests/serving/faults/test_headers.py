@@ -3,6 +3,7 @@
 import grpc
 import numpy as np
 import pytest
+from patience import PATIENCE
 from tritonclient import grpc as triton
 
 from protos import open_inference_pb2 as pb
@@ -17,7 +18,7 @@ def answers(address):
     with triton.InferenceServerClient(address) as client:
         tensor = triton.InferInput("x", [1, 3], "FP32")
         tensor.set_data_from_numpy(X)
-        return client.infer("affine", [tensor], client_timeout=20).as_numpy("y").tolist() == [[3, 5, 7]]
+        return client.infer("affine", [tensor], client_timeout=PATIENCE).as_numpy("y").tolist() == [[3, 5, 7]]
 
 
 def read_until(connection, part):
@@ -36,7 +37,7 @@ def test_a_path_that_is_no_text_is_unimplemented_and_harms_nobody(full_server, h
     """grpcio by itself would close the port and every connection."""
     with grpc.insecure_channel(full_server.address) as channel:
         stub = GRPCInferenceServiceStub(channel)
-        assert stub.ServerLive(pb.ServerLiveRequest(), timeout=20).live
+        assert stub.ServerLive(pb.ServerLiveRequest(), timeout=PATIENCE).live
         connection = connect(full_server.address)
         frames = http2.call(1, path, http2.message(b""))
         connection.sendall(
@@ -44,5 +45,5 @@ def test_a_path_that_is_no_text_is_unimplemented_and_harms_nobody(full_server, h
         )
         if path:
             read_until(connection, b"Method not found!")
-        assert stub.ServerLive(pb.ServerLiveRequest(), timeout=20).live
+        assert stub.ServerLive(pb.ServerLiveRequest(), timeout=PATIENCE).live
     assert answers(full_server.address)

@@ -5,6 +5,7 @@ import socket
 import grpc
 import numpy as np
 import pytest
+from patience import PATIENCE
 
 from protos import open_inference_pb2 as pb
 from protos import tensorflow_core_pb2 as core
@@ -48,14 +49,14 @@ def answers(channel):
     good = request(raw=np.float32([1, 2, 3]).tobytes())
     good.model_version = "2"
     answer = pb.ModelInferResponse.FromString(
-        channel.unary_unary(INFER)(good.SerializeToString(), timeout=20)
+        channel.unary_unary(INFER)(good.SerializeToString(), timeout=PATIENCE)
     )
     return np.frombuffer(answer.raw_output_contents[0], np.float32).tolist() == [3, 5, 7]
 
 
 def refusal(channel, path, message):
     with pytest.raises(grpc.RpcError) as error:
-        channel.unary_unary(path)(message.SerializeToString(), timeout=20)
+        channel.unary_unary(path)(message.SerializeToString(), timeout=PATIENCE)
     return error.value.code().name, error.value.details()
 
 
@@ -120,14 +121,14 @@ def test_a_tensor_that_lies_is_refused_with_what_came_and_what_was_expected(chan
 def test_the_version_number_of_a_tensor_proto_means_nothing(channel):
     message = prediction(float_val=[1.0], version_number=-7)
     answer = tf.PredictResponse.FromString(
-        channel.unary_unary(PREDICT)(message.SerializeToString(), timeout=20)
+        channel.unary_unary(PREDICT)(message.SerializeToString(), timeout=PATIENCE)
     )
     assert np.frombuffer(answer.outputs["y"].tensor_content, np.float32).tolist() == [3, 3, 3]
 
 
 def test_a_stream_outlives_the_lies_in_it(channel):
     sent = [request(), *(message for path, message, _ in LIES.values() if path == INFER), request()]
-    stream = channel.stream_stream(STREAM)((each.SerializeToString() for each in sent), timeout=30)
+    stream = channel.stream_stream(STREAM)((each.SerializeToString() for each in sent), timeout=PATIENCE)
     told = [pb.ModelStreamInferResponse.FromString(each).error_message for each in stream]
     assert [not each for each in told] == [True, *[False] * (len(sent) - 2), True]
 
@@ -180,7 +181,7 @@ def test_the_limit_of_a_message_holds_after_it_is_unpacked(repository, onnx_mode
     with grpc.insecure_channel(server.address, options=[("grpc.max_send_message_length", -1)]) as channel:
         bomb = request(raw=bytes(150 * MEBIBYTE)).SerializeToString()
         with pytest.raises(grpc.RpcError) as error:
-            channel.unary_unary(INFER)(bomb, timeout=60, compression=grpc.Compression.Gzip)
+            channel.unary_unary(INFER)(bomb, timeout=PATIENCE, compression=grpc.Compression.Gzip)
         assert error.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert "larger than max" in error.value.details()
         with open(f"/proc/{server.process.pid}/status", encoding="ascii") as status:  # noqa: PTH123  one line of it

@@ -5,6 +5,7 @@ import weakref
 
 import numpy as np
 import pytest
+from patience import PATIENCE
 
 from serving.errors import ModelLoadError, ModelNotFoundError, ModelNotReadyError, RepositoryError
 from serving.repository import refresh
@@ -141,18 +142,18 @@ def test_others_are_looked_up_while_a_version_is_being_loaded(models, repository
 
     def slow(*args):
         entered.set()
-        assert leave.wait(10)
+        assert leave.wait(PATIENCE)
         return load(*args)
 
     monkeypatch.setattr(refresh, "load", slow)
     repository.onnx("affine", onnx_models.affine(2), 2)
     loading = threading.Thread(target=models.load_all)
     loading.start()
-    assert entered.wait(10)
+    assert entered.wait(PATIENCE)
     assert models.get("affine").version == "1"
     assert {each.version: each.state for each in models.statuses()} == {"1": State.READY, "2": State.LOADING}
     leave.set()
-    loading.join(10)
+    loading.join(PATIENCE)
     assert models.get("affine").version == "2"
     assert all(each.state is not State.LOADING for each in models.statuses())
 

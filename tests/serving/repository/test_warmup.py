@@ -1,25 +1,35 @@
-import time
-
 import numpy as np
 import pytest
 
 from serving.repository.warmup import FULL, SLOW, Pace, warm_up
 
 
-def test_a_model_runs_alone_and_with_a_full_batch(function_model):
-    runtime = function_model(lambda x: {"y": x}).runtime
+@pytest.fixture
+def taking(function_model, monkeypatch):
+    """A runtime whose every run takes so many seconds for each row, on the clock of the warm-up."""
+    now = [0.0]
+    monkeypatch.setattr("serving.repository.warmup.perf_counter", lambda: now[0])
+
+    def make(seconds):
+        def run(x):
+            now[0] += seconds * len(x)
+            return {"y": x}
+
+        return function_model(run).runtime
+
+    return make
+
+
+def test_a_model_runs_alone_and_with_a_full_batch(taking):
+    runtime = taking(SLOW / 4)
     pace = warm_up(runtime, 8)
     assert set(runtime.batches) == {1, 8}
-    assert 0 < pace.first < SLOW
+    assert (pace.first, pace.further) == pytest.approx((SLOW / 4, SLOW / 4))
 
 
-def test_a_slow_model_runs_once(function_model):
-    def slow(x):
-        time.sleep(2 * SLOW)
-        return {"y": x}
-
-    runtime = function_model(slow).runtime
-    assert warm_up(runtime, 8).first > SLOW
+def test_a_slow_model_runs_once(taking):
+    runtime = taking(2 * SLOW)
+    assert warm_up(runtime, 8).first == 2 * SLOW
     assert runtime.batches == [1]
 
 

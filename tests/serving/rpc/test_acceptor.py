@@ -7,6 +7,7 @@ import grpc
 import numpy as np
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from patience import PATIENCE, until_async
 
 from protos import open_inference_pb2 as pb
 from protos.open_inference_pb2_grpc import GRPCInferenceServiceStub
@@ -20,11 +21,6 @@ from serving.rpc.signals import Signals
 def affine(repository, onnx_models):
     repository.onnx("affine", onnx_models.affine())
     return repository.root
-
-
-async def until(happens):
-    while not happens():  # noqa: ASYNC110  a server tells nobody
-        await asyncio.sleep(0.001)
 
 
 def break_off(monkeypatch):
@@ -46,7 +42,8 @@ def test_a_server_that_can_take_no_more_calls_says_so_and_ends(affine, monkeypat
 
     async def run():
         said = asyncio.get_running_loop().create_future()
-        options = ServerOptions(affine, port=0, lame_duck_seconds=60.0)
+        # Neither is waited for, or this test would end before it.
+        options = ServerOptions(affine, port=0, lame_duck_seconds=10 * PATIENCE, drain_seconds=10 * PATIENCE)
         serving = asyncio.create_task(server.serve(options, said.set_result))
         address = (await said).rpartition(" ")[2]
         async with grpc.aio.insecure_channel(address) as channel:
@@ -54,11 +51,11 @@ def test_a_server_that_can_take_no_more_calls_says_so_and_ends(affine, monkeypat
             watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
             watchers.append((await watch.read()).status)
             with pytest.raises(grpc.aio.AioRpcError):
-                await channel.unary_unary("/no/such")(b"", timeout=10)
+                await channel.unary_unary("/no/such")(b"", timeout=PATIENCE)
             return await serving
 
     with caplog.at_level(logging.ERROR):
-        assert asyncio.run(asyncio.wait_for(run(), 20)) is False
+        assert asyncio.run(asyncio.wait_for(run(), PATIENCE)) is False
     assert watchers == [health_pb2.HealthCheckResponse.SERVING]
     assert [each.message for each in caplog.records if each.name == "serving.rpc.server"] == [
         "no more calls can be taken; ending"
@@ -72,7 +69,7 @@ def test_a_server_that_is_told_to_stop_can_take_calls_until_then(affine, caplog)
         return await made.stop(Signals())
 
     with caplog.at_level(logging.ERROR):
-        assert asyncio.run(asyncio.wait_for(run(), 20)) is True
+        assert asyncio.run(asyncio.wait_for(run(), PATIENCE)) is True
     assert not [each for each in caplog.records if each.name.startswith("serving")]
 
 
@@ -86,9 +83,9 @@ def test_the_calls_that_are_over_are_let_go(affine):
         address = await made.start()
         async with grpc.aio.insecure_channel(address) as channel:
             infer = GRPCInferenceServiceStub(channel).ModelInfer
-            answers = await asyncio.gather(*(infer(request, timeout=10) for _ in range(50)))
+            answers = await asyncio.gather(*(infer(request, timeout=PATIENCE) for _ in range(50)))
             failures = await asyncio.gather(
-                *(infer(pb.ModelInferRequest(model_name="x"), timeout=10) for _ in range(50)),
+                *(infer(pb.ModelInferRequest(model_name="x"), timeout=PATIENCE) for _ in range(50)),
                 return_exceptions=True,
             )
             assert len(answers) == 50
@@ -100,7 +97,7 @@ def test_the_calls_that_are_over_are_let_go(affine):
             assert not calls
         assert await made.stop(Signals())
 
-    asyncio.run(asyncio.wait_for(run(), 20))
+    asyncio.run(asyncio.wait_for(run(), PATIENCE))
 
 
 @pytest.mark.parametrize("how", ["cancel", "deadline"])
@@ -115,20 +112,20 @@ def test_a_call_that_its_client_gives_up_is_given_up_here(
         async with grpc.aio.insecure_channel(address) as channel:
             infer = GRPCInferenceServiceStub(channel).ModelInfer
             # It runs, and what comes next waits behind it.
-            running = infer(count_to(steps_lasting(1)), timeout=60)
-            await until(lambda: made._traffic.under_way)
-            waiting = infer(count_to(1), timeout=0.1 if how == "deadline" else 60)
+            running = infer(count_to(steps_lasting(2)), timeout=PATIENCE)
+            await until_async(lambda: made._traffic.under_way)
+            waiting = infer(count_to(1), timeout=0.5 if how == "deadline" else PATIENCE)
+            await until_async(lambda: made._traffic.under_way == 2)
             if how == "cancel":
-                await until(lambda: made._traffic.under_way == 2)
                 waiting.cancel()
             expected = grpc.StatusCode.CANCELLED if how == "cancel" else grpc.StatusCode.DEADLINE_EXCEEDED
             assert await waiting.code() == expected
             codes = made._traffic.counts.of("/inference.GRPCInferenceService/ModelInfer").codes
-            await until(lambda: codes)
+            await until_async(lambda: codes)
             assert codes == {"CANCELLED": 1}
             assert not running.done()
             await running
             assert codes == {"CANCELLED": 1, "OK": 1}
         assert await made.stop(Signals())
 
-    asyncio.run(asyncio.wait_for(run(), 60))
+    asyncio.run(asyncio.wait_for(run(), PATIENCE))

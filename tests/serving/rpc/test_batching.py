@@ -12,8 +12,11 @@ from tritonclient.grpc import aio as triton_aio
 WIDTH = 1024
 CONCURRENCY = 32
 REQUESTS = 320
-GATHER = "dynamic_batching { preferred_batch_size: [16] max_queue_delay_microseconds: 20000 }"
-"""Clients in Python are slower than this model: a batch has to wait for them a little."""
+ALL = "default_queue_policy { max_queue_size: 64 }"
+"""By itself a queue refuses what would wait for long, which on a slow machine are some of these."""
+
+GATHER = f"dynamic_batching {{ preferred_batch_size: [16] max_queue_delay_microseconds: 500000 {ALL} }}"
+"""Clients in Python are slower than this model: a batch has to wait until as many as it prefers are there."""
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +34,7 @@ def server(tmp_path_factory, module_server):
     graph = helper.make_graph(nodes, "mlp", [x], [y], weights)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
     root = tmp_path_factory.mktemp("models")
-    for name, config in (("mlp", GATHER), ("alone", "max_batch_size: 1")):
+    for name, config in (("mlp", GATHER), ("alone", f"max_batch_size: 1 dynamic_batching {{ {ALL} }}")):
         (root / name / "1").mkdir(parents=True)
         (root / name / "1" / "model.onnx").write_bytes(model.SerializeToString())
         (root / name / "config.pbtxt").write_text(config)

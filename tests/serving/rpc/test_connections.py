@@ -4,6 +4,7 @@ import asyncio
 
 import grpc
 import pytest
+from patience import PATIENCE
 
 from protos import open_inference_pb2 as pb
 from protos.open_inference_pb2_grpc import GRPCInferenceServiceStub
@@ -20,7 +21,7 @@ async def while_serving(root, use):
     server = Server(ServerOptions(root, port=0, lame_duck_seconds=0.0))
     address = await server.start()
     try:
-        return await asyncio.wait_for(use(address), 20)
+        return await asyncio.wait_for(use(address), PATIENCE)
     finally:
         assert await server.stop(Signals())
 

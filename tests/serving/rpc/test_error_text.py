@@ -1,6 +1,7 @@
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from patience import PATIENCE
 
 from protos import open_inference_pb2 as pb
 from protos.open_inference_pb2_grpc import GRPCInferenceServiceStub
@@ -44,9 +45,13 @@ def test_a_name_of_any_length_is_answered_with_a_status(full_server, name):
     """Above 8 KiB a client would drop the status and say RESOURCE_EXHAUSTED by itself."""
     with grpc.insecure_channel(full_server.address) as channel:
         with pytest.raises(grpc.RpcError) as error:
-            GRPCInferenceServiceStub(channel).ModelInfer(pb.ModelInferRequest(model_name=name), timeout=20)
+            GRPCInferenceServiceStub(channel).ModelInfer(
+                pb.ModelInferRequest(model_name=name), timeout=PATIENCE
+            )
         assert error.value.code() is grpc.StatusCode.NOT_FOUND
         assert error.value.details().startswith("there is no model '")
         with pytest.raises(grpc.RpcError) as error:
-            health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service=name), timeout=20)
+            health_pb2_grpc.HealthStub(channel).Check(
+                health_pb2.HealthCheckRequest(service=name), timeout=PATIENCE
+            )
         assert error.value.code() is grpc.StatusCode.NOT_FOUND

@@ -3,6 +3,7 @@ import asyncio
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from patience import PATIENCE
 
 from serving.errors import ModelNotFoundError
 from serving.rpc.health import HealthService
@@ -40,7 +41,9 @@ def with_stub(use):
         await server.start()
         try:
             async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-                return await asyncio.wait_for(use(health_pb2_grpc.HealthStub(channel), plane, service), 20)
+                return await asyncio.wait_for(
+                    use(health_pb2_grpc.HealthStub(channel), plane, service), PATIENCE
+                )
         finally:
             await server.stop(None)
 

@@ -4,6 +4,7 @@ import asyncio
 
 import numpy as np
 import pytest
+from patience import PATIENCE
 from tritonclient import grpc as triton
 from tritonclient.grpc import aio as triton_aio
 from tritonclient.utils import InferenceServerException
@@ -63,7 +64,7 @@ def test_ten_thousand_requests_across_twenty_swaps_all_get_the_answer_of_their_v
 
     async def both():
         async with triton_aio.InferenceServerClient(server.address) as client:
-            async with asyncio.timeout(120), asyncio.TaskGroup() as group:
+            async with asyncio.timeout(5 * PATIENCE), asyncio.TaskGroup() as group:
                 group.create_task(swap(client))
                 for _ in range(16):
                     group.create_task(ask(client))

@@ -9,6 +9,7 @@ import numpy as np
 import psutil
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from patience import PATIENCE
 
 from protos.open_inference_pb2_grpc import GRPCInferenceServiceStub
 
@@ -30,7 +31,7 @@ class Load:
 
     async def one(self, steps):
         try:
-            answer = await self._stub.ModelInfer(self._count_to(steps), timeout=60)
+            answer = await self._stub.ModelInfer(self._count_to(steps), timeout=PATIENCE)
         except grpc.aio.AioRpcError as error:
             self.outcomes[error.code().name] += 1
             self.hints.extend(
@@ -42,7 +43,7 @@ class Load:
 
     async def watch(self):
         while True:
-            found = await self._health.Check(health_pb2.HealthCheckRequest(), timeout=60)
+            found = await self._health.Check(health_pb2.HealthCheckRequest(), timeout=PATIENCE)
             assert found.status == health_pb2.HealthCheckResponse.SERVING
             self.healthy += 1
             await asyncio.sleep(0.05)
@@ -96,31 +97,33 @@ def test_four_times_the_capacity_is_answered_or_refused_at_once(
 
 
 def test_a_request_whose_client_went_away_leaves_its_place(
-    repository, onnx_models, start_server, steps_lasting, count_to
+    repository, onnx_models, start_server, steps_lasting, count_to, traffic
 ):
     repository.onnx("counter", onnx_models.counter())
     repository.config("counter", "dynamic_batching { default_queue_policy { max_queue_size: 2 } }")
-    server = start_server(repository.root)
-    long = steps_lasting(2.5)
+    server = start_server(repository.root, *traffic.options)
+    long = steps_lasting(3)
 
     async def run():
         async with grpc.aio.insecure_channel(server.address) as channel:
             stub = GRPCInferenceServiceStub(channel)
-            await stub.ModelInfer(count_to(1), timeout=60)
-            running = stub.ModelInfer(count_to(long), timeout=60)
-            await asyncio.sleep(0.2)
-            cancelled, late = stub.ModelInfer(count_to(1)), stub.ModelInfer(count_to(2), timeout=0.2)
-            await asyncio.sleep(0.1)
+            await stub.ModelInfer(count_to(1), timeout=PATIENCE)
+            running = stub.ModelInfer(count_to(long), timeout=PATIENCE)
+            await asyncio.to_thread(traffic.wait_for, running=1)
+            cancelled = [stub.ModelInfer(count_to(1)) for _ in range(2)]
+            await asyncio.to_thread(traffic.wait_for, running=1, waiting=2)
             with pytest.raises(grpc.aio.AioRpcError) as refused:
-                await stub.ModelInfer(count_to(3), timeout=60)
+                await stub.ModelInfer(count_to(3), timeout=PATIENCE)
             assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-            cancelled.cancel()
+            for each in cancelled:
+                each.cancel()
+            await asyncio.to_thread(traffic.wait_for, running=1)
             with pytest.raises(grpc.aio.AioRpcError) as expired:
-                await late
+                await stub.ModelInfer(count_to(2), timeout=0.5)
             assert expired.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-            await asyncio.sleep(0.1)
+            await asyncio.to_thread(traffic.wait_for, running=1)
             assert not running.done()
-            waiting = [stub.ModelInfer(count_to(steps), timeout=60) for steps in (4, 5)]
+            waiting = [stub.ModelInfer(count_to(steps), timeout=PATIENCE) for steps in (4, 5)]
             answers = [await each for each in (running, *waiting)]
             return [np.frombuffer(each.raw_output_contents[0], np.int64)[0] for each in answers]
 

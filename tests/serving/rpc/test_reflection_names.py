@@ -3,6 +3,7 @@
 import grpc
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from grpc_reflection.v1alpha import reflection_pb2 as pb
+from patience import PATIENCE
 
 
 def test_the_newer_name_answers_as_the_older_does(full_server):
@@ -16,7 +17,7 @@ def test_the_newer_name_answers_as_the_older_does(full_server):
             "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
             request_serializer=pb.ServerReflectionRequest.SerializeToString,
             response_deserializer=pb.ServerReflectionResponse.FromString,
-        )(iter(asked), timeout=10)
+        )(iter(asked), timeout=PATIENCE)
     names = {each.name for each in listed.list_services_response.service}
     assert {
         "inference.GRPCInferenceService",

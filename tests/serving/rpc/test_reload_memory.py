@@ -1,7 +1,6 @@
 """A model that is loaded again and again leaves nothing behind; benchmarks/reload_memory.py is this at full size."""
 
 import os
-import time
 
 import grpc
 import numpy as np
@@ -9,6 +8,7 @@ import onnx
 import psutil
 import pytest
 from onnx import TensorProto, helper
+from patience import PATIENCE, until
 
 from protos import open_inference_pb2 as pb
 from protos.open_inference_pb2_grpc import GRPCInferenceServiceStub
@@ -39,13 +39,8 @@ def large(repository):
     return repository.root
 
 
-def settled(process):
-    """Resident MB, once what was replaced has had the time to go."""
-    lowest = float("inf")
-    for _ in range(10):
-        time.sleep(0.05)
-        lowest = min(lowest, process.memory_info().rss / MB)
-    return lowest
+def resident(process):
+    return process.memory_info().rss / MB
 
 
 def test_thirty_reloads_end_with_the_memory_and_the_threads_they_began_with(large, start_server):
@@ -56,14 +51,15 @@ def test_thirty_reloads_end_with_the_memory_and_the_threads_they_began_with(larg
     asked.inputs.add(name="x", datatype="FP32", shape=row.shape)
     with grpc.insecure_channel(server.address) as channel:
         stub = GRPCInferenceServiceStub(channel)
-        expected = stub.ModelInfer(asked, timeout=60).raw_output_contents
-        before = settled(process)
+        expected = stub.ModelInfer(asked, timeout=PATIENCE).raw_output_contents
+        before = resident(process)
         for at in range(RELOADS):
             os.utime(large / "large" / "1" / "model.onnx", ns=(at + 1, at + 1))
-            stub.RepositoryModelLoad(pb.RepositoryModelLoadRequest(model_name="large"), timeout=60)
-            assert stub.ModelInfer(asked, timeout=60).raw_output_contents == expected
+            stub.RepositoryModelLoad(pb.RepositoryModelLoadRequest(model_name="large"), timeout=PATIENCE)
+            assert stub.ModelInfer(asked, timeout=PATIENCE).raw_output_contents == expected
             if at == 2:
                 # By now the threads that load are all there.
                 threads = process.num_threads()
-        assert settled(process) - before < ALLOWED
-        assert process.num_threads() <= threads + 8
+        # What was replaced goes a little later.
+        until(lambda: resident(process) - before < ALLOWED)
+        until(lambda: process.num_threads() <= threads + 8)

@@ -11,6 +11,7 @@ import onnx
 import psutil
 import pytest
 from onnx import TensorProto, helper
+from patience import PATIENCE, until_async
 
 from protos import open_inference_pb2 as pb
 from protos.open_inference_pb2_grpc import GRPCInferenceServiceStub
@@ -125,12 +126,12 @@ async def handled(server):
     return {code: int(count) for code, count in re.findall(pattern, await server.metrics())}
 
 
-async def until(condition):
-    for _ in range(400):
-        if await condition():
-            return
-        await asyncio.sleep(0.02)
-    pytest.fail("it did not come to that")
+async def stands_still(number):
+    """Wait until a number has grown, and then no more for a while."""
+    last = 0
+    while not last or last != number():
+        last = number()
+        await asyncio.sleep(0.7)
 
 
 def test_large_answers_to_a_client_that_does_not_read_are_refused_and_others_are_served(root):
@@ -147,18 +148,16 @@ def test_large_answers_to_a_client_that_does_not_read_are_refused_and_others_are
         for _ in range(asked):
             await mute.ask(zeros(size // 4))
 
-        async def all_ended():
-            return sum((await handled(server)).values()) == asked
-
-        await until(all_ended)
-        codes = await handled(server)
+        async with asyncio.timeout(PATIENCE):
+            while sum((codes := await handled(server)).values()) < asked:  # noqa: ASYNC110  a server tells nobody
+                await asyncio.sleep(0.02)
         grown = psutil.Process().memory_info().rss - before
         options = [("grpc.max_receive_message_length", -1)]
         async with grpc.aio.insecure_channel(address, options) as channel:
-            answer = await GRPCInferenceServiceStub(channel).ModelInfer(zeros(size // 4), timeout=20)
+            answer = await GRPCInferenceServiceStub(channel).ModelInfer(zeros(size // 4), timeout=PATIENCE)
         # What nobody reads is waited for as long as anything else at the end, and then left.
         start = time.monotonic()
-        drained = await server.stop(Signals())
+        drained = await asyncio.wait_for(server.stop(Signals()), PATIENCE)
         seconds = time.monotonic() - start
         writer.close()
         return codes, grown, len(answer.raw_output_contents[0]), drained, seconds
@@ -169,7 +168,7 @@ def test_large_answers_to_a_client_that_does_not_read_are_refused_and_others_are
     assert grown < 12 * size
     assert answered == size
     assert not drained
-    assert 0.25 < seconds < 10
+    assert seconds > 0.25
 
 
 def test_a_stream_whose_answers_are_not_read_is_no_longer_listened_to(root, monkeypatch):
@@ -189,8 +188,8 @@ def test_a_stream_whose_answers_are_not_read_is_no_longer_listened_to(root, monk
                 await call.done_writing()
 
             writing = asyncio.create_task(write())
-            await asyncio.sleep(0.7)
             ((_, statistics),) = server.statistics()
+            await asyncio.wait_for(stands_still(lambda: statistics.runs), PATIENCE)
             ran = statistics.runs
             answers = [answer async for answer in call]
             await writing
@@ -221,17 +220,17 @@ def test_large_requests_beyond_what_may_be_held_are_refused_until_others_are_ans
         address = await server.start()
         async with grpc.aio.insecure_channel(address) as channel:
             stub = GRPCInferenceServiceStub(channel)
-            held = [stub.ModelInfer(request(long, 900_000), timeout=60) for _ in range(4)]
-            await asyncio.sleep(0.1)
+            held = [stub.ModelInfer(request(long, 900_000), timeout=PATIENCE) for _ in range(4)]
+            await until_async(lambda: server._traffic.under_way == 4)
             with pytest.raises(
                 grpc.aio.AioRpcError, match="requests that are being answered take 3 MiB"
             ) as refused:
-                await stub.ModelInfer(request(1, 900_000), timeout=60)
+                await stub.ModelInfer(request(1, 900_000), timeout=PATIENCE)
             assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
             assert dict(refused.value.trailing_metadata())["grpc-retry-pushback-ms"] == "1000"
-            small = stub.ModelInfer(request(2, 10), timeout=60)
+            small = stub.ModelInfer(request(2, 10), timeout=PATIENCE)
             answers = [await each for each in (*held, small)]
-            await stub.ModelInfer(request(1, 900_000), timeout=60)
+            await stub.ModelInfer(request(1, 900_000), timeout=PATIENCE)
         assert await server.stop(Signals())
         return [np.frombuffer(each.raw_output_contents[0], np.int64)[0] for each in answers]
 

@@ -2,6 +2,7 @@ import os
 import socket
 
 import pytest
+from patience import PATIENCE
 
 from serving.rpc import sockets
 
@@ -24,7 +25,7 @@ def test_nobody_is_let_in_any_more_and_the_number_stays_taken(listener, port):
     before = os.fstat(listener.fileno()).st_ino
     sockets.stop_listening(port)
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", port), timeout=5)
+        socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
     assert os.fstat(listener.fileno()).st_ino != before
     listener.close()
 
@@ -41,7 +42,7 @@ def test_another_listener_on_the_port_in_another_process_goes_on(port):
     _, (number,), _, _ = socket.recv_fds(theirs, 1, 1)
     with (
         socket.socket(fileno=number) as still,
-        socket.create_connection(("127.0.0.1", port), timeout=5) as client,
+        socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as client,
     ):
         still.accept()[0].close()
         assert client.recv(1) == b""
@@ -50,7 +51,7 @@ def test_another_listener_on_the_port_in_another_process_goes_on(port):
 
 
 def test_clients_read_what_was_written_and_then_the_end(listener, port):
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as client:
         accepted, _ = listener.accept()
         accepted.sendall(b"answer")
         assert sockets.say_goodbye(port) == 1, "ours; not the listener, and not the client's end"
@@ -66,7 +67,7 @@ def test_other_ports_are_left_alone(listener, port):
         other.bind(("127.0.0.1", 0))
         other.listen()
         sockets.stop_listening(other.getsockname()[1])
-    with socket.create_connection(("127.0.0.1", port), timeout=5):
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE):
         accepted, _ = listener.accept()
         assert sockets.say_goodbye(0) == 0
         accepted.close()
@@ -75,7 +76,7 @@ def test_other_ports_are_left_alone(listener, port):
 def test_without_a_list_of_open_files_nothing_is_done(listener, port, monkeypatch, tmp_path):
     monkeypatch.setattr(sockets, "OPEN_FILES", tmp_path / "none")
     sockets.stop_listening(port)
-    with socket.create_connection(("127.0.0.1", port), timeout=5):
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE):
         accepted, _ = listener.accept()
         assert sockets.say_goodbye(port) == 0
         accepted.close()

@@ -11,6 +11,7 @@ import grpc
 import numpy as np
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from patience import PATIENCE, until_async
 
 from protos import open_inference_pb2 as pb
 from protos.open_inference_pb2_grpc import GRPCInferenceServiceStub
@@ -19,6 +20,8 @@ from serving.rpc.server import Server
 from serving.rpc.signals import Signals
 
 STATUS = health_pb2.HealthCheckResponse
+NEVER = 10 * PATIENCE
+"""Seconds for which no test waits."""
 
 
 def affine(value):
@@ -30,7 +33,7 @@ def affine(value):
 
 @asynccontextmanager
 async def serving(root, **options):
-    server = Server(ServerOptions(root, port=0, **options))
+    server = Server(ServerOptions(root, port=0, **{"drain_seconds": NEVER} | options))
     address = await server.start()
     async with grpc.aio.insecure_channel(address) as channel:
         yield server, address, channel
@@ -58,7 +61,7 @@ def test_a_lame_duck_says_that_it_leaves_and_answers_until_it_is_told_to_hurry(r
     repository.onnx("affine", onnx_models.affine())
 
     async def run():
-        async with serving(repository.root, lame_duck_seconds=60.0) as (server, _, channel):
+        async with serving(repository.root, lame_duck_seconds=NEVER) as (server, _, channel):
             stub, health = GRPCInferenceServiceStub(channel), health_pb2_grpc.HealthStub(channel)
             watch = health.Watch(health_pb2.HealthCheckRequest())
             assert (await watch.read()).status == STATUS.SERVING
@@ -72,7 +75,7 @@ def test_a_lame_duck_says_that_it_leaves_and_answers_until_it_is_told_to_hurry(r
             assert np.frombuffer(answer.raw_output_contents[0], np.float32).tolist() == [5, 5, 5]
             assert not stopping.done()
             signals.arrived(signal.SIGINT)
-            assert await asyncio.wait_for(stopping, 10)
+            assert await asyncio.wait_for(stopping, PATIENCE)
             with pytest.raises(grpc.aio.AioRpcError) as error:
                 await stub.ModelInfer(affine(2))
             assert error.value.code() is grpc.StatusCode.UNAVAILABLE
@@ -86,27 +89,28 @@ def test_the_lame_duck_ends_by_itself(repository, onnx_models):
     async def run():
         async with serving(repository.root, lame_duck_seconds=0.2) as (server, _, _):
             start = time.monotonic()
-            assert await asyncio.wait_for(server.stop(Signals()), 10)
+            assert await asyncio.wait_for(server.stop(Signals()), PATIENCE)
             assert time.monotonic() - start >= 0.2
 
     asyncio.run(run())
 
 
 def test_interrupt_skips_the_lame_duck_and_a_second_signal_skips_all(
-    repository, onnx_models, start_server, count_to
+    repository, onnx_models, start_server, count_to, traffic
 ):
     repository.onnx("counter", onnx_models.counter())
-    server = start_server(repository.root, "--lame-duck-seconds", "300")
+    options = ("--lame-duck-seconds", str(NEVER), "--drain-seconds", str(NEVER), *traffic.options)
+    server = start_server(repository.root, *options)
     with grpc.insecure_channel(server.address) as channel, ThreadPoolExecutor(1) as pool:
         stub = GRPCInferenceServiceStub(channel)
-        stub.ModelInfer(count_to(1), timeout=20)
-        endless = pool.submit(stub.ModelInfer, count_to(10**12), timeout=60)
-        time.sleep(0.2)
+        stub.ModelInfer(count_to(1), timeout=PATIENCE)
+        endless = pool.submit(stub.ModelInfer, count_to(10**12), timeout=PATIENCE)
+        traffic.wait_for(running=1)
         server.terminate(signal.SIGINT)
         with pytest.raises(TimeoutError):
             endless.result(timeout=0.3)
         server.terminate()
-        code, _, err = server.wait(timeout=15)
+        code, _, err = server.wait()
         assert (code, err) == (1, "plainserve serve: ended before all that was accepted was answered\n")
         with pytest.raises(grpc.RpcError):
             endless.result()
@@ -116,10 +120,10 @@ def test_a_second_signal_with_nothing_under_way_is_an_end_like_any_other(
     repository, onnx_models, start_server
 ):
     repository.onnx("affine", onnx_models.affine())
-    server = start_server(repository.root, "--lame-duck-seconds", "300")
+    server = start_server(repository.root, "--lame-duck-seconds", str(NEVER))
     server.terminate()
     server.terminate(signal.SIGINT)
-    assert server.wait(timeout=15) == (0, "", "")
+    assert server.wait() == (0, "", "")
 
 
 def test_a_stream_has_answers_for_all_that_was_accepted_and_takes_no_more(
@@ -143,7 +147,7 @@ def test_a_stream_has_answers_for_all_that_was_accepted_and_takes_no_more(
             with pytest.raises(grpc.aio.AioRpcError) as error:
                 await stream.read()
             assert error.value.code() is grpc.StatusCode.UNAVAILABLE
-            assert await asyncio.wait_for(stopping, 10)
+            assert await asyncio.wait_for(stopping, PATIENCE)
 
     asyncio.run(run())
 
@@ -158,23 +162,35 @@ def test_idle_streams_and_watchers_do_not_hold_the_end_up(repository, onnx_model
             assert not (await stream.read()).error_message
             watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
             await watch.read()
-            assert await asyncio.wait_for(server.stop(Signals()), 5)
+            assert await asyncio.wait_for(server.stop(Signals()), PATIENCE)
 
     asyncio.run(run())
 
 
-async def ask_until_refused(address, value):
-    """A client on a connection of its own that asks without a pause; what each of its calls came to."""
-    outcomes, x = [], affine(value)
+async def ask_until_refused(address, value, outcomes):
+    """A client on a connection of its own that asks without a pause, and notes what each of its calls came to."""
+    x = affine(value)
     async with grpc.aio.insecure_channel(address, [("grpc.use_local_subchannel_pool", 1)]) as channel:
         stub = GRPCInferenceServiceStub(channel)
         while True:
             try:
-                answer = await stub.ModelInfer(x, timeout=60)
+                answer = await stub.ModelInfer(x, timeout=PATIENCE)
             except grpc.aio.AioRpcError as error:
-                return [*outcomes, f"{error.code().name}: {error.details()}"]
+                outcomes.append(f"{error.code().name}: {error.details()}")
+                return
             y = np.frombuffer(answer.raw_output_contents[0], np.float32).tolist()
             outcomes.append(y == [2 * value + 1] * 3)
+
+
+async def ask_until_stopped(address, clients, stop):
+    """So many clients ask; once each was answered, ``stop()`` is awaited. What all of their calls came to."""
+    outcomes = [[] for _ in range(clients)]
+    async with asyncio.TaskGroup() as group:
+        for value, each in enumerate(outcomes):
+            group.create_task(ask_until_refused(address, value, each))
+        await until_async(lambda: all(outcomes))
+        await stop()
+    return [each for client in outcomes for each in client]
 
 
 def test_under_load_every_accepted_request_is_answered(repository, onnx_models):
@@ -182,11 +198,11 @@ def test_under_load_every_accepted_request_is_answered(repository, onnx_models):
 
     async def run():
         async with serving(repository.root, lame_duck_seconds=0.2) as (server, address, _):
-            clients = [asyncio.create_task(ask_until_refused(address, value)) for value in range(16)]
-            await asyncio.sleep(0.3)
-            assert await asyncio.wait_for(server.stop(Signals()), 30)
-            outcomes = [each for client in clients for each in await client]
-            return outcomes, await server.metrics()
+
+            async def stop():
+                assert await asyncio.wait_for(server.stop(Signals()), PATIENCE)
+
+            return await ask_until_stopped(address, 16, stop), await server.metrics()
 
     outcomes, metrics = asyncio.run(run())
     pattern = r'grpc_server_handled_total\{.*grpc_method="ModelInfer",grpc_code="(\w+)"\} (\d+)'
@@ -214,13 +230,11 @@ def test_sigterm_under_sixty_four_connections_fails_no_accepted_request(
     repository.onnx("affine", onnx_models.affine())
     server = start_server(repository.root, "--lame-duck-seconds", "0.1")
 
-    async def run():
-        clients = [asyncio.create_task(ask_until_refused(server.address, value)) for value in range(64)]
-        await asyncio.sleep(0.5 + repetition / 100)
+    async def stop():
+        await asyncio.sleep(repetition / 100)
         server.terminate()
-        return [each for client in clients for each in await client]
 
-    outcomes = asyncio.run(run())
+    outcomes = asyncio.run(ask_until_stopped(server.address, 64, stop))
     assert server.wait()[0] == 0
-    assert outcomes.count(True) > 0
+    assert outcomes.count(True) >= 64
     check_refusals(outcomes, 64)

@@ -3,6 +3,7 @@
 import grpc
 import numpy as np
 import pytest
+from patience import PATIENCE
 
 from protos import tensorflow_core_pb2 as core
 from protos import tensorflow_error_pb2 as error
@@ -33,7 +34,7 @@ def predict(channel):
         request = pb.PredictRequest(model_spec=pb.ModelSpec(name=name, **spec))
         for key, array in inputs.items():
             tensor_proto.write(array, (datatypes or {}).get(key, "FP32"), request.inputs[key])
-        return stub.Predict(request, timeout=20)
+        return stub.Predict(request, timeout=PATIENCE)
 
     return call
 
@@ -72,7 +73,7 @@ def test_one_value_stands_for_a_whole_tensor(channel):
     request = pb.PredictRequest(model_spec=pb.ModelSpec(name="affine"))
     request.inputs["x"].CopyFrom(core.TensorProto(dtype=core.DT_FLOAT, float_val=[4]))
     tensor_proto.write_shape((2, 3), request.inputs["x"].tensor_shape)
-    response = PredictionServiceStub(channel).Predict(request, timeout=20)
+    response = PredictionServiceStub(channel).Predict(request, timeout=PATIENCE)
     assert array_of(response.outputs["y"]).tolist() == [[9] * 3] * 2
 
 
@@ -82,7 +83,7 @@ def test_lists_and_contents_may_come_in_one_request(channel):
     tensor_proto.write(b, "INT32", request.inputs["INPUT1"])
     request.inputs["INPUT0"].CopyFrom(core.TensorProto(dtype=core.DT_INT32, int_val=a.ravel().tolist()))
     tensor_proto.write_shape((1, 16), request.inputs["INPUT0"].tensor_shape)
-    response = PredictionServiceStub(channel).Predict(request, timeout=20)
+    response = PredictionServiceStub(channel).Predict(request, timeout=PATIENCE)
     assert set(response.outputs) == {"OUTPUT1"}
     np.testing.assert_array_equal(array_of(response.outputs["OUTPUT1"], np.int32), a - b)
 
@@ -146,7 +147,7 @@ def test_an_output_that_is_not_there_cannot_be_filtered(channel):
     request = pb.PredictRequest(model_spec=pb.ModelSpec(name="affine"), output_filter=["z"])
     tensor_proto.write(ONES, "FP32", request.inputs["x"])
     with pytest.raises(grpc.RpcError, match="no output 'z'; it has 'y'") as raised:
-        PredictionServiceStub(channel).Predict(request, timeout=20)
+        PredictionServiceStub(channel).Predict(request, timeout=PATIENCE)
     assert raised.value.code() is INVALID
 
 
@@ -154,7 +155,7 @@ def test_metadata_is_the_signature_a_tensorflow_model_would_have(channel):
     request = pb.GetModelMetadataRequest(
         model_spec=pb.ModelSpec(name="labels_lite"), metadata_field=["signature_def"]
     )
-    response = PredictionServiceStub(channel).GetModelMetadata(request, timeout=20)
+    response = PredictionServiceStub(channel).GetModelMetadata(request, timeout=PATIENCE)
     assert response.model_spec.version.value == 1
     assert response.metadata["signature_def"].type_url.endswith("/tensorflow.serving.SignatureDefMap")
     found = pb.SignatureDefMap()
@@ -179,7 +180,7 @@ def test_metadata_is_the_signature_a_tensorflow_model_would_have(channel):
 def test_there_is_no_other_metadata(channel, fields):
     request = pb.GetModelMetadataRequest(model_spec=pb.ModelSpec(name="affine"), metadata_field=fields)
     with pytest.raises(grpc.RpcError, match="metadata_field must be 'signature_def' alone; got") as raised:
-        PredictionServiceStub(channel).GetModelMetadata(request, timeout=20)
+        PredictionServiceStub(channel).GetModelMetadata(request, timeout=PATIENCE)
     assert raised.value.code() is INVALID
 
 
@@ -193,19 +194,21 @@ def test_there_is_no_other_metadata(channel, fields):
 )
 def test_methods_that_need_tensorflow_say_what_to_use(channel, method, request_type):
     with pytest.raises(grpc.RpcError, match=f"{method} takes tf.Example.*with Predict") as raised:
-        getattr(PredictionServiceStub(channel), method)(request_type(), timeout=20)
+        getattr(PredictionServiceStub(channel), method)(request_type(), timeout=PATIENCE)
     assert raised.value.code() is UNDONE
 
 
 def test_sessions_are_refused_with_the_reason(channel):
     call = channel.unary_unary("/tensorflow.serving.SessionService/SessionRun")
     with pytest.raises(grpc.RpcError, match=r"names nodes of a TensorFlow graph.*use Predict") as raised:
-        call(b"\x0a\x03abc", timeout=20)
+        call(b"\x0a\x03abc", timeout=PATIENCE)
     assert raised.value.code() is UNDONE
 
 
 def states(models, **spec):
-    response = models.GetModelStatus(pb.GetModelStatusRequest(model_spec=pb.ModelSpec(**spec)), timeout=20)
+    response = models.GetModelStatus(
+        pb.GetModelStatusRequest(model_spec=pb.ModelSpec(**spec)), timeout=PATIENCE
+    )
     return {each.version: each for each in response.model_version_status}
 
 
@@ -234,7 +237,7 @@ ADMINISTERED = ("--model-control-mode", "explicit", "--load-model", "*")
 
 def reload(models, *configs, **fields):
     listed = pb.ModelServerConfig(model_config_list=pb.ModelConfigList(config=configs), **fields)
-    return models.HandleReloadConfigRequest(pb.ReloadConfigRequest(config=listed), timeout=20)
+    return models.HandleReloadConfigRequest(pb.ReloadConfigRequest(config=listed), timeout=PATIENCE)
 
 
 @pytest.fixture
@@ -265,7 +268,7 @@ def test_a_reload_is_refused_where_administration_is_off(models):
 def labelled(prediction, label):
     request = pb.PredictRequest(model_spec=pb.ModelSpec(name="m", version_label=label))
     tensor_proto.write(ONES, "FP32", request.inputs["x"])
-    return prediction.Predict(request, timeout=20).model_spec.version.value
+    return prediction.Predict(request, timeout=PATIENCE).model_spec.version.value
 
 
 def test_labels_are_given_moved_and_taken(own):
@@ -340,7 +343,7 @@ def test_a_reload_cannot_do_more_than_the_repository(administered, configs, code
 
 def test_a_reload_without_a_list_of_models_is_not_understood(administered):
     with pytest.raises(grpc.RpcError, match="takes model_config_list and nothing else") as raised:
-        administered.HandleReloadConfigRequest(pb.ReloadConfigRequest(), timeout=20)
+        administered.HandleReloadConfigRequest(pb.ReloadConfigRequest(), timeout=PATIENCE)
     assert raised.value.code() is UNDONE
 
 

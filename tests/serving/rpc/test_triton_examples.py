@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
+from patience import PATIENCE
 from tritonclient import grpc as triton
 from tritonclient import utils
 from tritonclient.grpc import KeepAliveOptions, service_pb2, service_pb2_grpc
@@ -118,7 +119,7 @@ def test_async_infer(client):
             "simple", inputs(), lambda result, error: answers.put((result, error)), outputs=outputs()
         )
     for _ in range(4):
-        result, error = answers.get(timeout=20)
+        result, error = answers.get(timeout=PATIENCE)
         assert error is None
         check(result)
 
@@ -250,7 +251,7 @@ def test_explicit_content(address, model, datatype, field):
         elements = strings(array) if datatype == "BYTES" else array
         getattr(tensor.contents, field).extend(elements.ravel().tolist())
     with grpc.insecure_channel(address) as channel:
-        response = service_pb2_grpc.GRPCInferenceServiceStub(channel).ModelInfer(request, timeout=10)
+        response = service_pb2_grpc.GRPCInferenceServiceStub(channel).ModelInfer(request, timeout=PATIENCE)
     for content, expected in zip(response.raw_output_contents, RESULTS.values(), strict=True):
         if datatype == "BYTES":
             got = utils.deserialize_bytes_tensor(content).astype(np.int32)

@@ -9,6 +9,7 @@ import uuid
 import grpc
 import numpy as np
 import pytest
+from patience import PATIENCE
 from tritonclient import grpc as triton
 from tritonclient.grpc import aio as triton_aio
 from tritonclient.utils import InferenceServerException, shared_memory
@@ -112,7 +113,7 @@ def streamed(address, requests):
         client.start_stream(lambda result, error: answers.put((result, error)))
         for model, inputs, options in requests:
             client.async_stream_infer(model, inputs, **options)
-        got = [answers.get(timeout=20) for _ in requests]
+        got = [answers.get(timeout=PATIENCE) for _ in requests]
         client.stop_stream()
     return got
 
@@ -143,7 +144,7 @@ def test_a_stream_tells_which_answer_is_the_last(serving):
 def test_an_answer_with_an_error_carries_the_id_of_its_request(serving):
     request = pb.ModelInferRequest(model_name="none", id="lost")
     with grpc.insecure_channel(serving.address) as channel:
-        (answer,) = GRPCInferenceServiceStub(channel).ModelStreamInfer(iter([request]), timeout=10)
+        (answer,) = GRPCInferenceServiceStub(channel).ModelStreamInfer(iter([request]), timeout=PATIENCE)
     assert "no model 'none'" in answer.error_message
     assert answer.infer_response.id == "lost"
 
@@ -152,7 +153,7 @@ def test_a_stream_message_that_is_no_protobuf_ends_it_with_a_reason(serving):
     with grpc.insecure_channel(serving.address) as channel:
         call = channel.stream_stream("/inference.GRPCInferenceService/ModelStreamInfer")
         with pytest.raises(grpc.RpcError) as error:
-            list(call(iter([b"\xff\xff"]), timeout=10))
+            list(call(iter([b"\xff\xff"]), timeout=PATIENCE))
     assert error.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
@@ -353,7 +354,7 @@ def test_a_parameter_without_sense_is_the_clients_fault(serving, name, value, er
     request.inputs.add(name="x", datatype="FP32", shape=[1, 3])
     request.parameters[name].CopyFrom(value)
     with grpc.insecure_channel(serving.address) as channel, pytest.raises(grpc.RpcError, match=error):
-        GRPCInferenceServiceStub(channel).ModelInfer(request, timeout=10)
+        GRPCInferenceServiceStub(channel).ModelInfer(request, timeout=PATIENCE)
 
 
 # Observability.
@@ -372,7 +373,7 @@ def test_metrics_tell_what_statistics_tell(repository, onnx_models, start_server
         with pytest.raises(InferenceServerException):
             client.infer("affine", [tensor("x", row(1, 2))])
         success = client.get_inference_statistics("affine").model_stats[0].inference_stats.success
-    with urllib.request.urlopen(url, timeout=10) as response:  # noqa: S310  our own server
+    with urllib.request.urlopen(url, timeout=PATIENCE) as response:  # noqa: S310  our own server
         assert response.headers["Content-Type"].startswith("text/plain; version=0.0.4")
         lines = dict(line.rsplit(" ", 1) for line in response.read().decode().splitlines() if line[0] != "#")
     of = '{model="affine",version="1"}'

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+from patience import PATIENCE
 from tritonclient import grpc as triton
 from tritonclient.utils import InferenceServerException
 
@@ -109,7 +110,7 @@ def test_strings_and_halves_go_through(client):
 def test_typed_contents_are_understood(channel):
     request = pb.ModelInferRequest(model_name="affine")
     request.inputs.add(name="x", datatype="FP32", shape=[1, 3]).contents.fp32_contents.extend([1, 2, 3])
-    response = GRPCInferenceServiceStub(channel).ModelInfer(request, timeout=10)
+    response = GRPCInferenceServiceStub(channel).ModelInfer(request, timeout=PATIENCE)
     assert np.frombuffer(response.raw_output_contents[0], np.float32).tolist() == [3, 5, 7]
 
 
@@ -155,20 +156,20 @@ def test_what_the_server_does_not_do_is_unimplemented(client):
 def test_a_message_that_is_no_protobuf_is_the_clients_fault(channel, message):
     call = channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
     with pytest.raises(grpc.RpcError) as error:
-        call(message, timeout=10)
+        call(message, timeout=PATIENCE)
     assert error.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
 def test_an_unknown_method_is_unimplemented(channel):
     with pytest.raises(grpc.RpcError) as error:
-        channel.unary_unary("/inference.GRPCInferenceService/Dance")(b"", timeout=10)
+        channel.unary_unary("/inference.GRPCInferenceService/Dance")(b"", timeout=PATIENCE)
     assert error.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
 def test_health_of_the_server_and_of_each_model(channel):
     stub = health_pb2_grpc.HealthStub(channel)
     found = {
-        name: stub.Check(health_pb2.HealthCheckRequest(service=name), timeout=10).status
+        name: stub.Check(health_pb2.HealthCheckRequest(service=name), timeout=PATIENCE).status
         for name in ("", "inference.GRPCInferenceService", "affine", "bad")
     }
     assert list(found.values()) == [2, 2, 1, 2]
@@ -188,4 +189,4 @@ def test_messages_beyond_grpcios_four_megabytes_are_taken(full_server):
         request = pb.ModelInferRequest(model_name="affine", raw_input_contents=[bytes(5 << 20)])
         request.inputs.add(name="x", datatype="FP32", shape=[1, 3])
         with pytest.raises(grpc.RpcError, match="takes 12 bytes; got 5242880"):
-            GRPCInferenceServiceStub(channel).ModelInfer(request, timeout=20)
+            GRPCInferenceServiceStub(channel).ModelInfer(request, timeout=PATIENCE)

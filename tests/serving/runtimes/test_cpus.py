@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from patience import PATIENCE
 
 from serving.runtimes import cpus
 
@@ -40,7 +41,7 @@ def test_a_real_affinity_is_seen():
         check=True,
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=PATIENCE,
     )
     assert shown.stdout == "1\n"
 

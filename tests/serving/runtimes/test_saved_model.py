@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE
 
 from serving.errors import ModelLoadError
 from serving.runtimes import ARTEFACTS
@@ -41,7 +42,7 @@ def test_a_saved_model_is_served_from_either_layout(repository):
     subprocess.run(
         [sys.executable, "-c", EXPORT, repository.version("triton") / "model.savedmodel"],
         check=True,
-        timeout=120,
+        timeout=PATIENCE,
     )
     (repository.root / "tensorflow_serving").mkdir()
     exported = repository.root / "triton" / "1" / "model.savedmodel"
@@ -50,7 +51,7 @@ def test_a_saved_model_is_served_from_either_layout(repository):
     served = subprocess.run(
         [sys.executable, "-c", SERVE, repository.root],
         check=True,
-        timeout=120,
+        timeout=PATIENCE,
         cwd=ROOT,
         env={name: value for name, value in os.environ.items() if name not in quieted},
         capture_output=True,

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
@@ -32,7 +33,7 @@ def run(program, *arguments):
     return subprocess.run(
         [sys.executable, HERE / program, *map(str, arguments)],
         check=True,
-        timeout=180,
+        timeout=4 * PATIENCE,
         capture_output=True,
         text=True,
         cwd=ROOT,

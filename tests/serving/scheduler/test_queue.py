@@ -3,6 +3,7 @@ import time
 
 import numpy as np
 import pytest
+from patience import PATIENCE
 
 from serving.errors import DeadlineExceededError, InvalidInputError, QueueFullError
 from serving.repository.config import UNSTATED, Batching, QueuePolicy
@@ -105,7 +106,7 @@ def test_a_request_may_only_shorten_the_time_it_waits_and_only_if_the_owner_lets
 
 
 def test_who_waited_too_long_is_told_and_frees_the_place(filled):
-    late, fine = job(timeout=1.0, arrived=10.0), job(timeout=5.0, arrived=10.0)
+    late, fine = job(timeout=1.0, arrived=10.0), job(timeout=PATIENCE, arrived=10.0)
     queue = filled([late, fine])
     assert queue.expire(10.5) == []
     assert queue.soonest() == 11.0
@@ -154,7 +155,7 @@ class Working:
 
     def wait(self, count):
         for _ in range(count):
-            assert self.delivered.acquire(timeout=10)
+            assert self.delivered.acquire(timeout=PATIENCE)
         return self.model.runtime.batches
 
 
@@ -169,44 +170,44 @@ def working(function_model):
     yield start
     for each in made:
         each.worker.close()
-        assert each.worker.join(10)
+        assert each.worker.join(PATIENCE)
 
 
 def test_a_batch_waits_for_company_as_long_as_its_owner_wants(working):
-    start, one = time.monotonic(), working(batching=Batching(delay=0.1))
+    start, one = time.monotonic(), working(batching=Batching(delay=0.5))
     one.add(job(1), job(2), job(3))
     assert one.wait(3) == [3]
-    assert time.monotonic() - start >= 0.1
-    assert one.done[0].waited >= 0.1
+    assert time.monotonic() - start >= 0.5
+    assert one.done[0].waited >= 0.5
 
 
 def test_a_full_batch_waits_no_longer(working):
-    one = working(batching=Batching(delay=30.0), max_batch_size=4)
+    one = working(batching=Batching(delay=10 * PATIENCE), max_batch_size=4)
     one.add(*(job(row) for row in range(4)))
     assert one.wait(4) == [4]
 
 
 def test_a_preferred_batch_waits_no_longer_either(working):
-    one = working(batching=Batching(preferred=(2, 3), delay=30.0))
+    one = working(batching=Batching(preferred=(2, 3), delay=10 * PATIENCE))
     one.add(*(job(row) for row in range(3)))
     assert one.wait(3) == [3]
 
 
 def test_when_the_time_is_over_the_largest_preferred_batch_runs(working):
-    one = working(batching=Batching(preferred=(2, 6), delay=0.05))
+    one = working(batching=Batching(preferred=(2, 6), delay=0.5))
     one.add(*(job(row) for row in range(3)))
     assert one.wait(3) == [2, 1]
 
 
 def test_closing_waits_for_nobody(working):
-    one = working(batching=Batching(delay=30.0))
+    one = working(batching=Batching(delay=10 * PATIENCE))
     one.add(job(1))
     one.worker.close()
     assert one.wait(1) == [1]
 
 
 def test_who_waits_too_long_for_company_is_told_in_time(working):
-    one = working(batching=Batching(delay=30.0))
+    one = working(batching=Batching(delay=10 * PATIENCE))
     one.add(job(1, timeout=0.02))
     one.wait(1)
     with pytest.raises(DeadlineExceededError):
@@ -215,7 +216,7 @@ def test_who_waits_too_long_for_company_is_told_in_time(working):
 
 
 def test_instances_run_at_the_same_time(function_model):
-    both = threading.Barrier(2, timeout=10)
+    both = threading.Barrier(2, timeout=PATIENCE)
 
     def meet(x):
         both.wait()
@@ -226,11 +227,11 @@ def test_instances_run_at_the_same_time(function_model):
     assert one.wait(2) == [1, 1]
     assert all(each.error is None for each in one.done)
     one.worker.close()
-    assert one.worker.join(10)
+    assert one.worker.join(PATIENCE)
 
 
 def test_runs_are_counted_by_their_rows(working):
-    one = working(batching=Batching(delay=30.0), max_batch_size=4)
+    one = working(batching=Batching(delay=10 * PATIENCE), max_batch_size=4)
     one.add(job(1, rows=3), job(2))
     one.wait(2)
     statistics = one.model.statistics

@@ -3,6 +3,7 @@ import time
 
 import numpy as np
 import pytest
+from patience import PATIENCE
 
 from serving.errors import DeadlineExceededError, QueueFullError, StoppingError
 from serving.repository.config import Batching, QueuePolicy
@@ -23,7 +24,7 @@ class Gate:
 
     def __call__(self, x):
         self.entered.set()
-        assert self.open.wait(10)
+        assert self.open.wait(PATIENCE)
         return {"y": x}
 
 
@@ -39,20 +40,20 @@ def working(function_model):
         worker = Worker(model, done.extend)
         workers.append((worker, gate))
         worker.add(job(0))
-        assert gate.entered.wait(10)
+        assert gate.entered.wait(PATIENCE)
         return worker, gate, model.runtime, done
 
     yield start
     for worker, gate in workers:
         gate.open.set()
         worker.close()
-        assert worker.join(10)
+        assert worker.join(PATIENCE)
 
 
 def finish(worker, gate):
     gate.open.set()
     worker.close()
-    assert worker.join(10)
+    assert worker.join(PATIENCE)
 
 
 def test_what_gathers_while_the_model_runs_shares_the_next_run(working):
@@ -152,7 +153,7 @@ def test_a_closed_worker_finishes_what_waits_and_takes_no_more(working):
     with pytest.raises(StoppingError, match="being unloaded"):
         worker.add(job(2))
     gate.open.set()
-    assert worker.join(10)
+    assert worker.join(PATIENCE)
     assert [each.answer()[0][0, 0] for each in done] == [0, 1]
 
 
@@ -167,7 +168,7 @@ def test_a_model_that_raises_does_not_end_its_thread(function_model):
     for row in range(4):
         worker.add(job(row))
     worker.close()
-    assert worker.join(10)
+    assert worker.join(PATIENCE)
     assert [each.error is None for each in done] == [True, False, True, False]
 
 
@@ -181,5 +182,5 @@ def test_a_request_may_name_any_time_to_wait(function_model):
     worker.add(patient)
     time.sleep(0.05)
     worker.close()
-    assert worker.join(10)
+    assert worker.join(PATIENCE)
     assert [each.error for each in done] == [None]

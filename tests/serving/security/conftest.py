@@ -6,6 +6,7 @@ from pathlib import Path
 import grpc
 import pytest
 import trustme
+from patience import PATIENCE
 
 from protos import open_inference_pb2 as pb
 from protos.open_inference_pb2_grpc import GRPCInferenceServiceStub
@@ -80,7 +81,7 @@ def affine(address, credentials=None, token=None):
         request = pb.ModelInferRequest(model_name="affine", raw_input_contents=[bytes(12)])
         request.inputs.add(name="x", datatype="FP32", shape=[1, 3])
         stub = GRPCInferenceServiceStub(channel)
-        return stub.ModelInfer(request, timeout=10, metadata=metadata).raw_output_contents[0]
+        return stub.ModelInfer(request, timeout=PATIENCE, metadata=metadata).raw_output_contents[0]
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ import grpc
 import numpy as np
 import pytest
 from onnx import TensorProto, helper
+from patience import PATIENCE
 
 from protos import open_inference_pb2 as pb
 from protos import tensorflow_serving_pb2 as serving_pb
@@ -97,20 +98,20 @@ def refused(call):
 @pytest.mark.parametrize("model", [*HOSTILE, "bad_config"])
 def test_a_hostile_model_has_a_reason_that_reveals_nothing(channel, model):
     stub, request = GRPCInferenceServiceStub(channel), pb.ModelInferRequest(model_name=model)
-    index = stub.RepositoryIndex(pb.RepositoryIndexRequest(), timeout=20).models
+    index = stub.RepositoryIndex(pb.RepositoryIndexRequest(), timeout=PATIENCE).models
     (reason,) = [each.reason for each in index if each.name == model]
     spec = serving_pb.GetModelStatusRequest(model_spec=serving_pb.ModelSpec(name=model))
-    (status,) = ModelServiceStub(channel).GetModelStatus(spec, timeout=20).model_version_status
+    (status,) = ModelServiceStub(channel).GetModelStatus(spec, timeout=PATIENCE).model_version_status
     assert status.status.error_message == reason
     calls = [
-        lambda: stub.ModelInfer(request, timeout=20),
-        lambda: stub.ModelInfer(pb.ModelInferRequest(model_name=model, model_version="1"), timeout=20),
-        lambda: stub.ModelMetadata(pb.ModelMetadataRequest(name=model), timeout=20),
-        lambda: stub.ModelConfig(pb.ModelConfigRequest(name=model), timeout=20),
-        lambda: stub.ModelStatistics(pb.ModelStatisticsRequest(name=model), timeout=20),
-        lambda: stub.RepositoryModelLoad(pb.RepositoryModelLoadRequest(model_name=model), timeout=60),
+        lambda: stub.ModelInfer(request, timeout=PATIENCE),
+        lambda: stub.ModelInfer(pb.ModelInferRequest(model_name=model, model_version="1"), timeout=PATIENCE),
+        lambda: stub.ModelMetadata(pb.ModelMetadataRequest(name=model), timeout=PATIENCE),
+        lambda: stub.ModelConfig(pb.ModelConfigRequest(name=model), timeout=PATIENCE),
+        lambda: stub.ModelStatistics(pb.ModelStatisticsRequest(name=model), timeout=PATIENCE),
+        lambda: stub.RepositoryModelLoad(pb.RepositoryModelLoadRequest(model_name=model), timeout=PATIENCE),
     ]
-    (streamed,) = stub.ModelStreamInfer(iter([request]), timeout=20)
+    (streamed,) = stub.ModelStreamInfer(iter([request]), timeout=PATIENCE)
     texts = [reason, streamed.error_message]
     for call in calls:
         error = refused(call)
@@ -147,11 +148,13 @@ NAMES = [
 def test_a_name_is_looked_up_and_never_becomes_a_path(channel, name):
     stub = GRPCInferenceServiceStub(channel)
     calls = [
-        lambda: stub.ModelInfer(pb.ModelInferRequest(model_name=name), timeout=20),
-        lambda: stub.ModelMetadata(pb.ModelMetadataRequest(name=name), timeout=20),
-        lambda: stub.ModelReady(pb.ModelReadyRequest(name=name), timeout=20),
-        lambda: stub.RepositoryModelLoad(pb.RepositoryModelLoadRequest(model_name=name), timeout=20),
-        lambda: stub.RepositoryModelUnload(pb.RepositoryModelUnloadRequest(model_name=name), timeout=20),
+        lambda: stub.ModelInfer(pb.ModelInferRequest(model_name=name), timeout=PATIENCE),
+        lambda: stub.ModelMetadata(pb.ModelMetadataRequest(name=name), timeout=PATIENCE),
+        lambda: stub.ModelReady(pb.ModelReadyRequest(name=name), timeout=PATIENCE),
+        lambda: stub.RepositoryModelLoad(pb.RepositoryModelLoadRequest(model_name=name), timeout=PATIENCE),
+        lambda: stub.RepositoryModelUnload(
+            pb.RepositoryModelUnloadRequest(model_name=name), timeout=PATIENCE
+        ),
     ]
     for call in calls:
         assert refused(call).code() is grpc.StatusCode.NOT_FOUND
@@ -161,7 +164,7 @@ def test_a_name_is_looked_up_and_never_becomes_a_path(channel, name):
 def test_a_version_is_looked_up_and_never_becomes_a_path(channel, version):
     stub = GRPCInferenceServiceStub(channel)
     error = refused(
-        lambda: stub.ModelMetadata(pb.ModelMetadataRequest(name="affine", version=version), timeout=20)
+        lambda: stub.ModelMetadata(pb.ModelMetadataRequest(name="affine", version=version), timeout=PATIENCE)
     )
     assert error.code() in {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND}
 
@@ -175,8 +178,10 @@ def test_a_repository_that_vanished_is_not_named(start_server, onnx_models, tmp_
     with grpc.insecure_channel(server.address) as channel:
         stub = GRPCInferenceServiceStub(channel)
         for call in (
-            lambda: stub.RepositoryIndex(pb.RepositoryIndexRequest(), timeout=20),
-            lambda: stub.RepositoryModelLoad(pb.RepositoryModelLoadRequest(model_name="affine"), timeout=20),
+            lambda: stub.RepositoryIndex(pb.RepositoryIndexRequest(), timeout=PATIENCE),
+            lambda: stub.RepositoryModelLoad(
+                pb.RepositoryModelLoadRequest(model_name="affine"), timeout=PATIENCE
+            ),
         ):
             error = refused(call)
             assert error.code() is grpc.StatusCode.UNAVAILABLE

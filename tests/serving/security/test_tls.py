@@ -12,6 +12,7 @@ import tritonclient.grpc as triton
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from patience import PATIENCE, until
 
 from serving.cli import main
 from serving.client import Client, tls
@@ -70,7 +71,7 @@ def test_tritonclient_is_answered_over_tls(tls_server, certificates):
 
 def test_a_client_that_trusts_another_authority_does_not_connect(tls_server, certificates):
     with (
-        Client(tls_server.address, credentials=tls(certificates.other_ca), timeout=5) as client,
+        Client(tls_server.address, credentials=tls(certificates.other_ca), timeout=PATIENCE) as client,
         pytest.raises(UnavailableError, match="CERTIFICATE_VERIFY_FAILED"),
     ):
         client.infer("affine", X)
@@ -84,7 +85,7 @@ def test_a_client_that_expects_another_name_does_not_connect(tls_server, certifi
     credentials = tls(certificates.ca)
     with (
         Client(
-            tls_server.address, credentials=credentials, server_name="models.example", timeout=5
+            tls_server.address, credentials=credentials, server_name="models.example", timeout=PATIENCE
         ) as client,
         pytest.raises(UnavailableError),
     ):
@@ -134,15 +135,8 @@ def replace(pair, others):
         staged.rename(path)
 
 
-def wait_for(condition, seconds=10):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.1)
-
-
 def connects(address, ca):
-    with Client(address, credentials=tls(ca), timeout=5) as client:
+    with Client(address, credentials=tls(ca), timeout=PATIENCE) as client:
         return client.is_live()
 
 
@@ -155,7 +149,7 @@ def test_a_replaced_certificate_is_shown_to_new_connections_and_old_ones_go_on(
         assert before.is_live()
         assert not connects(server.address, certificates.other_ca)
         replace(copied, renewed)
-        wait_for(lambda: connects(server.address, certificates.other_ca))
+        until(lambda: connects(server.address, certificates.other_ca))
         assert not connects(server.address, certificates.ca)
         assert before.is_live()
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tritonclient.grpc as triton
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from patience import PATIENCE
 from tritonclient.utils import InferenceServerException
 
 from protos import open_inference_pb2 as pb
@@ -46,11 +47,11 @@ def code(channel, method, *headers, request=b""):
     metadata = [("authorization", each) for each in headers]
     try:
         if streams:
-            list(channel.stream_stream(method)(iter([request]), timeout=10, metadata=metadata))
+            list(channel.stream_stream(method)(iter([request]), timeout=PATIENCE, metadata=metadata))
         elif method.endswith("Watch"):
-            next(channel.unary_stream(method)(request, timeout=10, metadata=metadata))
+            next(channel.unary_stream(method)(request, timeout=PATIENCE, metadata=metadata))
         else:
-            channel.unary_unary(method)(request, timeout=10, metadata=metadata)
+            channel.unary_unary(method)(request, timeout=PATIENCE, metadata=metadata)
     except grpc.RpcError as error:
         return error.code().name
     return "OK"
@@ -106,9 +107,9 @@ def test_the_scheme_is_known_in_any_case(channel):
 
 def test_probes_need_no_token(channel):
     stub = GRPCInferenceServiceStub(channel)
-    assert stub.ServerLive(pb.ServerLiveRequest(), timeout=10).live
-    assert stub.ServerReady(pb.ServerReadyRequest(), timeout=10).ready
-    check = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=10)
+    assert stub.ServerLive(pb.ServerLiveRequest(), timeout=PATIENCE).live
+    assert stub.ServerReady(pb.ServerReadyRequest(), timeout=PATIENCE).ready
+    check = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=PATIENCE)
     assert check.status == health_pb2.HealthCheckResponse.SERVING
 
 
@@ -121,7 +122,7 @@ def test_who_is_refused_is_told_what_to_do(server):
     with grpc.insecure_channel(server.address) as channel, pytest.raises(grpc.RpcError) as denied:
         GRPCInferenceServiceStub(channel).RepositoryModelUnload(
             pb.RepositoryModelUnloadRequest(model_name="affine"),
-            timeout=10,
+            timeout=PATIENCE,
             metadata=[("authorization", f"Bearer {INFERENCE}")],
         )
     assert denied.value.details() == (
@@ -202,7 +203,7 @@ def test_what_is_refused_is_counted_and_invented_names_are_not(start_server, goo
     with grpc.insecure_channel(server.address) as channel:
         assert code(channel, "/inference.GRPCInferenceService/ModelInfer") == "UNAUTHENTICATED"
         assert code(channel, "/made.up/Name") == "UNAUTHENTICATED"
-    with urllib.request.urlopen(found[1], timeout=10) as page:  # noqa: S310  our own server's
+    with urllib.request.urlopen(found[1], timeout=PATIENCE) as page:  # noqa: S310  our own server's
         text = page.read().decode()
     assert 'grpc_method="ModelInfer",grpc_code="UNAUTHENTICATED"} 1' in text
     assert "made.up" not in text

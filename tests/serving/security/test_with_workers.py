@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
+from patience import PATIENCE
 
 from protos import open_inference_pb2 as pb
 from protos.open_inference_pb2_grpc import GRPCInferenceServiceStub
@@ -44,14 +45,16 @@ def server(start_server, good_repository, certificates, tls_options, tokens_file
 
 
 def live(token):
-    return lambda stub: stub.ServerMetadata(pb.ServerMetadataRequest(), timeout=10, metadata=metadata(token))
+    return lambda stub: stub.ServerMetadata(
+        pb.ServerMetadataRequest(), timeout=PATIENCE, metadata=metadata(token)
+    )
 
 
 def quieter(token):
     def ask(stub):
         request = pb.LogSettingsRequest()
         request.settings["log_info"].bool_param = False
-        stub.LogSettings(request, timeout=20, metadata=metadata(token))
+        stub.LogSettings(request, timeout=PATIENCE, metadata=metadata(token))
 
     return ask
 

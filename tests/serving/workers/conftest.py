@@ -10,21 +10,13 @@ from pathlib import Path
 
 import grpc
 import pytest
+from patience import PATIENCE, until, until_async
 
 from protos import open_inference_pb2 as pb
 from protos.open_inference_pb2_grpc import GRPCInferenceServiceStub
 
 ESTABLISHED = "01"
 OWN_CONNECTION = [("grpc.use_local_subchannel_pool", 1)]
-
-
-def until(happens, seconds=20.0):
-    """Wait until something is true, and give that back; fail if it does not become so."""
-    end = time.monotonic() + seconds
-    while not (found := happens()):
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.02)
-    return found
 
 
 def children(pid):
@@ -79,7 +71,7 @@ class Fleet:
             while len(found) < len(workers):
                 before = {pid: connections(pid, self.port) for pid in workers}
                 channel = stack.enter_context(grpc.insecure_channel(self.address, OWN_CONNECTION))
-                GRPCInferenceServiceStub(channel).ServerLive(pb.ServerLiveRequest(), timeout=20)
+                GRPCInferenceServiceStub(channel).ServerLive(pb.ServerLiveRequest(), timeout=PATIENCE)
                 (pid,) = (each for each in workers if connections(each, self.port) - before[each])
                 found.setdefault(pid, GRPCInferenceServiceStub(channel))
             yield found
@@ -100,7 +92,7 @@ class Fleet:
             return bool({f"socket:[{each}]" for each in listening} & links)
         return False
 
-    def replacement(self, *gone, seconds=20.0):
+    def replacement(self, *gone):
         """Wait until other workers listen in the place of those that are gone."""
         count = len(self.workers_at_start)
 
@@ -108,7 +100,7 @@ class Fleet:
             workers = self.workers()
             return len(workers) == count and not set(gone) & set(workers) and all(map(self.listens, workers))
 
-        until(replaced, seconds)
+        until(replaced)
         return [each for each in self.workers() if each not in self.workers_at_start]
 
 
@@ -151,7 +143,7 @@ class Load:
                 request_id = f"{client}-{number}"
                 try:
                     data = infer_request(request_id=request_id).SerializeToString()
-                    await call(data, timeout=60, wait_for_ready=self.patient)
+                    await call(data, timeout=PATIENCE, wait_for_ready=self.patient)
                     self.answered.add(request_id)
                 except grpc.aio.AioRpcError as error:
                     self.failed[request_id] = error.code().name, error.details(), time.monotonic()
@@ -160,8 +152,7 @@ class Load:
     async def more(self, count=500):
         """Wait until so many more requests were answered."""
         before = len(self.answered)
-        while len(self.answered) < before + count:  # noqa: ASYNC110  a poll costs less than telling of each answer
-            await asyncio.sleep(0.01)
+        await until_async(lambda: len(self.answered) >= before + count)
 
     def codes(self):
         return Counter(code for code, _, _ in self.failed.values())
@@ -181,11 +172,6 @@ def put_load():
 @pytest.fixture(scope="session")
 def ask():
     return infer_request
-
-
-@pytest.fixture(scope="session")
-def wait_until():
-    return until
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ import asyncio
 import signal
 
 import pytest
+from patience import PATIENCE
 
 from serving.errors import ModelLoadError, UnavailableError
 from serving.workers.crew import Crew, UnfitError
@@ -66,7 +67,7 @@ def run(test, *workers):
             await crew.adopt(each, each.now)
         await test(crew)
 
-    asyncio.run(asyncio.wait_for(body(), 20))
+    asyncio.run(asyncio.wait_for(body(), PATIENCE))
 
 
 def load(crew, model):

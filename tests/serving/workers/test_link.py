@@ -2,6 +2,7 @@ import asyncio
 import socket
 
 import pytest
+from patience import PATIENCE
 
 from serving.errors import InternalError, ModelNotFoundError
 from serving.workers.link import Link, LinkLostError
@@ -24,7 +25,7 @@ def linked(test, handlers):
     async def back(value):
         return ["back", value]
 
-    asyncio.run(asyncio.wait_for(run(), 20))
+    asyncio.run(asyncio.wait_for(run(), PATIENCE))
 
 
 async def echo(**arguments):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+from patience import PATIENCE
 
 from protos import open_inference_pb2 as pb
 from protos import tensorflow_serving_pb2 as tf
@@ -28,7 +29,7 @@ def metrics(fleet):
     address = re.search(r"metrics at (http://\S+)", fleet.server.process.stderr.readline())[1]
 
     def read():
-        with urllib.request.urlopen(address, timeout=20) as answer:  # noqa: S310  the server's own address
+        with urllib.request.urlopen(address, timeout=PATIENCE) as answer:  # noqa: S310  the server's own address
             lines = answer.read().decode().splitlines()
         return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if line[0] != "#"}
 
@@ -51,22 +52,26 @@ def region():
 
 
 def ready(stub, model):
-    return stub.ModelReady(pb.ModelReadyRequest(name=model), timeout=20).ready
+    return stub.ModelReady(pb.ModelReadyRequest(name=model), timeout=PATIENCE).ready
 
 
 def status_of(call, request):
     with pytest.raises(grpc.RpcError) as error:
-        call(request, timeout=20)
+        call(request, timeout=PATIENCE)
     return error.value.code(), error.value.details()
 
 
 def test_a_model_loaded_through_one_answers_at_the_other(stubs, ask):
     for one, other in (stubs, stubs[::-1]):
         with pytest.raises(grpc.RpcError):
-            other.ModelInfer(ask("affine_lite"), timeout=20)
-        one.RepositoryModelLoad(pb.RepositoryModelLoadRequest(model_name="affine_lite"), timeout=20)
-        assert all(stub.ModelInfer(ask("affine_lite"), timeout=20).raw_output_contents for stub in stubs)
-        other.RepositoryModelUnload(pb.RepositoryModelUnloadRequest(model_name="affine_lite"), timeout=20)
+            other.ModelInfer(ask("affine_lite"), timeout=PATIENCE)
+        one.RepositoryModelLoad(pb.RepositoryModelLoadRequest(model_name="affine_lite"), timeout=PATIENCE)
+        assert all(
+            stub.ModelInfer(ask("affine_lite"), timeout=PATIENCE).raw_output_contents for stub in stubs
+        )
+        other.RepositoryModelUnload(
+            pb.RepositoryModelUnloadRequest(model_name="affine_lite"), timeout=PATIENCE
+        )
         assert status_of(one.ModelInfer, ask("affine_lite"))[0] is grpc.StatusCode.UNAVAILABLE
         assert not any(ready(stub, "affine_lite") for stub in stubs)
 
@@ -88,22 +93,24 @@ def test_a_load_that_fails_is_told_as_one_server_tells_it(stubs):
 def test_a_config_that_comes_with_a_load_holds_everywhere(stubs):
     request = pb.RepositoryModelLoadRequest(model_name="lookup")
     request.parameters["config"].string_param = '{"max_batch_size": 5}'
-    stubs[0].RepositoryModelLoad(request, timeout=20)
-    configs = [stub.ModelConfig(pb.ModelConfigRequest(name="lookup"), timeout=20).config for stub in stubs]
+    stubs[0].RepositoryModelLoad(request, timeout=PATIENCE)
+    configs = [
+        stub.ModelConfig(pb.ModelConfigRequest(name="lookup"), timeout=PATIENCE).config for stub in stubs
+    ]
     assert [each.max_batch_size for each in configs] == [5, 5]
-    stubs[0].RepositoryModelUnload(pb.RepositoryModelUnloadRequest(model_name="lookup"), timeout=20)
+    stubs[0].RepositoryModelUnload(pb.RepositoryModelUnloadRequest(model_name="lookup"), timeout=PATIENCE)
 
 
 def test_statistics_are_those_of_all(stubs, ask):
     def counted(stub):
         request = pb.ModelStatisticsRequest(name="affine", version="2")
-        (told,) = stub.ModelStatistics(request, timeout=20).model_stats
+        (told,) = stub.ModelStatistics(request, timeout=PATIENCE).model_stats
         return told.inference_count, told.inference_stats.success.count
 
     before = counted(stubs[0])
     for stub, times in zip(stubs, (3, 4), strict=True):
         for _ in range(times):
-            stub.ModelInfer(ask(), timeout=20)
+            stub.ModelInfer(ask(), timeout=PATIENCE)
     assert [counted(stub) for stub in stubs] == [(before[0] + 7, before[1] + 7)] * 2
 
 
@@ -114,7 +121,7 @@ def test_metrics_are_those_of_all(stubs, ask, metrics):
     before = metrics()
     for stub, times in zip(stubs, (2, 5), strict=True):
         for _ in range(times):
-            stub.ModelInfer(ask(), timeout=20)
+            stub.ModelInfer(ask(), timeout=PATIENCE)
     after = metrics()
     assert after[name] - before[name] == 7
     assert after[calls] - before.get(calls, 0) == 7
@@ -124,32 +131,32 @@ def test_metrics_are_those_of_all(stubs, ask, metrics):
 def test_a_region_of_shared_memory_is_known_to_all_or_to_none(stubs, region):
     def known():
         request = pb.SystemSharedMemoryStatusRequest()
-        return [set(stub.SystemSharedMemoryStatus(request, timeout=20).regions) for stub in stubs]
+        return [set(stub.SystemSharedMemoryStatus(request, timeout=PATIENCE).regions) for stub in stubs]
 
     register = pb.SystemSharedMemoryRegisterRequest(name="r", key=f"/{region}", offset=0, byte_size=64)
-    stubs[0].SystemSharedMemoryRegister(register, timeout=20)
+    stubs[0].SystemSharedMemoryRegister(register, timeout=PATIENCE)
     assert known() == [{"r"}, {"r"}]
     code, text = status_of(stubs[1].SystemSharedMemoryRegister, register)
     assert (code, text) == (
         grpc.StatusCode.INVALID_ARGUMENT,
         "the region 'r' is registered already; unregister it first",
     )
-    stubs[1].SystemSharedMemoryUnregister(pb.SystemSharedMemoryUnregisterRequest(), timeout=20)
+    stubs[1].SystemSharedMemoryUnregister(pb.SystemSharedMemoryUnregisterRequest(), timeout=PATIENCE)
     assert known() == [set(), set()]
 
 
 def test_log_settings_are_those_of_all(stubs):
     request = pb.LogSettingsRequest()
     request.settings["log_verbose_level"].uint32_param = 1
-    stubs[1].LogSettings(request, timeout=20)
+    stubs[1].LogSettings(request, timeout=PATIENCE)
 
     def verbose(stub):
-        told = stub.LogSettings(pb.LogSettingsRequest(), timeout=20)
+        told = stub.LogSettings(pb.LogSettingsRequest(), timeout=PATIENCE)
         return told.settings["log_verbose_level"].uint32_param
 
     assert [verbose(stub) for stub in stubs] == [1, 1]
     request.settings["log_verbose_level"].uint32_param = 0
-    stubs[0].LogSettings(request, timeout=20)
+    stubs[0].LogSettings(request, timeout=PATIENCE)
     assert [verbose(stub) for stub in stubs] == [0, 0]
 
 
@@ -160,12 +167,12 @@ def test_labels_given_through_one_are_understood_by_the_other(fleet):
     status = tf.GetModelStatusRequest()
     status.model_spec.name, status.model_spec.version_label = "affine", "stable"
     with grpc.insecure_channel(fleet.address) as channel:
-        ModelServiceStub(channel).HandleReloadConfigRequest(request, timeout=20)
+        ModelServiceStub(channel).HandleReloadConfigRequest(request, timeout=PATIENCE)
     for _ in range(6):
         with grpc.insecure_channel(
             fleet.address, [("grpc.use_local_subchannel_pool", 1)]
         ) as channel:  # some worker
-            (told,) = ModelServiceStub(channel).GetModelStatus(status, timeout=20).model_version_status
+            (told,) = ModelServiceStub(channel).GetModelStatus(status, timeout=PATIENCE).model_version_status
             assert told.version == 1
 
 
@@ -175,29 +182,31 @@ def test_a_worker_in_the_place_of_another_stands_as_that_one_did(fleet, region, 
         stub = next(iter(found.values()))
         load = pb.RepositoryModelLoadRequest(model_name="lookup")
         load.parameters["config"].string_param = '{"max_batch_size": 7}'
-        stub.RepositoryModelLoad(load, timeout=20)
-        stub.RepositoryModelLoad(pb.RepositoryModelLoadRequest(model_name="simple"), timeout=20)
-        stub.RepositoryModelUnload(pb.RepositoryModelUnloadRequest(model_name="simple"), timeout=20)
+        stub.RepositoryModelLoad(load, timeout=PATIENCE)
+        stub.RepositoryModelLoad(pb.RepositoryModelLoadRequest(model_name="simple"), timeout=PATIENCE)
+        stub.RepositoryModelUnload(pb.RepositoryModelUnloadRequest(model_name="simple"), timeout=PATIENCE)
         register = pb.SystemSharedMemoryRegisterRequest(name="kept", key=region, offset=8, byte_size=8)
-        stub.SystemSharedMemoryRegister(register, timeout=20)
+        stub.SystemSharedMemoryRegister(register, timeout=PATIENCE)
         for each in found.values():
-            each.ModelInfer(ask(), timeout=20)
+            each.ModelInfer(ask(), timeout=PATIENCE)
         statistics = pb.ModelStatisticsRequest(name="affine", version="2")
-        before = stub.ModelStatistics(statistics, timeout=20).model_stats[0].inference_count
-        index = stub.RepositoryIndex(pb.RepositoryIndexRequest(), timeout=20)
+        before = stub.ModelStatistics(statistics, timeout=PATIENCE).model_stats[0].inference_count
+        index = stub.RepositoryIndex(pb.RepositoryIndexRequest(), timeout=PATIENCE)
         gone, _ = found
     measured = metrics()
     os.kill(gone, signal.SIGKILL)
     (new,) = fleet.replacement(gone)
     with fleet.stubs() as found:
         stub = found[new]
-        assert stub.ServerReady(pb.ServerReadyRequest(), timeout=20).ready
-        config = stub.ModelConfig(pb.ModelConfigRequest(name="lookup"), timeout=20).config
+        assert stub.ServerReady(pb.ServerReadyRequest(), timeout=PATIENCE).ready
+        config = stub.ModelConfig(pb.ModelConfigRequest(name="lookup"), timeout=PATIENCE).config
         assert config.max_batch_size == 7
-        assert stub.RepositoryIndex(pb.RepositoryIndexRequest(), timeout=20) == index
-        regions = stub.SystemSharedMemoryStatus(pb.SystemSharedMemoryStatusRequest(), timeout=20).regions
+        assert stub.RepositoryIndex(pb.RepositoryIndexRequest(), timeout=PATIENCE) == index
+        regions = stub.SystemSharedMemoryStatus(
+            pb.SystemSharedMemoryStatusRequest(), timeout=PATIENCE
+        ).regions
         assert [(each.name, each.offset, each.byte_size) for each in regions.values()] == [("kept", 8, 8)]
-        after = stub.ModelStatistics(statistics, timeout=20).model_stats[0].inference_count
+        after = stub.ModelStatistics(statistics, timeout=PATIENCE).model_stats[0].inference_count
         assert after == before, "what the worker that ended had done is counted on"
     counters = {name: value for name, value in measured.items() if "pending" not in name}
     now = metrics()

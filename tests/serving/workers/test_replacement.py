@@ -11,6 +11,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+from patience import PATIENCE, until
 
 from protos import open_inference_pb2 as pb
 
@@ -29,10 +30,17 @@ def attempt(root, *options):
         [sys.executable, "-m", "serving", "serve", str(root), "--metrics-port", "off", *options],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
+
+
+def ready(stub):
+    try:
+        return stub.ServerReady(pb.ServerReadyRequest(), timeout=PATIENCE).ready
+    except grpc.RpcError:
+        return False
 
 
 def test_one_line_when_all_are_ready_and_all_end_with_zero(affine, start_fleet, is_alive):
@@ -81,7 +89,6 @@ def test_a_killed_worker_costs_only_its_own_requests_and_is_replaced(affine, sta
     )
     assert all(when >= killed for _, _, when in load.failed.values())
     assert fleet.listens(new)
-    assert took < 10
 
 
 def test_a_worker_that_hangs_is_found_and_replaced_and_the_other_stays_ready(affine, start_fleet, ask):
@@ -91,9 +98,9 @@ def test_a_worker_that_hangs_is_found_and_replaced_and_the_other_stays_ready(aff
         os.kill(hanging, signal.SIGSTOP)
         stopped = time.monotonic()
         while hanging in fleet.workers():
-            assert stub.ServerReady(pb.ServerReadyRequest(), timeout=20).ready
-            assert stub.ModelInfer(ask(), timeout=20).raw_output_contents
-            assert time.monotonic() < stopped + 60
+            assert stub.ServerReady(pb.ServerReadyRequest(), timeout=PATIENCE).ready
+            assert stub.ModelInfer(ask(), timeout=PATIENCE).raw_output_contents
+            assert time.monotonic() < stopped + PATIENCE
             time.sleep(0.1)
         assert time.monotonic() - stopped > 3, "a pause of a second or two is no reason to end a worker"
         (new,) = fleet.replacement(hanging)
@@ -105,17 +112,17 @@ def test_a_worker_that_hangs_is_found_and_replaced_and_the_other_stays_ready(aff
     assert "did not answer for 5 s and was ended" in err
 
 
-def test_a_worker_that_ends_again_and_again_is_started_less_and_less_often(affine, start_fleet, wait_until):
+def test_a_worker_that_ends_again_and_again_is_started_less_and_less_often(affine, start_fleet):
     fleet = start_fleet(affine)
     present, stays = fleet.workers()
     for _ in range(3):
         before = present
         os.kill(before, signal.SIGKILL)
         killed = time.monotonic()
-        present = wait_until(
+        present = until(
             lambda before=before: next((e for e in fleet.workers() if e not in (before, stays)), None)
         )
-        wait_until(lambda present=present: fleet.listens(present))
+        until(lambda present=present: fleet.listens(present))
     assert time.monotonic() - killed > 1.0, "the pause before the third is 1 s"
     fleet.server.terminate()
     code, _, err = fleet.server.wait()
@@ -128,34 +135,36 @@ def test_a_worker_that_ends_again_and_again_is_started_less_and_less_often(affin
         assert told in err
 
 
-def test_without_their_supervisor_the_workers_end(affine, start_fleet, wait_until, is_alive):
+def test_without_their_supervisor_the_workers_end(affine, start_fleet, is_alive):
     fleet = start_fleet(affine)
     workers = fleet.workers()
     fleet.server.process.kill()
-    wait_until(lambda: not any(map(is_alive, workers)))
+    until(lambda: not any(map(is_alive, workers)))
     with socket.socket() as free:
         free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         free.bind(("127.0.0.1", fleet.port))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_second_signal_ends_all_at_once(repository, onnx_models, start_fleet, number, is_alive, count_to):
+def test_a_second_signal_ends_all_at_once(
+    repository, onnx_models, start_fleet, number, is_alive, count_to, traffic
+):
     repository.onnx("counter", onnx_models.counter())
-    fleet = start_fleet(repository.root)
+    # Without the second they would wait for longer than this test does.
+    fleet = start_fleet(repository.root, "--drain-seconds", str(10 * PATIENCE), *traffic.options)
     workers = fleet.workers()
     with fleet.stubs() as found:
-        endless = next(iter(found.values())).ModelInfer.future(count_to(10**12), timeout=60)
-        time.sleep(0.5)
-        start = time.monotonic()
+        endless = next(iter(found.values())).ModelInfer.future(count_to(10**12), timeout=PATIENCE)
+        traffic.wait_for(running=1)
         fleet.server.terminate(number)
+        until(lambda: not any(map(ready, found.values())))  # both have heard the first
         time.sleep(0.5)
         assert fleet.server.process.poll() is None
         fleet.server.terminate(number)
         code, _, _ = fleet.server.wait()
-        assert time.monotonic() - start < 15
         assert code == 1
         assert not any(map(is_alive, workers))
-        assert endless.exception(timeout=20).code() is grpc.StatusCode.UNAVAILABLE
+        assert endless.exception(timeout=PATIENCE).code() is grpc.StatusCode.UNAVAILABLE
 
 
 def command_line(pid):
@@ -163,7 +172,7 @@ def command_line(pid):
 
 
 @pytest.fixture
-def starting(affine, wait_until, children_of):
+def starting(affine, children_of):
     """A server of two that is still starting, the first of them stopped; and the process of that one."""
     process = subprocess.Popen(
         [
@@ -178,6 +187,8 @@ def starting(affine, wait_until, children_of):
             "off",
             "--workers",
             "2",
+            "--drain-seconds",
+            str(10 * PATIENCE),  # not waited for: nobody has asked anything
         ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -185,20 +196,20 @@ def starting(affine, wait_until, children_of):
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     # Not before it is the worker's program: who starts a process waits for that.
-    first = wait_until(
+    first = until(
         lambda: next((e for e in children_of(process.pid) if "commands.worker" in command_line(e)), None)
     )
     os.kill(first, signal.SIGSTOP)
     yield process, first
     if process.poll() is None:
         process.kill()
-    process.communicate(timeout=20)
+    process.communicate(timeout=PATIENCE)
 
 
 def test_a_signal_while_workers_start_ends_all_without_a_word(starting, is_alive):
     process, first = starting
     process.terminate()
-    assert process.communicate(timeout=20) == ("", "")
+    assert process.communicate(timeout=PATIENCE) == ("", "")
     assert process.returncode == 0
     assert not is_alive(first)
 
@@ -206,7 +217,7 @@ def test_a_signal_while_workers_start_ends_all_without_a_word(starting, is_alive
 def test_a_worker_that_dies_at_the_first_start_ends_all_with_one_line(starting):
     process, first = starting
     os.kill(first, signal.SIGKILL)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out) == (1, "")
     assert err == "plainserve serve: a worker could not start: it was ended by SIGKILL before it was ready\n"
 

@@ -12,6 +12,7 @@ import signal
 from threading import Thread
 
 import pytest
+from patience import PATIENCE, until_async
 
 ANSWERED = re.compile(r"INFO: request request_id=(\S+) .* code=OK ")
 
@@ -25,11 +26,11 @@ def stop_under_load(server, put_load):
     async def stop(load):
         await load.more()
         server.terminate(signal.SIGTERM)
-        await asyncio.to_thread(server.process.wait, 60)
-        await asyncio.sleep(0.2)
+        await asyncio.to_thread(server.process.wait, PATIENCE)
+        await until_async(lambda: load.failed)
 
     load, _ = put_load(server.address, stop)
-    reader.join(20)
+    reader.join(PATIENCE)
     others = [line for line in logged if not ANSWERED.match(line)]
     assert others == [], "nothing but answered requests"
     return load, [ANSWERED.match(line)[1] for line in logged]

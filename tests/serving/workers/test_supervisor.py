@@ -5,6 +5,7 @@ import errno
 import logging
 
 import pytest
+from patience import PATIENCE
 
 from serving.errors import StartupError
 from serving.workers import supervisor
@@ -69,7 +70,7 @@ def test_a_worker_for_which_there_was_no_process_is_tried_again(monkeypatch, cap
         assert await keeper.start() == 1
         keeper._crew._totals.retire = lambda _: None
         made[0].ended.set_result(1)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while len(made) < 2 or made[1] not in keeper._crew.members:  # noqa: ASYNC110  it tells nobody
                 await asyncio.sleep(0.01)
         for task in keeper._tasks:
@@ -81,7 +82,7 @@ def test_a_worker_for_which_there_was_no_process_is_tried_again(monkeypatch, cap
     monkeypatch.setattr(supervisor, "BEAT", 0.01)
     monkeypatch.setattr("serving.workers.backoff.FIRST", 0.01)
     with caplog.at_level(logging.WARNING):
-        asyncio.run(asyncio.wait_for(run(), 20))
+        asyncio.run(asyncio.wait_for(run(), PATIENCE))
     assert started == [1, 1, 1, 1]
     assert [each.message for each in caplog.records] == [
         "worker 1 ended with exit code 1; the next starts in 0 s",
@@ -105,13 +106,13 @@ def test_a_supervisor_that_fails_at_its_work_says_so_and_is_not_idle(monkeypatch
         keeper._crew.leave = fails
         assert not keeper.failed
         next(iter(keeper._processes)).ended.set_result(1)
-        await asyncio.wait_for(lost.wait(), 10)
+        await asyncio.wait_for(lost.wait(), PATIENCE)
         assert keeper.failed
 
     monkeypatch.setattr(WorkerProcess, "start", start)
     monkeypatch.setattr(supervisor, "BEAT", 0.01)
     with caplog.at_level(logging.ERROR):
-        asyncio.run(asyncio.wait_for(run(), 20))
+        asyncio.run(asyncio.wait_for(run(), PATIENCE))
     (record,) = caplog.records
     assert record.message == "keeping the workers failed; ending"
     assert isinstance(record.exc_info[1], ZeroDivisionError)
@@ -134,7 +135,7 @@ def test_a_supervisor_that_is_told_to_end_has_not_failed(monkeypatch, caplog):
 
     monkeypatch.setattr(WorkerProcess, "start", start)
     with caplog.at_level(logging.ERROR):
-        asyncio.run(asyncio.wait_for(run(), 20))
+        asyncio.run(asyncio.wait_for(run(), PATIENCE))
     assert not caplog.records
 
 
@@ -151,8 +152,8 @@ def test_a_worker_that_lives_and_cannot_be_reached_is_ended(monkeypatch):
             return await worker.ended
 
         worker.wait = ended
-        reason = await asyncio.wait_for(Supervisor(PLAN, 1)._watch(worker), 10)
+        reason = await asyncio.wait_for(Supervisor(PLAN, 1)._watch(worker), PATIENCE)
         assert reason.endswith("s and was ended")
 
     monkeypatch.setattr(supervisor, "BEAT", 0.01)
-    asyncio.run(asyncio.wait_for(run(), 20))
+    asyncio.run(asyncio.wait_for(run(), PATIENCE))
