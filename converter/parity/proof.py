@@ -1,5 +1,6 @@
 """Holds an artefact to the original: whole model, before its softmax, and each activation alone."""
 
+import math
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +18,7 @@ from converter.dtypes import float_range
 from converter.exporters import ExportOptions, get_target
 from converter.graph import Call, Graph, Layer, Ref
 from converter.lowering import lower
-from converter.parity.activation_probe import activation_inputs
+from converter.parity.activation_probe import activation_inputs, where_denormals_matter
 from converter.parity.comparison import Comparison, compare, merge
 from converter.parity.probes import Probe
 from converter.parity.reference import Answer, Arrays, Reference, renamed
@@ -153,8 +154,9 @@ def _prove_alone(
     channels = max((len(v) for v in vars(activation).values() if isinstance(v, tuple)), default=1)
     graph = _alone(activation, policy, dtype, channels)
     limit = activation.largest_input(float_range(dtype).largest)
-    limit = min(limit, _RUNTIME_ENDS.get(target, limit) / activation.scale)
+    limit = min(limit, _RUNTIME_ENDS.get(target, math.inf) / activation.scale)
     points = activation_inputs(activation.scale, dtype, limit)
+    points = points[~where_denormals_matter(points, _numbers(activation))]
     inputs: NDArray[Any] = np.repeat(points[:, None], channels, axis=1)
     answers = Reference(graph).answers([Probe("tails", "the activation's tails", {"x": inputs})])
     model = build(lower(graph).graph)
@@ -165,6 +167,10 @@ def _prove_alone(
         exporter.export(model, legal, path, {}, options)
         proof = prove(open_artefact(target, path), answers, legal, legal, tolerances, {})
     return proof.outputs["y"]
+
+
+def _numbers(activation: Activation) -> list[float]:
+    return [float(number) for value in vars(activation).values() for number in np.ravel(value)]
 
 
 def _alone(activation: Activation, policy: str, dtype: str, channels: int) -> Graph:
