@@ -226,6 +226,7 @@ def _export(name: str, job: _Job, staged: Staged, progress: Progress, outcome: O
         "recipe": recipe(job.source["sha256"], job.options),
         "sha256": manifest.sha256(staged.path),
         "bytes": manifest.size(staged.path),
+        "notes": outcome.proof.notes() if outcome.proof else [],
     }
     if outcome.proof:
         graph, export = job.graph, job.options.export

@@ -73,11 +73,18 @@ class Activation(Protocol):
 
     @property
     def scale(self) -> float:
-        """The factor on x inside the formula: where the curve bends is 1 / scale."""
+        """The factor on x inside the formula: where the curve bends is 1 / scale.
+
+        Positive and finite whatever the parameters are, so that it can be divided by; 1 where the curve has no
+        bend, as with alpha = 0.
+        """
         ...
 
     def largest_input(self, dtype_max: float) -> float:
-        """The largest |x| at which the original formula is finite in a type whose largest number is given."""
+        """The largest |x| at which the original formula is finite in a type whose largest number is given.
+
+        Positive, and no larger than that number.
+        """
         ...
 
     def uncertainty(self, x: NDArray[Any]) -> NDArray[np.float64]:

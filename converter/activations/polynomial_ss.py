@@ -1,5 +1,6 @@
 """PolynomialSS, a smooth sigmoid by a polynomial: c0 + c1 x + c2 x^2 + ... on [-limit, limit]."""
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
@@ -79,8 +80,8 @@ class PolynomialSS:
 
     @property
     def scale(self) -> float:
-        """The curve ends at |x| = limit."""
-        return 1.0 / self.limit
+        """The curve ends at |x| = limit; float64 holds no 1 / limit of a denormal limit."""
+        return min(1.0 / self.limit, sys.float_info.max)
 
     def largest_input(self, dtype_max: float) -> float:
         """Every finite x: it is clamped first."""

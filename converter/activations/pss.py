@@ -49,8 +49,8 @@ class PSS:
 
     @property
     def scale(self) -> float:
-        """The largest |alpha|."""
-        return largest_magnitude(self.alpha)
+        """The largest |alpha|; 1 where every alpha is 0 and the curve is flat."""
+        return largest_magnitude(self.alpha) or 1.0
 
     def largest_input(self, dtype_max: float) -> float:
         """Finite while alpha * x is; sigmoid itself saturates."""

@@ -74,7 +74,7 @@ class RationalSS:
 
     def largest_input(self, dtype_max: float) -> float:
         """Finite while a * x and 1 + b * |x| are."""
-        return dtype_max / (2 * max(1.0, largest_magnitude(self.a), largest_magnitude(self.b)))
+        return dtype_max / 2 / max(1.0, largest_magnitude(self.a), largest_magnitude(self.b))
 
     def uncertainty(self, x: NDArray[Any]) -> NDArray[np.float64]:
         """Steady everywhere."""
@@ -111,5 +111,6 @@ class RationalSS:
         b = np.asarray(self.b)
         if np.any(b < low) or np.any(b > high):
             return False
-        gain = np.abs(np.asarray(self.a)) / b
+        with np.errstate(over="ignore"):
+            gain = np.abs(np.asarray(self.a)) / b
         return not (np.any(gain > high) or np.any((gain < low) & (gain != 0)))

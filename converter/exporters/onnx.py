@@ -18,6 +18,7 @@ from converter.exporters.onnx_canonical import canonicalise
 from converter.exporters.onnx_erfc import replace_erfc
 from converter.exporters.onnx_file import write_onnx
 from converter.exporters.onnx_groups import set_groups
+from converter.exporters.onnx_means import split_means
 from converter.exporters.onnx_rewrites import simplify
 from converter.exporters.origin import layer_of
 from converter.exporters.serving_function import serving_function, with_placeholder_names
@@ -64,6 +65,7 @@ def export(
     require_known_operators(proto.graph, options.opset, model)
     set_groups(proto)
     simplify(proto)
+    split_means(proto)
     weights = put_stand_ins(proto.graph, variables)
     canonicalise(
         proto.graph, [spec.name for spec in signature.inputs], [spec.name for spec in signature.outputs]

@@ -13,6 +13,7 @@ from converter.exporters.contract import ExportOptions, Json
 from converter.exporters.origin import layer_of
 from converter.exporters.saved_model import SIGNATURE_KEY, write_saved_model
 from converter.exporters.tflite_canonical import canonicalise
+from converter.exporters.unrolled import unrolled
 from converter.signature import Signature
 
 _UNSUPPORTED_OPS = re.compile(r"^(?:TF Select|Flex|Custom) ops?: (.+)$", re.MULTILINE)
@@ -31,12 +32,15 @@ def export(
     The bytes depend on the model, the signature and the provenance alone.
 
     Raises:
-        UnsupportedError: An operation has no builtin TFLite counterpart (it would need Flex or a custom op).
+        UnsupportedError: An operation has no builtin TFLite counterpart (it would need Flex or a custom op); or a
+            recurrent layer has a free number of steps, or too many, and the batch is free.
     """
     _require_known_groups(model)
     with tempfile.TemporaryDirectory(prefix="plainserve-") as folder:
         saved_model = Path(folder, "saved_model")
-        graph = write_saved_model(model, signature, saved_model)
+        with unrolled(signature) as unrolling:
+            graph = write_saved_model(model, signature, saved_model)
+        unrolling.require(model, signature)
         converter = tf.lite.TFLiteConverter.from_saved_model(str(saved_model), signature_keys=[SIGNATURE_KEY])
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
         try:
@@ -74,9 +78,7 @@ def _refusal(message: str, graph: tf.Graph, model: keras.Model) -> UnsupportedEr
 
 def _hint(names: set[str], model: keras.Model) -> str:
     if any(name.startswith("TensorList") for name in names):
-        return (
-            "A recurrent layer needs --batch 1, or a static number of steps (--input-shape) and unroll=True."
-        )
+        return "A loop needs a fixed batch: --batch 1."
     if any(layer.compute_dtype in ("float16", "bfloat16") for layer in model.layers):
         return "TFLite computes in float32; choose another format with --to, or a float32 model."
     return "Try a static batch (--batch 1), or another format with --to."

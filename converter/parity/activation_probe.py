@@ -1,6 +1,7 @@
 """Inputs on which one activation alone is compared: what whole-model probes never reach."""
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ def activation_inputs(scale: float, dtype: str, limit: float | None = None) -> N
     sweep to ``20 / scale`` and a coarser one to ``120 / scale``; all of it with both signs.
 
     Args:
-        scale: What multiplies x in the formula, such as alpha. Sign does not matter; 0 counts as 1.
+        scale: What multiplies x in the formula, such as alpha: positive and finite.
         dtype: float16, bfloat16, float32 or float64.
         limit: Largest ``|x|`` at which the original formula is finite in the dtype; it is among the points,
             rounded towards 0. None means the dtype's largest finite number.
@@ -32,23 +33,47 @@ def activation_inputs(scale: float, dtype: str, limit: float | None = None) -> N
         Shape ``(n,)``, of the dtype; some thousands of points, 21,000 in float64.
 
     Raises:
-        ValueError: The dtype is not a float, the scale is not finite, or the limit is not positive.
+        ValueError: The dtype is not a float, or the scale or the limit is not positive and finite.
     """
     if dtype not in FLOATS:
         raise ValueError(f"an activation is not probed in {dtype}")
-    if not math.isfinite(scale):
+    if not 0 < scale < math.inf:
         raise ValueError(f"a scale of {scale} has no tails")
     if limit is not None and not limit > 0:
         raise ValueError(f"a limit of {limit} leaves no points")
     span = float_range(dtype)
     largest = span.largest if limit is None else min(limit, span.largest)
     with np.errstate(over="ignore", under="ignore"):  # a huge or a tiny scale: what overflows is dropped
-        positive = _cast_with_neighbours(_landmarks(abs(scale) or 1.0, span, largest), dtype)
-        swept = np.concatenate([positive, _sweep(abs(scale) or 1.0).astype(numpy_dtype(dtype))])
+        positive = _cast_with_neighbours(_landmarks(scale, span, largest), dtype)
+        swept = np.concatenate([positive, _sweep(scale).astype(numpy_dtype(dtype))])
     inside = swept[(swept > 0) & (swept.astype(np.float64) <= largest)]
     ascending = np.unique(inside)
     zero = np.zeros(1, ascending.dtype)
     return np.concatenate([-ascending[::-1], -zero, zero, ascending])
+
+
+def where_denormals_matter(points: NDArray[Any], numbers: Iterable[float]) -> NDArray[np.bool_]:
+    """At which points a formula depends on whether denormals are computed with.
+
+    TensorFlow takes denormals for 0, onnxruntime does not, and nothing says which is right. It shows where a
+    number of the formula is so large that its product with a denormal x is no rounding error any more, or x so
+    large that its product with a denormal number is none.
+
+    Args:
+        points: Of a float dtype.
+        numbers: The formula's.
+
+    Returns:
+        A mask of the points.
+    """
+    dtype = points.dtype.name
+    # float16 is computed with in float32, in which its denormals are ordinary numbers.
+    normal, eps = float_range("float32" if dtype == "float16" else dtype).normal, float_range(dtype).eps
+    magnitudes = [abs(number) for number in numbers]
+    largest = max(magnitudes, default=0.0)
+    denormal = max((number for number in magnitudes if number < normal), default=0.0)
+    x = np.abs(points.astype(np.float64))
+    return ((x < normal) & (x * largest > eps)) | (x * denormal > eps)
 
 
 def _landmarks(scale: float, span: FloatRange, largest: float) -> NDArray[np.float64]:

@@ -64,6 +64,8 @@ class Comparison:
         top1: Agreement on the most probable class; None unless the reference is a distribution.
         worst: The element that needs the widest tolerance; None if all are equal.
         mismatch: Why the two could not be compared; empty if they could.
+        rounding: Where the original's own rounding was the measure, how many tolerances it is; else 1. See
+            ``rounding.py``.
     """
 
     tolerance: Tolerance
@@ -80,6 +82,7 @@ class Comparison:
     top1: Top1 | None = None
     worst: WorstElement | None = None
     mismatch: str = ""
+    rounding: float = 1.0
 
     @property
     def passed(self) -> bool:
@@ -109,6 +112,7 @@ class Comparison:
             "top1_agreement": None if self.top1 is None else self.top1.share,
             "least_factor": _plain(self.least_factor),
             "least_atol": _plain(self.least_atol),
+            "own_rounding": self.rounding,
             "worst": None if self.worst is None else self.worst.to_json(),
         }
 
@@ -158,6 +162,7 @@ def merge(comparisons: Sequence[Comparison]) -> Comparison:
         max_ulp=max(ulps, default=None),
         least_factor=max(one.least_factor for one in comparisons),
         least_atol=max(one.least_atol for one in comparisons),
+        rounding=max(one.rounding for one in comparisons),
         errors=ErrorHistogram.total(one.errors for one in comparisons),
         top1=_merged_top1([one for one in comparisons if one.elements]),
         worst=max(

@@ -2,15 +2,19 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from functools import cached_property
+from typing import Any, Optional, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from converter.build import build
 from converter.description.kinds import RECURRENT
+from converter.errors import ConversionError
 from converter.graph import Call, Graph, Layer, Ref
 from converter.parity.probes import InputHint, Probe
+from converter.parity.tolerances import coarsest
+from converter.policy import in_policy
 
 Arrays = dict[str, NDArray[Any]]
 Outputs: TypeAlias = tuple[tuple[str, Ref], ...]
@@ -24,11 +28,13 @@ class Answer:
         probe: The inputs.
         outputs: By public name.
         before_softmax: For outputs that a softmax makes, what goes into it.
+        exact: Answers the same probe in float64, where the original computes in float32.
     """
 
     probe: Probe
     outputs: Arrays
     before_softmax: Arrays
+    exact: Optional["Exact"] = None
 
 
 class Reference:
@@ -38,6 +44,7 @@ class Reference:
     """
 
     def __init__(self, graph: Graph) -> None:
+        self._exact = Exact(graph) if coarsest(graph) == "float32" else None
         graph, logits = _with_logits(graph)
         self._names = [name for name, _ in graph.outputs]
         self._logits = [name for name, _ in logits]
@@ -54,7 +61,32 @@ class Reference:
             probe,
             dict(zip(self._names, values[:count], strict=True)),
             dict(zip(self._logits, values[count:], strict=True)),
+            self._exact,
         )
+
+
+class Exact:
+    """The original computed in float64, which tells what of its float32 answer is rounding.
+
+    Its model is built when it is asked for the first time; most proofs never ask.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+
+    def answer(self, probe: Probe) -> Answer | None:
+        """The answer to a probe; None if the original cannot compute in float64."""
+        try:
+            return self._reference.answers([probe])[0] if self._reference else None
+        except Exception:  # noqa: BLE001  the user's own code may be written for float32 alone
+            return None
+
+    @cached_property
+    def _reference(self) -> Reference | None:
+        try:
+            return Reference(in_policy(self._graph, "float64"))
+        except ConversionError:
+            return None
 
 
 def input_hints(graph: Graph) -> dict[str, InputHint]:

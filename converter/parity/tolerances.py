@@ -23,6 +23,11 @@ class Tolerances:
     rtol: float | None = None
     precision: str = "float32"
 
+    @property
+    def default(self) -> bool:
+        """Whether the user asked for nothing else."""
+        return self.atol is None and self.rtol is None
+
     def of(self, dtype: str, magnitude: float = 1.0) -> Tolerance:
         """The tolerance for arrays of a dtype, whose absolute part grows with a magnitude above 1."""
         default = default_tolerance(self._coarser(dtype))

@@ -1,7 +1,11 @@
 """Each activation: its formula, its limits, and the plain steps that compute it."""
 
+import math
+
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from converter.activations import (
     ACTIVATIONS,
@@ -201,3 +205,58 @@ def test_no_number(value):
     with pytest.raises(UnsafeFileError, match="parameter 'alpha' must be") as refusal:
         number(value, "alpha", "here")
     assert len(str(refusal.value)) < 200
+
+
+EXTREMES = {
+    "pss": [PSS(0.0), PSS(-0.0), PSS((0.0, 0.0)), PSS((0.0, -3.0)), PSS(5e-324), PSS(-1.7e308)],
+    "ss": [SS()],
+    "rational_ss": [
+        RationalSS(0.0, 0.0),
+        RationalSS(1.0, (0.0, 0.0)),
+        RationalSS(0.0, 5e-324),
+        RationalSS(1.0, 1.7e308),
+    ],
+    "polynomial_ss": [PolynomialSS((0.0,), 5e-324), PolynomialSS((1.0,), 1.7e308)],
+}
+
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
+POSITIVE = st.floats(0, allow_infinity=False)
+
+
+def one_or_several(numbers):
+    return numbers | st.lists(numbers, min_size=1, max_size=4).map(tuple)
+
+
+def polynomial(coefficients, limit):
+    """A polynomial, unless it leaves float32."""
+    try:
+        return PolynomialSS(tuple(coefficients), limit)
+    except UnsupportedError:
+        return PolynomialSS((0.0,), limit)
+
+
+EVERY = {
+    "pss": st.builds(PSS, one_or_several(NUMBERS)),
+    "ss": st.builds(SS),
+    "rational_ss": st.builds(RationalSS, one_or_several(NUMBERS), one_or_several(POSITIVE)),
+    "polynomial_ss": st.builds(
+        polynomial,
+        st.lists(NUMBERS, min_size=1, max_size=32),
+        st.floats(0, exclude_min=True, allow_infinity=False),
+    ),
+}
+
+
+def test_every_activation_is_held_to_the_contract():
+    assert EVERY.keys() == ACTIVATIONS.keys()
+
+
+@pytest.mark.parametrize("key", ACTIVATIONS)
+@given(st.data())
+@example(None)
+def test_a_scale_is_positive_and_finite_whatever_the_numbers_are(key, data):
+    for activation in [data.draw(EVERY[key])] if data else EXTREMES[key]:
+        assert 0 < activation.scale < math.inf
+        assert 0 < activation.largest_input(65504.0) <= 65504.0
+        assert activation.formula
+        assert activation.lower()
