@@ -33,13 +33,13 @@ def scan_node(recurrence: Recurrence, convert: Convert, wanted: set[str]) -> onn
     """
     function, specs = recurrence.step()
     body = convert(function, specs, [*recurrence.state_names, "last"])
+    kinds = {value.name: value.type.tensor_type.elem_type for value in (*body.input, *body.output)}
+    if recurrence.masked:
+        _mask(body, recurrence, kinds["last"])
     results = [*recurrence.state_names, *(["last"] if recurrence.carries_output else [])]
     if "outputs" in wanted:
         body.node.append(make_node("Identity", ["last"], ["outputs"]))
         results.append("outputs")
-    kinds = {value.name: value.type.tensor_type.elem_type for value in (*body.input, *body.output)}
-    if recurrence.masked:
-        _mask(body, recurrence, kinds["last"])
     kinds |= {"before_last": kinds["last"], "outputs": kinds["last"], "mask": onnx.TensorProto.BOOL}
     _declare(body, recurrence, results, kinds)
     return make_node(
