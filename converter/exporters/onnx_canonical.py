@@ -37,7 +37,7 @@ class _Namer:
     def graph(self, graph: onnx.GraphProto, names: Names) -> None:
         """Canonicalise a graph; ``names`` holds new names by old ones: its own ends and the outer scope's."""
         _merge_equal_initializers(graph)
-        nodes = list(_needed_nodes(graph))
+        nodes = list(needed_nodes(graph))
         initializers = {tensor.name: tensor for tensor in graph.initializer}
         kept = [
             tensor
@@ -110,13 +110,13 @@ def _reads(node: onnx.NodeProto) -> Iterator[str]:
 def _reads_from_outside(graph: onnx.GraphProto) -> Iterator[str]:
     own = {value.name for value in graph.input} | {tensor.name for tensor in graph.initializer}
     own |= {name for node in graph.node for name in node.output}
-    for node in _needed_nodes(graph):
+    for node in needed_nodes(graph):
         yield from (name for name in _reads(node) if name not in own)
     yield from (value.name for value in graph.output if value.name not in own)
 
 
-def _needed_nodes(graph: onnx.GraphProto) -> Iterable[onnx.NodeProto]:
-    """Nodes in depth-first post-order from the outputs; what no output needs is left out."""
+def needed_nodes(graph: onnx.GraphProto) -> Iterable[onnx.NodeProto]:
+    """Copies of the nodes in depth-first post-order from the outputs; what no output needs is left out."""
     producer = {name: index for index, node in enumerate(graph.node) for name in node.output if name}
     done: dict[int, onnx.NodeProto] = {}
     stack = [(producer[value.name], False) for value in reversed(graph.output) if value.name in producer]

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import onnx
 from numpy.typing import NDArray
+from onnx import numpy_helper
 
 from converter.dtypes import FLOATS, numpy_dtype
 
@@ -55,6 +56,11 @@ class LargeWeight:
         return onnx.TensorProto(
             name=name, data_type=self.element_type, dims=self.shape, raw_data=self.mark.encode()
         )
+
+    def initializer(self, name: str) -> onnx.TensorProto:
+        """A stand-in if the weight is large, else the weight itself."""
+        size = math.prod(self.shape) * onnx.helper.tensor_dtype_to_np_dtype(self.element_type).itemsize
+        return self.stand_in(name) if size >= LEAST_BYTES else numpy_helper.from_array(self.read(), name)
 
     def transposed(self, order: tuple[int, ...]) -> "LargeWeight":
         """The weight with its axes in another order."""
@@ -124,7 +130,8 @@ def put_stand_ins(graph: onnx.GraphProto, variables: Mapping[str, Any]) -> dict[
         for number, value in enumerate(graph.input)
         if value.name in variables
     }
-    constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    sizes = [tensor for tensor in graph.initializer if tensor.data_type == onnx.TensorProto.INT64]
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in sizes}
     for value in [value for value in graph.input if value.name in weights]:
         graph.input.remove(value)
     for node in list(graph.node):

@@ -7,8 +7,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from converter.artefacts import open_artefact
-from converter.exporters import onnx as exporter
-from converter.exporters import withheld
+from converter.exporters import onnx_conversion, withheld
 from converter.exporters.withheld import LargeWeight, large_variables, put_stand_ins
 
 layers = keras.layers
@@ -168,14 +167,14 @@ def test_answers_do_not_depend_on_which_weights_are_withheld(export, monkeypatch
 def test_tf2onnx_does_not_see_them(export, monkeypatch):
     monkeypatch.setattr(withheld, "LEAST_BYTES", 1)
     seen = []
-    convert = exporter.tf2onnx.convert.from_function
+    convert = onnx_conversion.tf2onnx.convert.from_function
 
     def watched(function, specs, **options):
         proto, storage = convert(function, specs, **options)
         seen.extend(tuple(tensor.dims) for tensor in proto.graph.initializer)
         return proto, storage
 
-    monkeypatch.setattr(exporter.tf2onnx.convert, "from_function", watched)
+    monkeypatch.setattr(onnx_conversion.tf2onnx.convert, "from_function", watched)
     x = keras.Input((37,), name="x")
     path = export(keras.Model([x], [layers.Dense(41, name="y")(x)]), "onnx")
     assert (37, 41) not in seen
