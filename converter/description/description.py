@@ -7,6 +7,7 @@ from typing import Any
 from converter.activations import Activation
 from converter.archive import Archive
 from converter.basis import Basis
+from converter.description import keras_2
 from converter.description.activation_reader import Found, from_statement
 from converter.description.inline import inline
 from converter.description.input_shape import InputShapes
@@ -91,9 +92,12 @@ def describe(archive: Archive, stated: Mapping[str, str], shapes: InputShapes) -
         UnsupportedError: Something in the model is not known.
     """
     statements: dict[str, Found] = {layer: from_statement(text) for layer, text in stated.items()}
-    layers = LayerReader(statements, keras_2=archive.keras_version.startswith(("1.", "2.")))
+    older = archive.keras_version.startswith(("1.", "2."))
+    layers = LayerReader(statements, keras_2=older)
     reader = ModelReader(layers, shapes)
     graph = inline(reader.read(archive.config, archive.weights))
+    if older:
+        graph = keras_2.with_masks_of_keras_2(graph)
     unowned = next(archive.weights.left(), None)
     if unowned is not None:
         raise UnsafeFileError("is a weight that no layer owns", where=f"{archive.path.name}: {unowned}")
