@@ -102,7 +102,7 @@ def convert(source: Path, options: Options, progress: Progress) -> Conversion:
     """
     with ExitStack() as stack:
         progress("reading")
-        archive = stack.enter_context(open_archive(source))
+        archive = stack.enter_context(open_archive(source, weights=options.weights))
         archive.verify()
         description = describe(archive, options.stated, options.shapes)
         _require_finite(description.graph, allowed=options.allow_nonfinite)

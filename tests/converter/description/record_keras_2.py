@@ -395,6 +395,34 @@ def passed_masks(x):
     ] + [layers.LSTM(3)(layers.MultiHeadAttention(1, 2)(y, y)), layers.LSTM(3)(layers.Attention()([y, y]))]
 
 
+@keras.saving.register_keras_serializable("my_package")
+class MyMetric(keras.metrics.MeanSquaredError):
+    pass
+
+
+@keras.saving.register_keras_serializable("my_package")
+class MyLoss(keras.losses.Loss):
+    def call(self, y_true, y_pred):
+        return tf.reduce_mean(tf.abs(y_true - y_pred), axis=-1)
+
+
+@keras.saving.register_keras_serializable("my_package")
+class MyOptimizer(keras.optimizers.Adam):
+    pass
+
+
+def my_metric(y_true, y_pred):
+    return tf.reduce_max(tf.abs(y_true - y_pred))
+
+
+def trained():
+    """The state of training is in the file: of a loss, of metrics and of an optimizer that are the user's own."""
+    model = on((4,), chain(layers.Dense(5), PSSLayer(3.0), layers.Dense(2)))
+    model.compile(MyOptimizer(), MyLoss(), metrics=["mae", my_metric, MyMetric()])
+    model.fit(np.ones((4, 4)), np.ones((4, 2)), verbose=0)
+    return model
+
+
 MODELS = {
     "from_the_text": from_the_text,
     "lambdas": lambdas,
@@ -417,6 +445,7 @@ MODELS = {
     "operations_graph": graph_operations,
     "operations_masks": lambda: on((6,), masks_and_operations, "int32"),
     "merged_masks": lambda: on((6,), merged_masks, "int32"),
+    "trained": trained,
     "passed_masks": lambda: on((6,), passed_masks, "int32"),
     "names/with/slashes": lambda: on(
         (4,), chain(layers.Dense(3, name="block/dense"), PSSLayer(2.0, name="block/pss"))
