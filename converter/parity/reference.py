@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 
 from converter.build import build
 from converter.description.kinds import RECURRENT
+from converter.errors import UnsupportedError
 from converter.graph import Call, Graph, Layer, Ref
 from converter.parity.probes import InputHint, Probe
 
@@ -72,7 +74,14 @@ def input_hints(graph: Graph) -> dict[str, InputHint]:
 
 
 def _run(model: Any, inputs: list[NDArray[Any]]) -> list[NDArray[Any]]:  # noqa: ANN401  a Keras model
-    outputs = model(inputs, training=False)
+    try:
+        outputs = model(inputs, training=False)
+    except tf.errors.InvalidArgumentError:
+        raise UnsupportedError(
+            f"cannot be run on a batch of {len(inputs[0])}, which its input allows",
+            where="the model",
+            hint="If it takes batches of one size only, say which: --batch N.",
+        ) from None
     return [np.asarray(output) for output in (outputs if isinstance(outputs, list | tuple) else [outputs])]
 
 

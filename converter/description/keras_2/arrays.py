@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from itertools import accumulate
+from typing import Any
 
 import numpy as np
 
@@ -140,7 +141,7 @@ def _one_hot(
 ) -> Operation:
     must_be(1 if on_value is None else on_value, (1,), "on_value")
     must_be(0 if off_value is None else off_value, (0,), "off_value")
-    options = {"num_classes": whole(depth, "depth"), "axis": whole(axis, "axis"), "dtype": str(dtype)}
+    options: Any = {"num_classes": whole(depth, "depth"), "axis": whole(axis, "axis"), "dtype": str(dtype)}
     return op("one_hot", indices, **options, same_dtype=False)
 
 

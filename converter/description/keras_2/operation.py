@@ -31,17 +31,21 @@ class Operation:
         options: Keyword arguments: plain values.
         same_dtype: The result has the dtype of what is taken, which TensorFlow demands to be one. Keras would
             promote instead, and make ``float32`` of the mean of integers.
+        output: Which of its results another operation takes.
     """
 
     function: str
     args: tuple[Argument, ...]
     options: dict[str, Argument] = field(default_factory=dict)
     same_dtype: bool = True
+    output: int = 0
 
 
-def op(function: str, *args: Argument, same_dtype: bool = True, **options: Argument) -> Operation:
+def op(
+    function: str, *args: Argument, same_dtype: bool = True, output: int = 0, **options: Argument
+) -> Operation:
     """An operation; lists of numbers among the positional arguments become arrays."""
-    return Operation(function, tuple(map(operand, args)), options, same_dtype)
+    return Operation(function, tuple(map(operand, args)), options, same_dtype, output)
 
 
 def operand(value: Argument) -> Argument:
@@ -92,7 +96,7 @@ def as_calls(operation: Operation, name: str, index: int, prefix: str) -> Iterat
             return argument
         local = f"{name}/{argument.function}_{index}_{next(numbers)}"
         inner.append(_call(argument, local))
-        return Ref(local, index)
+        return Ref(local, index, argument.output)
 
     def _call(made: Operation, local: str) -> tuple[str, Layer, Call]:
         layer = Layer(prefix + local, f"ops.{made.function}", same_dtype=made.same_dtype)

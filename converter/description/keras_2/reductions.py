@@ -48,8 +48,11 @@ def _l2_normalize(x: Argument, axis: Argument = None, epsilon: Argument = 1e-12)
     return op("multiply", x, op("rsqrt", op("maximum", total, epsilon)))
 
 
-def _index_of(function: str) -> Reader:
-    """The index of an extreme: along the first axis and as int64 if nothing else is said."""
+def _index_of(*, largest: bool) -> Reader:
+    """The first index of an extreme: along the first axis and as int64 if nothing else is said.
+
+    Not ``keras.ops.argmax``: to that, -0 is less than 0, and what tells the two apart has no counterpart in ONNX.
+    """
 
     def read(
         x: Argument,
@@ -59,8 +62,11 @@ def _index_of(function: str) -> Reader:
     ) -> Operation:
         must_be(output_type, ("int32", "int64"), "output_type")
         along = next((given for given in (axis, dimension) if given is not None), 0)
-        found = op(function, x, axis=whole(along, "axis"), same_dtype=False)
-        return op("cast", found, dtype=output_type, same_dtype=False)
+        ordered = x if largest else op("negative", x)
+        if whole(along, "axis") != -1:
+            ordered = op("moveaxis", ordered, source=along, destination=-1)
+        index = op("squeeze", op("top_k", ordered, k=1, same_dtype=False, output=1), axis=-1)
+        return op("cast", index, dtype=output_type, same_dtype=False)
 
     return read
 
@@ -88,8 +94,9 @@ def _cumsum(
 
 REDUCTIONS: Mapping[str, Reader] = {
     **{name: _reduction(function) for name, function in _REDUCTIONS.items()},
-    **{name: _index_of(name) for name in ("argmax", "argmin")},
     **{name: _softmax(name) for name in ("softmax", "log_softmax")},
+    "argmax": _index_of(largest=True),
+    "argmin": _index_of(largest=False),
     "cumsum": _cumsum,
     "l2_normalize": _l2_normalize,
     "norm": _norm,

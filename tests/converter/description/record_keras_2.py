@@ -203,7 +203,6 @@ def rarer():
         lambda x: tf.asin(tf.tanh(x)) + tf.acos(tf.tanh(x)) + tf.atan(x),
         lambda x: tf.sinh(x) + tf.cosh(x) + tf.asinh(x),
         lambda x: tf.acosh(tf.abs(x) + 1.0) + tf.atanh(0.5 * tf.tanh(x)),
-        lambda x: tf.math.log1p(tf.abs(x)) + tf.math.expm1(x),
         lambda x: tf.tan(tf.tanh(x)) + tf.math.erf(x),
         lambda x: tf.atan2(x, 1.5),
         lambda x: tf.math.reciprocal(tf.abs(x) + 0.2),
@@ -218,6 +217,11 @@ def rarer():
         lambda x: tf.cast(tf.reverse(x, [1]), tf.float16),
         lambda x: tf.roll(x, 1, 1),
     )
+
+
+def rarest():
+    """What ONNX has no operators for either."""
+    return outputs((4, 3), tf.math.expm1, lambda x: tf.math.log1p(tf.abs(x)))
 
 
 def reductions():
@@ -236,6 +240,8 @@ def reductions():
         lambda x: tf.math.l2_normalize(x, axis=-1),
         lambda x: tf.argmax(x, axis=-1),
         lambda x: tf.argmin(x, axis=1, output_type=tf.int32),
+        lambda x: tf.argmax(tf.minimum(x, 0.0) * -0.0, axis=1),
+        lambda x: tf.argmin(tf.nn.relu(x), axis=2),
         lambda x: tf.nn.softmax(x) + tf.nn.softmax(x, axis=1),
         lambda x: tf.nn.log_softmax(x, axis=1),
         lambda x: tf.cumsum(x, axis=1) + tf.cumsum(x, axis=1, reverse=True),
@@ -436,6 +442,7 @@ MODELS = {
     "states": lambda: on((5, 4), states),
     "operations_elementwise": elementwise,
     "operations_rarer": rarer,
+    "operations_rarest": rarest,
     "operations_reductions": reductions,
     "operations_over_the_batch": over_the_batch,
     "operations_arrays": arrays,
@@ -463,6 +470,7 @@ H5_ALONE = {
     "operations_ellipsis",
     "operations_graph",
     "operations_rarer",
+    "operations_rarest",
     "operations_reductions",
 }
 

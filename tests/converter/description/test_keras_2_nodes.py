@@ -30,8 +30,19 @@ def read(entry):
         (node("nn.leaky_relu"), [("leaky_relu", {"negative_slope": 0.2})]),
         (node("nn.gelu"), [("gelu", {"approximate": False})]),
         (node("nn.softmax"), [("softmax", {"axis": -1})]),
-        (node("math.argmax", axis=-1), [("argmax", {"axis": -1}), ("cast", {"dtype": "int64"})]),
-        (node("math.argmax"), [("argmax", {"axis": 0}), ("cast", {"dtype": "int64"})]),
+        (
+            node("math.argmax", axis=-1),
+            [("top_k", {"k": 1}), ("squeeze", {"axis": -1}), ("cast", {"dtype": "int64"})],
+        ),
+        (
+            node("math.argmax"),
+            [
+                ("moveaxis", {"source": 0, "destination": -1}),
+                ("top_k", {"k": 1}),
+                ("squeeze", {"axis": -1}),
+                ("cast", {"dtype": "int64"}),
+            ],
+        ),
         (node("math.cumsum"), [("cumsum", {"axis": 0})]),
         (node("split", num_or_size_splits=[1, 2, 3], axis=1), [("split", [1, 3], {"axis": 1})]),
         (node("compat.v1.squeeze", axis=[1]), [("squeeze", {"axis": (1,)})]),
