@@ -19,6 +19,7 @@ from converter.custom_objects import AsWritten
 from converter.custom_objects import instance as users_instance
 from converter.errors import ConversionError, UnsafeFileError, UnsupportedError
 from converter.graph import Call, Graph, Layer, Ref, map_refs
+from converter.masks import join_as_keras_2, name_masks
 from converter.plain_functions import PLAIN_FUNCTIONS
 from converter.signature import Signature, TensorSpec
 from converter.stored_weights import load_weights
@@ -50,6 +51,8 @@ def build(graph: Graph) -> keras.Model:
         taken = _taken(call, tensors)
         if call.layer not in made:
             made[call.layer] = _make(layer, names[call.layer], taken[0])
+            if layer.joins_masks_as_keras_2:
+                join_as_keras_2(made[call.layer])
         name = names[call.layer] if not call.index else f"{names[call.layer]}.{call.index}"
         tensors[call.layer, call.index] = _called(made[call.layer], layer, name, *taken)
     for name, instance in made.items():
@@ -168,7 +171,6 @@ def _called(
         args = tuple(_without_masks(argument, f"{name}.unmasked") for argument in args)
     try:
         made = instance(*args, **kwargs)
-        return made if isinstance(instance, keras.layers.Layer) else _named(made, name)
     except Exception as error:  # Keras raises many kinds for inputs that do not fit
         if layer.kind == USERS_CODE:
             raise UnsupportedError(
@@ -177,6 +179,26 @@ def _called(
                 hint="Write it with keras.ops or TensorFlow's functions: numpy and Python branches need values.",
             ) from error
         raise UnsupportedError(f"cannot take its input: {_first_line(error)}", where=_where(layer)) from error
+    if not any(isinstance(item, keras.KerasTensor) for item in keras.tree.flatten(made)):
+        raise UnsupportedError("computes with constants alone, which is not supported", where=_where(layer))
+    if layer.same_dtype:
+        _require_one_dtype(layer, made, (args, kwargs))
+    if not isinstance(instance, keras.layers.Layer):
+        return _named(made, name)
+    name_masks(made, (args, kwargs), name)
+    return made
+
+
+def _require_one_dtype(layer: Layer, made: Any, taken: Any) -> None:  # noqa: ANN401  Keras tensors in any structure
+    """Keras promotes where TensorFlow keeps integers, divides them in float64, or refuses."""
+    tensors = [item for item in keras.tree.flatten((made, taken)) if isinstance(item, keras.KerasTensor)]
+    dtypes = dict.fromkeys(keras.backend.standardize_dtype(tensor.dtype) for tensor in tensors)
+    if len(dtypes) > 1:
+        raise UnsupportedError(
+            f"would compute in {' and '.join(dtypes)}, where TensorFlow has one dtype or widens it otherwise",
+            where=_where(layer),
+            hint="Cast what it takes to float32, and save the model again.",
+        )
 
 
 def _takes_masks(instance: Any) -> bool:  # noqa: ANN401  a layer, or a function

@@ -31,6 +31,7 @@ examples:
   convert model.keras                          describe it: nothing is run or written
   convert model.keras --to onnx                write model.onnx beside it, proved equal
   convert a.keras b.h5 --to onnx --to tflite --output artefacts
+  convert model.json --weights model.weights.h5 --to onnx
   convert model.keras --to onnx --repository models --name digits
   convert model.keras --to onnx --activation lambda=rational_ss:a=1.5,b=0.8
 
@@ -117,7 +118,9 @@ def parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    made.add_argument("models", nargs="+", type=Path, metavar="MODEL", help=".keras or .h5 file")
+    made.add_argument(
+        "models", nargs="+", type=Path, metavar="MODEL", help=".keras or .h5 file, or JSON with --weights"
+    )
     made.add_argument(
         "--to", action="append", default=[], choices=list(TARGETS), metavar="FORMAT", help=", ".join(TARGETS)
     )
@@ -146,6 +149,9 @@ def _add_places(group: "argparse._ArgumentGroup") -> None:
 
 
 def _add_model(group: "argparse._ArgumentGroup") -> None:
+    group.add_argument(
+        "--weights", type=Path, metavar="H5", help="weights of a MODEL that is the JSON of model.to_json()"
+    )
     group.add_argument(
         "--activation",
         action="append",

@@ -59,6 +59,8 @@ class Layer:
             is nothing but an activation has kind ``Activation``.
         originals: What the file calls those activations, by argument, where it has a name for them.
         stops_mask: The original destroys a mask that reaches it.
+        joins_masks_as_keras_2: A merging layer of Keras 2, which joins masks in another way than Keras 3.
+        same_dtype: An operation of Keras 2, where all that it takes and makes has one dtype.
     """
 
     name: str
@@ -69,6 +71,8 @@ class Layer:
     activations: Mapping[str, Activation] = field(default_factory=dict)
     originals: Mapping[str, Original] = field(default_factory=dict)
     stops_mask: bool = False
+    joins_masks_as_keras_2: bool = False
+    same_dtype: bool = False
 
     def but(self, **changes: Any) -> "Layer":  # noqa: ANN401  any field
         """A copy with some fields changed."""

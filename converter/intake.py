@@ -47,7 +47,7 @@ def intake(source: Path, options: Options) -> Iterator[Intake]:
         raise UsageError("is not a folder", where=f"--keep-failed {options.keep_failed}")
     if options.custom_objects:
         _require_python(options.custom_objects)
-    with open_archive(source) as archive:
+    with open_archive(source, weights=options.weights) as archive:
         archive.verify()
         own_code = options.custom_objects is not None
         description = describe(archive, options.stated, options.shapes, own_code=own_code)

@@ -23,6 +23,7 @@ class Options:
         repository: Folder of a model repository to add versions to, instead of ``output``.
         name: Name in the repository; None is the source's stem.
         skip_unchanged: Whether a model is left alone if its newest versions were made from the same.
+        weights: The file of weights that goes with a model's JSON.
         stated: ``--activation``: statements by layer name.
         shapes: ``--input-shape`` and ``--batch``.
         export: Options of single formats.
@@ -47,6 +48,7 @@ class Options:
     repository: Path | None = None
     name: str | None = None
     skip_unchanged: bool = False
+    weights: Path | None = None
     stated: Mapping[str, str] = field(default_factory=dict)
     shapes: InputShapes = field(default_factory=InputShapes)
     export: ExportOptions = field(default_factory=ExportOptions)

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from converter import __version__, manifest
+from converter.archive import combined
 from converter.basis import Basis
 from converter.model_repository import ARTEFACTS, MANIFEST, artefact_sha256, model_name, newest_version
 from converter.options import Options
@@ -28,10 +29,11 @@ def recipe(source_sha256: str, options: Options) -> str:
 
 def is_current(source: Path, options: Options) -> bool:
     """Whether the newest version of every target in the repository was made like this, and is still whole."""
-    if options.repository is None or not source.is_file():
+    files = [source, options.weights] if options.weights else [source]
+    if options.repository is None or not all(file.is_file() for file in files):
         return False
     try:
-        wanted = recipe(manifest.sha256(source), options)
+        wanted = recipe(combined([manifest.sha256(file) for file in files]), options)
     except importlib.metadata.PackageNotFoundError:  # the conversion itself says what is missing
         return False
     return all(

@@ -100,7 +100,7 @@ def _describe(source: Path, options: Options, report: Report) -> int:
     from converter.folding import fold  # noqa: PLC0415  likewise
     from converter.lowering import lower  # noqa: PLC0415  not needed for a file that is refused
 
-    with open_archive(source) as archive:
+    with open_archive(source, weights=options.weights) as archive:
         own_code = options.custom_objects is not None
         description: Description = describe(archive, options.stated, options.shapes, own_code=own_code)
         lowered = lower(_unseen(description.graph))
@@ -147,6 +147,7 @@ def _options(arguments: argparse.Namespace) -> Options:
         repository=arguments.repository,
         name=arguments.name,
         skip_unchanged=arguments.skip_unchanged,
+        weights=arguments.weights,
         stated=_stated(arguments.activation),
         shapes=InputShapes.parse(arguments.input_shape, arguments.batch),
         export=ExportOptions(opset=arguments.opset),
@@ -184,5 +185,7 @@ def _require_distinct(models: list[Path], options: Options) -> None:
                 hint="Convert them into different --output folders.",
             )
         seen[place] = model
+    if options.weights and len(models) > 1:
+        raise UsageError("--weights is for one model")
     if options.name and len(models) > 1:
         raise UsageError("--name is for one model; without it each has the name of its file")

@@ -1,27 +1,29 @@
 """Opens a model file as untrusted data: its description and its weights, with nothing executed.
 
 ``.keras`` is a zip of ``config.json`` and ``model.weights.h5``; ``.h5`` is one HDF5 file with the description
-in an attribute. The first bytes decide which it is, not the file's name.
+in an attribute; the JSON of ``model.to_json()`` needs a file of weights beside it. The first bytes decide which it
+is, not the file's name.
 """
 
 import contextlib
-import hashlib
+import shlex
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from io import BufferedReader
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from converter.archive import budget as budgets
-from converter.archive.attributes import text_attribute, text_list_attribute
+from converter.archive.attributes import text_attribute
 from converter.archive.budget import Budget
 from converter.archive.damage import guarded
 from converter.archive.hdf5 import HDF5Reader, open_hdf5, trust_structure
 from converter.archive.json_text import parse_json
+from converter.archive.other_formats import SAVE_AGAIN, START, refuse_file, refuse_zip
 from converter.archive.scope import ListScope, TreeScope, WeightScope
-from converter.archive.weight import Weight
+from converter.archive.source import Source, combined
+from converter.archive.weights_file import layer_lists, open_weights
 from converter.archive.window import Window
 from converter.archive.zip_members import (
     check_members,
@@ -34,8 +36,7 @@ from converter.errors import UnsafeFileError, UsageError
 
 _ZIP = b"PK\x03\x04"
 _HDF5 = b"\x89HDF\r\n\x1a\n"
-_PICKLE = b"\x80"
-_SAVE_AGAIN = "Save it from Keras with model.save('model.keras')."
+_JSON = b"{"
 
 
 @dataclass(frozen=True)
@@ -43,13 +44,13 @@ class Archive:
     """An open model file.
 
     Attributes:
-        path: The file.
-        format: ``keras`` or ``h5``.
+        path: The file that holds the description.
+        format: ``keras``, ``h5`` or ``json``.
         keras_version: The version that wrote it, or ``unknown``.
         config: The model's description as the file states it, not yet trusted.
         weights: The stored weights.
         verify: Reads the whole file once and raises UnsafeFileError if a checksum does not match.
-        digest: Computes the SHA-256 of the file's bytes.
+        digest: Computes the SHA-256 of the file's bytes; of JSON and weights, of their digests.
     """
 
     path: Path
@@ -66,74 +67,48 @@ class Archive:
         return self.digest()
 
 
-@dataclass(frozen=True)
-class _Source:
-    """The one handle through which everything is read: the name is never opened again."""
-
-    path: Path
-    file: BufferedReader
-    budget: Budget
-    stack: contextlib.ExitStack
-
-    @property
-    def name(self) -> str:
-        return self.path.name
-
-    def window(self) -> Window:
-        return self.stack.enter_context(Window(self.file.fileno()))
-
-    def digest(self) -> str:
-        self.file.seek(0)
-        return hashlib.file_digest(self.file, "sha256").hexdigest()
-
-
 @contextlib.contextmanager
-def open_archive(path: Path, budget: Budget = budgets.DEFAULT) -> Iterator[Archive]:
-    """Open a ``.keras`` or ``.h5`` file; the weights can be read while the context lasts.
+def open_archive(
+    path: Path, budget: Budget = budgets.DEFAULT, weights: Path | None = None
+) -> Iterator[Archive]:
+    """Open a model; the weights can be read while the context lasts.
+
+    Args:
+        path: A ``.keras`` or ``.h5`` file, or the JSON of ``model.to_json()``.
+        budget: How much it may hold.
+        weights: The file of weights that goes with the JSON.
 
     Raises:
-        UsageError: There is no such file.
+        UsageError: There is no such file, or weights are given without JSON or JSON without weights.
         UnsafeFileError: It is not a Keras model, is damaged, or is unsafe.
     """
     with contextlib.ExitStack() as stack:
-        source = _Source(path, stack.enter_context(_open(path)), budget, stack)
-        start = source.window().read(8)
+        source = Source.open(path, budget, stack)
+        start = source.window().read(START)
+        described = start.lstrip().startswith(_JSON)
+        if weights and not described:
+            raise UsageError(
+                "is no JSON of model.to_json(), with which alone --weights goes",
+                where=source.name,
+                hint="The JSON stands first: convert model.json --weights model.weights.h5",
+            )
         if start.startswith(_ZIP):
             yield _open_keras(source)
-        elif start == _HDF5:
+        elif start.startswith(_HDF5):
             yield _open_h5(source)
-        elif start.startswith(_PICKLE):
-            raise UnsafeFileError(
-                "is a pickle, which runs code when opened", where=source.name, hint=_SAVE_AGAIN
-            )
+        elif described:
+            yield _open_json(source, weights)
         else:
-            raise UnsafeFileError(
-                "is neither a .keras archive nor an HDF5 file", where=source.name, hint=_SAVE_AGAIN
-            )
+            refuse_file(path, start)
 
 
-def _open(path: Path) -> BufferedReader:
-    if path.is_dir():
-        raise UsageError(
-            "is a folder",
-            where=str(path),
-            hint="Give a .keras or .h5 file; a SavedModel is already converted.",
-        )
-    if path.exists() and not path.is_file():
-        raise UsageError("is no regular file", where=str(path))
-    try:
-        return path.open("rb")
-    except OSError as error:
-        raise UsageError(f"cannot be read: {error.strerror}", where=str(path)) from None
-
-
-def _open_keras(source: _Source) -> Archive:
+def _open_keras(source: Source) -> Archive:
     name, budget, window = source.name, source.budget, source.window()
     archive = source.stack.enter_context(open_zip(window, name, budget))
     members = check_members(archive, name, budget)
     for needed in ("config.json", "model.weights.h5"):
         if needed not in members:
-            raise UnsafeFileError(f"has no {needed}", where=name, hint=_SAVE_AGAIN)
+            refuse_zip(name, members, needed)
     config = _json_member(archive, window, members["config.json"], name, budget)
     stated = (
         _json_member(archive, window, members["metadata.json"], name, budget)
@@ -176,7 +151,7 @@ def _version(stated: object) -> str:
     return str(stated) if good else "unknown"
 
 
-def _open_h5(source: _Source) -> Archive:
+def _open_h5(source: Source) -> Archive:
     name, budget, window = source.name, source.budget, source.window()
     with contextlib.closing(open_hdf5(window, name, budget)) as file:
         window.largest_read = budget.config_bytes + budget.heap_bytes
@@ -184,12 +159,15 @@ def _open_h5(source: _Source) -> Archive:
         version = text_attribute(file, "keras_version", name, budget)
     if config is None:
         raise UnsafeFileError(
-            "holds no model_config: it has weights only, or is no Keras model", where=name, hint=_SAVE_AGAIN
+            "holds no model_config: it has weights only, or is no Keras model",
+            where=name,
+            hint=f"With the JSON of model.to_json(): convert model.json --weights {shlex.quote(str(source.path))}. "
+            f"Or: {SAVE_AGAIN}",
         )
     # Opened anew: the long text must not be in the library's cache when names are read.
     file = source.stack.enter_context(contextlib.closing(open_hdf5(window, name, budget)))
     reader = HDF5Reader(file, window, name, budget)
-    layers = dict(guarded(_h5_layers(reader), name))
+    layers = dict(guarded(layer_lists(reader, reader.group(file, "model_weights")), name))
     trust_structure(window)
     return Archive(
         path=source.path,
@@ -202,23 +180,50 @@ def _open_h5(source: _Source) -> Archive:
     )
 
 
-def _h5_layers(reader: HDF5Reader) -> Iterator[tuple[str, list[tuple[str, Weight]]]]:
-    group = reader.group(reader.file, "model_weights")
-    stored = dict(reader.weights(group))
-    met: set[str] = set()
-    for layer in text_list_attribute(group, "layer_names", reader.name, reader.budget):
-        holder = reader.group(group, layer)
-        where = f"{reader.name}: {layer}"
-        names = text_list_attribute(holder, "weight_names", where, reader.budget)
-        listed = []
-        for weight in names:
-            path = f"{layer}/{weight}"
-            if path not in stored or path in met:
-                what = "is listed twice" if path in met else "is missing"
-                raise UnsafeFileError(what, where=f"{reader.name}: {path}")
-            met.add(path)
-            listed.append((weight, stored[path]))
-        yield layer, listed
-    unlisted = next((path for path in stored if path not in met), None)
-    if unlisted is not None and not unlisted.startswith("top_level_model_weights/"):
-        raise UnsafeFileError("is a weight that no layer lists", where=f"{reader.name}: {unlisted}")
+def _open_json(source: Source, weights: Path | None) -> Archive:
+    """The description in one file, the weights in another: the digest is of both."""
+    where, budget = source.name, source.budget
+    window = source.window()
+    if window.size > budget.config_bytes:
+        raise UnsafeFileError(
+            f"holds {window.size:,} bytes of JSON, more than the {budget.config_bytes:,} allowed", where=where
+        )
+    text = window.read(window.size)
+    config = parse_json(text, where, budget)
+    if not isinstance(config.get("class_name"), str) or not isinstance(config.get("config"), dict | list):
+        raise UnsafeFileError("is JSON, but not that of model.to_json()", where=where, hint=SAVE_AGAIN)
+    if weights is None:
+        raise UsageError(
+            "describes a model and holds no weights",
+            where=where,
+            hint=f"Give them too: convert {shlex.quote(str(source.path))} --weights model.weights.h5",
+        )
+    beside = Source.open(weights, budget, source.stack)
+    start = beside.window().read(START)
+    if not start.startswith(_HDF5):
+        _refuse_weights(beside, start)
+    scope, version = open_weights(beside)
+    return Archive(
+        path=source.path,
+        format="json",
+        keras_version=_version(config.get("keras_version") or version or _generation(text)),
+        config=config,
+        weights=scope,
+        verify=lambda: None,
+        digest=lambda: combined([source.digest(), beside.digest()]),
+    )
+
+
+def _generation(text: bytes) -> str | None:
+    """The config.json inside a ``.keras`` file states no version, but Keras 2 writes an input's shape otherwise."""
+    return "2.x" if b'"batch_input_shape"' in text else None
+
+
+def _refuse_weights(source: Source, start: bytes) -> NoReturn:
+    if start.startswith(_ZIP):
+        raise UsageError(
+            "is no HDF5 file of weights; a .keras file holds its own description",
+            where=f"--weights {source.name}",
+            hint=f"Convert it alone: convert {shlex.quote(str(source.path))}",
+        )
+    refuse_file(source.path, start)

@@ -10,6 +10,7 @@ from typing import Protocol, Self
 
 from converter.archive.weight import Weight
 
+_TRAINING = ("optimizer/", "metrics/")  # Keras 2 stores metrics too
 _MODELS = frozenset({"Sequential", "Functional", "Model"})
 
 
@@ -68,8 +69,8 @@ class TreeScope:
         return next(self._below(), None) is None
 
     def left(self) -> Iterator[str]:
-        """What no scope has taken; an optimizer's weights are none of a layer's."""
-        return (path for path in self._paths if path not in self._taken and not path.startswith("optimizer/"))
+        """What no scope has taken; what only training keeps is none of a layer's."""
+        return (path for path in self._paths if path not in self._taken and not path.startswith(_TRAINING))
 
     def _below(self) -> Iterator[str]:
         start = bisect_left(self._paths, self.prefix)

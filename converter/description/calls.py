@@ -38,13 +38,6 @@ def read_calls(entry: Mapping[str, Any], name: str) -> list[Call]:
     return calls
 
 
-def renamed_arguments(call: Call, names: Mapping[str, str]) -> Call:
-    """A call whose keyword arguments have other names."""
-    return Call(
-        call.layer, call.index, call.args, {names.get(key, key): arg for key, arg in call.kwargs.items()}
-    )
-
-
 def _call(node: object, where: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """A call as Keras 3 writes it."""
     if not isinstance(node, Mapping):
@@ -72,12 +65,12 @@ def _legacy_call(node: object, where: str) -> tuple[tuple[Any, ...], dict[str, A
 
 
 def _is_constant(value: object) -> bool:
-    """A number where a tensor could stand."""
+    """A number or a list of numbers where a tensor could stand; or an equation, before the tensors."""
     return (
         isinstance(value, list)
         and len(value) in {3, 4}
         and value[0] == "_CONSTANT_VALUE"
-        and isinstance(value[2], int | float)
+        and isinstance(value[2], int | float | list | str)
         and (len(value) == 3 or isinstance(value[3], Mapping))
     )
 

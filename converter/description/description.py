@@ -7,6 +7,7 @@ from typing import Any
 from converter.activations import Activation
 from converter.archive import Archive
 from converter.basis import Basis
+from converter.description import keras_2
 from converter.description.found import BuiltInFunction, Found
 from converter.description.inline import inline
 from converter.description.input_shape import InputShapes
@@ -107,11 +108,11 @@ def describe(
         UnsupportedError: Something in the model is not known.
     """
     statements = {layer: Statement.parse(text) for layer, text in stated.items()}
-    layers = LayerReader(
-        statements, keras_2=archive.keras_version.startswith(("1.", "2.")), own_code=own_code
-    )
+    older = archive.keras_version.startswith(("1.", "2."))
+    layers = LayerReader(statements, keras_2=older, own_code=own_code)
     reader = ModelReader(layers, shapes)
-    graph = separate(inline(reader.read(archive.config, archive.weights)))
+    graph = inline(reader.read(archive.config, archive.weights))
+    graph = separate(keras_2.with_masks_of_keras_2(graph) if older else graph)
     unowned = next(archive.weights.left(), None)
     if unowned is not None:
         raise UnsafeFileError("is a weight that no layer owns", where=f"{archive.path.name}: {unowned}")

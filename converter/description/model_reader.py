@@ -6,8 +6,9 @@ from itertools import pairwise
 from typing import Any
 
 from converter.archive import Weight, WeightScope
+from converter.description import keras_2
 from converter.description.block import Block, in_order, numbered_as_taken
-from converter.description.calls import read_calls, renamed_arguments
+from converter.description.calls import read_calls
 from converter.description.entries import entry_class, entry_config
 from converter.description.found import Found
 from converter.description.gadgets import refuse_gadgets
@@ -78,15 +79,22 @@ class ModelReader:
             local = _local_name(entry, where)
             if local in layers:
                 raise UnsafeFileError(f"has two layers named '{local}'", where=where)
+            if keras_2.is_node(entry_class(entry, where)):
+                for inner, layer, call in keras_2.read_node(entry, local, prefix):
+                    if layers.setdefault(inner, layer) != layer:
+                        raise UnsafeFileError(f"has two layers named '{inner}'", where=where)
+                    calls.append(call)
+                continue
             if is_operation(entry):
-                layers[local], renamed = read_operation(entry, prefix + local)
+                layers[local] = read_operation(entry, prefix + local)
             else:
-                layers[local], renamed = self._layer(entry, local, weights, prefix), {}
+                layers[local] = self._layer(entry, local, weights, prefix)
             if entry["class_name"] != "InputLayer":
-                calls += [renamed_arguments(call, renamed) for call in read_calls(entry, local)]
+                calls += read_calls(entry, local)
         inputs = tensors(config.get("input_layers"), where)
         outputs = tensors(config.get("output_layers"), where)
         _check_inputs(inputs, layers, where)
+        calls = keras_2.without_unused_sizes(layers, calls, [ref for _, ref in outputs], prefix)
         calls = numbered_as_taken(calls, {key for key in layers if isinstance(layers[key], Block)}, outputs)
         return Block(name, layers, in_order(calls, inputs, where), inputs, outputs)
 

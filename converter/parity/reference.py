@@ -6,11 +6,12 @@ from functools import cached_property
 from typing import Any, Optional, TypeAlias
 
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 
 from converter.build import build
 from converter.description.kinds import RECURRENT
-from converter.errors import ConversionError
+from converter.errors import ConversionError, UnsupportedError
 from converter.graph import Call, Graph, Layer, Ref
 from converter.parity.probes import InputHint, Probe
 from converter.parity.tolerances import coarsest
@@ -104,8 +105,19 @@ def input_hints(graph: Graph) -> dict[str, InputHint]:
 
 
 def run_model(model: Any, inputs: list[NDArray[Any]]) -> list[NDArray[Any]]:  # noqa: ANN401  a Keras model
-    """What a model whose inputs and outputs are lists answers, in inference mode."""
-    outputs = model(inputs, training=False)
+    """What a model whose inputs and outputs are lists answers, in inference mode.
+
+    Raises:
+        UnsupportedError: Its layers cannot compute with inputs of these sizes.
+    """
+    try:
+        outputs = model(inputs, training=False)
+    except tf.errors.InvalidArgumentError:
+        raise UnsupportedError(
+            f"cannot be run on a batch of {len(inputs[0])}, which its input allows",
+            where="the model",
+            hint="If it takes batches of one size only, say which: --batch N.",
+        ) from None
     return [np.asarray(output) for output in (outputs if isinstance(outputs, list | tuple) else [outputs])]
 
 
