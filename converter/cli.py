@@ -16,7 +16,6 @@ from pathlib import Path
 from converter import __version__
 from converter.ending import SIGNALS, Ended, heeded
 from converter.errors import ConversionError, EnvironmentLacksError
-from converter.exporters import TARGETS
 from converter.lacks import lack
 from converter.overseer import overseen
 from converter.terminal import Terminal
@@ -112,6 +111,8 @@ def _say(text: str) -> None:
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
+    from converter.exporters import TARGETS  # noqa: PLC0415  signals are heeded by now
+
     made = argparse.ArgumentParser(
         prog="convert",
         description=_DESCRIPTION,

@@ -33,6 +33,7 @@ from converter.parent import ASKS, ENDED, Parent, live
 _LOOK = 0.05  # seconds between two looks at the memory
 _GRACE = 2.0  # seconds to clean up after SIGTERM, and to finish what is being moved before it
 _MIB = 2**20
+_FROM_OUTSIDE = {*SIGNALS, signal.SIGQUIT, signal.SIGXCPU}
 _TEMPORARY = "plainserve-convert-"
 _TOLD = frozenset({"phase", "moved"}) | ASKS
 
@@ -245,7 +246,7 @@ def _raise_signal(number: int, source: Path) -> NoReturn:
         raise EnvironmentLacksError(
             "was ended by the system (SIGKILL), most often for want of memory", where=source.name
         )
-    if number in SIGNALS:
+    if number in _FROM_OUTSIDE:
         raise EnvironmentLacksError(f"was ended from outside ({name})", where=source.name)
     if _memory_is_limited() and number in {signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGTRAP}:
         raise EnvironmentLacksError(

@@ -27,6 +27,7 @@ _MEMORY_WORDS = re.compile(
     re.IGNORECASE,
 )
 _PROCESS_WORDS = re.compile(r"can't start new thread|Resource temporarily unavailable")
+_FILES_WORDS = os.strerror(errno.EMFILE)
 _DISK_WORDS = {os.strerror(code): code for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)}
 
 
@@ -51,6 +52,10 @@ def lack(error: BaseException, where: str = "") -> EnvironmentLacksError | None:
         return EnvironmentLacksError("needs more memory than there is", hint=_NO_MEMORY)
     if code == errno.EAGAIN or _PROCESS_WORDS.search(str(first)):
         return EnvironmentLacksError("no process or thread can be started", hint=_NO_PROCESS)
+    if code in {errno.EMFILE, errno.ENFILE} or _FILES_WORDS in str(first):
+        return EnvironmentLacksError(
+            "needs more open files than it may have", hint="Raise the limit: ulimit -n."
+        )
     if isinstance(error, ImportError):
         return _package(error)
     full = next((code for words, code in _DISK_WORDS.items() if words in str(first)), None)

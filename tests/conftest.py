@@ -10,7 +10,8 @@ import pytest
 from hypothesis import settings
 from patience import PATIENCE
 
-# Before anything imports TensorFlow.
+# Before anything imports TensorFlow or onnxruntime.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 

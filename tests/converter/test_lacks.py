@@ -3,6 +3,7 @@
 import errno
 import os
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -35,6 +36,8 @@ LACKS = [
     (BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable"), "no process or thread can be started"),
     (RuntimeError("can't start new thread"), "no process or thread can be started"),
     (wrapped(RuntimeError("Resource temporarily unavailable")), "no process or thread can be started"),
+    (OSError(errno.EMFILE, "Too many open files"), "needs more open files than it may have"),
+    (ImportError("libx.so: cannot open shared object file: Too many open files"), "needs more open files"),
     (OSError(errno.ENOSPC, "No space left on device"), "place: cannot write: No space left on device"),
     (OSError(errno.EROFS, "Read-only file system"), "place: cannot write: Read-only file system"),
     (OSError("file write failed: errno = 28, error message = 'No space left on device'"), "place: cannot write: No"),
@@ -143,9 +146,10 @@ def test_reader_that_left_is_one_in_the_parent_too():
         run(work)
 
 
-def test_process_that_somebody_else_ends_is_no_fault_of_the_file():
-    with pytest.raises(EnvironmentLacksError, match=r"was ended from outside \(SIGTERM\)"):
-        run(lambda: os.kill(os.getpid(), 15))
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT, signal.SIGXCPU])
+def test_process_that_somebody_else_ends_is_no_fault_of_the_file(number):
+    with pytest.raises(EnvironmentLacksError, match=rf"was ended from outside \({number.name}\)"):
+        run(lambda: os.kill(os.getpid(), number))
 
 
 def test_crash_where_memory_is_limited_is_told_as_a_lack():

@@ -11,9 +11,9 @@ import psutil
 import pytest
 
 
-def start(models, folder):
+def start(models, folder, *names):
     (folder / "temporary").mkdir(exist_ok=True)
-    formats = [word for name in ("tflite", "saved_model", "onnx") for word in ("--to", name)]
+    formats = [word for name in names for word in ("--to", name)]
     return subprocess.Popen(
         [sys.executable, "-m", "converter", models / "digits_cnn.keras", models / "mnist_pss.keras", *formats,
          "--repository", folder / "repository"],
@@ -38,7 +38,7 @@ def versions(folder):
 def test_conversion_that_is_told_to_end_leaves_nothing_running_and_publishes_nothing_more(
     models, tmp_path, number, whom, seed
 ):
-    run = start(models, tmp_path)
+    run = start(models, tmp_path, "tflite", "saved_model", "onnx")
     while not versions(tmp_path):  # the first of six; the others take some seconds
         assert run.poll() is None, run.communicate()
         time.sleep(0.05)
@@ -55,7 +55,7 @@ def test_conversion_that_is_told_to_end_leaves_nothing_running_and_publishes_not
     assert len(published) < 6
     if number == signal.SIGKILL:
         assert run.returncode == -signal.SIGKILL
-        again = start(models, tmp_path)
+        again = start(models, tmp_path, "onnx")
         again.communicate(timeout=300)
         assert again.returncode == 0
     else:
