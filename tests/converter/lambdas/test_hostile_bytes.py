@@ -62,7 +62,7 @@ def test_mutated_lambdas_are_read_or_refused(recording_rows, data):
     ),
     name=st.sampled_from(["defaults", "closure"]),
 )
-@REPEATABLE
+@settings(REPEATABLE, max_examples=100)
 def test_whatever_is_stored_beside_a_lambda_is_read_or_refused(recording_rows, values, name):
     for row in recording_rows[-2:]:
         stored = {"defaults": row["defaults"], "closure": row["closure"], name: values}
