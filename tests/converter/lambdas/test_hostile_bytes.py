@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from converter.lambdas import Call, Input, LambdaUnreadableError, Neg, Number, read_lambda
+from converter.lambdas import Call, Input, LambdaUnreadableError, Neg, Number, operations, read_lambda
 from converter.lambdas.expression import Add, Binary, Div, Mul, Sub
 
 REPEATABLE = settings(derandomize=True, database=None, deadline=None, max_examples=300)
@@ -25,6 +25,14 @@ def outcome(data):
         return error.reason
 
 
+def outcome_by_operations(data, defaults, closure):
+    """The same, and of an expression what it is by operations."""
+    try:
+        return str(operations(read_lambda(base64.b64encode(data).decode(), defaults, closure)))
+    except LambdaUnreadableError as error:
+        return error.reason
+
+
 @given(st.binary(max_size=400))
 @REPEATABLE
 def test_random_bytes_are_refused(data):
@@ -34,21 +42,43 @@ def test_random_bytes_are_refused(data):
 
 @given(data=st.data())
 @REPEATABLE
-def test_mutated_lambdas_are_read_or_refused(recording_bytes, data):
-    code = bytearray(data.draw(st.sampled_from(recording_bytes)))
+def test_mutated_lambdas_are_read_or_refused(recording_rows, data):
+    row = data.draw(st.sampled_from(recording_rows))
+    code = bytearray(base64.b64decode(row["code"]))
     for _ in range(data.draw(st.integers(1, 4))):
         where = data.draw(st.integers(0, len(code) - 1))
         code[where : where + data.draw(st.integers(0, 4))] = data.draw(st.binary(max_size=4))
         if not code:
             break
-    assert outcome(bytes(code))
+    assert outcome_by_operations(bytes(code), row["defaults"], row["closure"])
+
+
+@given(
+    values=st.recursive(
+        st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=3)),
+        lambda inner: st.one_of(
+            st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=3), inner, max_size=3)
+        ),
+        max_leaves=6,
+    ),
+    name=st.sampled_from(["defaults", "closure"]),
+)
+@settings(REPEATABLE, max_examples=100)
+def test_whatever_is_stored_beside_a_lambda_is_read_or_refused(recording_rows, values, name):
+    for row in recording_rows[-2:]:
+        stored = {"defaults": row["defaults"], "closure": row["closure"], name: values}
+        assert outcome_by_operations(base64.b64decode(row["code"]), stored["defaults"], stored["closure"])
 
 
 @pytest.fixture(scope="module")
-def recording_bytes(request):
+def recording_rows(request):
     folder = request.path.with_name("recorded")
-    rows = [row for path in sorted(folder.glob("*.json")) for row in json.loads(path.read_text())["lambdas"]]
-    return [base64.b64decode(row["code"]) for row in rows]
+    return [row for path in sorted(folder.glob("*.json")) for row in json.loads(path.read_text())["lambdas"]]
+
+
+@pytest.fixture(scope="module")
+def recording_bytes(recording_rows):
+    return [base64.b64decode(row["code"]) for row in recording_rows]
 
 
 def test_every_truncation_is_refused(recording_bytes):
