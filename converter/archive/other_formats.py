@@ -35,7 +35,6 @@ _SIGNATURES = (
     (0, b"version https://git-lfs", "is a pointer of Git LFS, not the file", "Fetch the file: git lfs pull."),
     (0, b"model_checkpoint_path:", *_CHECKPOINT),
     (0, b"\x1f\x8b", "is packed with gzip", "Unpack it first, and give the file that is inside."),
-    (257, b"ustar", "is a tar archive", "Unpack it first, and give the file that is inside."),
     (0, b"<!doctype html", *_PAGE),
     (0, b"<html", *_PAGE),
 )

@@ -40,7 +40,6 @@ def refusal(path):
         ("model.keras", b"version https://git-lfs.github.com/spec/v1\noid", "is a pointer of Git LFS"),
         ("model.h5", b"<!DOCTYPE html><html>", "is a web page"),
         ("model.h5", b"\x1f\x8b\x08\0", "is packed with gzip"),
-        ("model.tar", b"a" * 257 + b"ustar\0", "is a tar archive"),
         ("model.yaml", b"backend: tensorflow\n", "is a description in YAML"),
         ("notes.txt", b"hello", "is neither a .keras archive nor an HDF5 file"),
     ],
