@@ -17,12 +17,13 @@ import psutil
 import pytest
 import tritonclient.grpc as triton
 import yaml
-from patience import PATIENCE, until
+from patience import PATIENCE
 from tritonclient.utils import InferenceServerException
 
 START_NODE = Path(__file__).with_name("start_node.py")
 HEAD, WORKER = "127.0.0.2", "127.0.0.3"
 OBJECT_STORE = 100_000_000
+AGENTS = ("dashboard-agent-listen", "dashboard-agent-grpc", "metrics-export", "runtime-env-agent")
 WAITS = "dynamic_batching { max_queue_delay_microseconds: %d %s }"
 
 
@@ -68,6 +69,9 @@ class Cluster:
             "RAY_SERVE_PROXY_PREFER_LOCAL_NODE_ROUTING": "0",
             # A proxy that needs longer to start, on a machine that is busy, is not to be replaced meanwhile.
             "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": str(PATIENCE),
+            "RAY_agent_register_timeout_ms": str(1000 * PATIENCE),
+            "RAY_worker_register_timeout_seconds": str(PATIENCE),
+            "RAY_raylet_start_wait_time_s": str(PATIENCE),
             # Two nodes on one machine, two ports.
             "RAY_SERVE_WORKER_PROXY_GRPC_PORT": str(self.worker_port),
             "RAY_SERVE_WORKER_PROXY_HTTP_PORT": str(self.worker_http),
@@ -77,20 +81,14 @@ class Cluster:
         log = self.folder / f"{name}.log"
         command = [self.bin / "python", START_NODE, "start", "--block"]
         command += [f"--object-store-memory={OBJECT_STORE}"]
-        command += ["--disable-usage-stats", "--min-worker-port=0", "--max-worker-port=0"]
-        command += ["--dashboard-agent-listen-port=0", *options]
+        command += ["--disable-usage-stats", "--min-worker-port=0", "--max-worker-port=0", *options]
+        # An agent that chooses a port itself has 15 s to do so, and the node ends if it needs longer.
+        command += [f"--{agent}-port={port}" for agent, port in zip(AGENTS, free_ports(4), strict=True)]
         with log.open("w") as output:
-            self.nodes[name] = process = subprocess.Popen(
+            self.nodes[name] = subprocess.Popen(
                 command, stdout=output, stderr=output, env=self.environment, cwd=self.folder
             )
-
-        def over():
-            self.processes(name)  # they are remembered, should it end and leave them behind
-            return process.poll() is not None or "Ray runtime started" in log.read_text()
-
-        until(over)
-        if process.poll() is not None:
-            pytest.fail(f"{name} did not start:\n{log.read_text()}")
+        self.wait_for(lambda: "Ray runtime started" in log.read_text(), log)
 
     def start(self):
         self.start_node(
@@ -159,6 +157,8 @@ class Cluster:
     def wait_for(self, condition, log):
         end = time.monotonic() + PATIENCE
         while not condition():
+            for name in self.nodes:
+                self.processes(name)  # they are remembered, should one end and leave them behind
             dead = [name for name, process in self.nodes.items() if process.poll() is not None]
             if dead or time.monotonic() > end:
                 pytest.fail(f"Ray did not get there (ended: {dead}):\n{log.read_text()}")
