@@ -35,12 +35,14 @@ def load_weights(instance: keras.layers.Layer, layer: Layer) -> None:
         if layer.kind == USERS_CODE and _is_listed(weights, instance):
             _load_list(instance, weights)
             return
+        filled: list[keras.layers.Layer] = []
         for holder, several in _by_holder(weights).items():
             part = _part(instance, holder)
-            if part is None:
+            if part is None or any(part is each for each in filled):  # a part can be reached by two names
                 raise UnsafeFileError(
                     f"stores weights of a part '{holder}' that it does not have", where=where
                 )
+            filled.append(part)
             part.load_own_variables({number: weight.read() for number, weight in several.items()})
     except (ValueError, KeyError, TypeError) as error:
         reason = str(error).strip().partition("\n")[0]

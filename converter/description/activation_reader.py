@@ -12,7 +12,7 @@ from converter.basis import Basis
 from converter.description.found import Found
 from converter.description.kinds import BUILT_IN_FUNCTIONS
 from converter.description.passed_arguments import passed_arguments, with_arguments
-from converter.description.say import say_activation
+from converter.description.say import say_activation, say_either
 from converter.description.stored_lambda import lambda_parts
 from converter.errors import ConversionError, UnsupportedError
 from converter.lambdas import LambdaUnreadableError, read_lambda
@@ -104,7 +104,7 @@ def _named(name: str) -> tuple[Activation, str, Basis] | None:
 
 def _unknown_function(name: str, where: str) -> UnsupportedError:
     return UnsupportedError(
-        f"uses the function '{name}', whose body is not in the file", where=where, hint=say_activation(where)
+        f"uses the function '{name}', whose body is not in the file", where=where, hint=say_either(where)
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from converter.activations import ACTIVATIONS, Activation
 from converter.archive import Weight
 from converter.description.layer_keys import LAYER_KEYS, plain_array
-from converter.description.say import say_activation, say_code
+from converter.description.say import say_code, say_either
 from converter.description.statement import Statement
 from converter.description.storage_options import InputShape, is_storage_option, require_agreement
 from converter.errors import ConversionError
@@ -30,7 +30,7 @@ def hint_for_class(
     options = {key: value for key, value in config.items() if key not in LAYER_KEYS}
     own = {key: plain_array(value) for key, value in options.items() if not is_storage_option(key)}
     if not options and not weights:
-        return say_activation(where)
+        return say_either(where)
     kind = _kind(set(own), partly=bool(weights))
     try:
         require_agreement({key: options[key] for key in options.keys() - own.keys()}, weights, shape, where)
@@ -40,9 +40,9 @@ def hint_for_class(
     if kind is None or not fits or any(value is None for value in own.values()):
         return say_code()
     if weights or any(isinstance(value, list) for value in own.values()):
-        return say_activation(where, kind.key)
+        return say_either(where, kind.key)
     numbers = ",".join(f"{name}={_shown(own[name])}" for name in kind.parameters)
-    return say_activation(where, f"{kind.key}:{numbers}")
+    return say_either(where, f"{kind.key}:{numbers}")
 
 
 def hint_for_keras_layer(class_name: str) -> str:

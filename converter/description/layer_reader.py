@@ -4,33 +4,31 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 from converter.activations import Activation
 from converter.archive import Weight
 from converter.archive.scope import snake_case
+from converter.description.activation_layer import holding, is_function, rename, require_fit_for_cell
 from converter.description.activation_reader import function_name
 from converter.description.application_layers import is_application_layer, read_application_layer
 from converter.description.argument_reader import from_argument
 from converter.description.class_reader import require_not_keras
 from converter.description.entries import built_shape, entry_class, entry_config, is_built_in
-from converter.description.found import BuiltInFunction, Found
+from converter.description.found import Found
 from converter.description.kinds import (
     ACTIVATION_ARGUMENTS,
     AS_ACTIVATION,
     BUILT_IN_FUNCTIONS,
     CELLS,
-    ELEMENTWISE,
     IDENTITY_AT_INFERENCE,
     KINDS,
     MODELS,
     NEEDED_PARTS,
     PARTS,
-    RECURRENT,
 )
 from converter.description.layer_keys import TRAINING_SUFFIXES, plain_array
 from converter.description.older_options import modern
-from converter.description.original import original
 from converter.description.place import Place, require_all_used
 from converter.description.policies import read_policy
 from converter.description.statement import Statement
@@ -50,7 +48,6 @@ _DROPPED = frozenset(
 )  # fmt: skip
 _CELL_INSIDE = frozenset({"LSTM", "GRU", "SimpleRNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"})
 _MAX_PARTS = 20
-_Held = TypeVar("_Held")
 
 
 @dataclass
@@ -136,7 +133,7 @@ class LayerReader:
         if isinstance(found.activation, UsersCode) and entry_class(entry, place.where) != "Lambda":
             place.put_back(own)
             return Layer(place.name, USERS_CODE, {"code": found.activation}, policy)
-        return _holding(found, entry, own, place.name, policy).but(stops_mask=stops_mask(entry))
+        return holding(found, entry, own, place.name, policy).but(stops_mask=stops_mask(entry))
 
     def _users_layer(self, entry: Mapping[str, Any], own: Mapping[str, Weight], place: Place) -> Found:
         try:
@@ -164,12 +161,12 @@ class LayerReader:
         for key, value in config.items():
             if key in ACTIVATION_ARGUMENTS:
                 read = self._argument(kind, key, value, policy, place)
-                if _is_function(read, policy):
-                    _rename(read.config, key, kept)
-                    _rename(read.activations, key, activations)
-                    _rename(read.originals, key, originals)
+                if is_function(read, policy):
+                    rename(read.config, key, kept)
+                    rename(read.activations, key, activations)
+                    rename(read.originals, key, originals)
                 else:
-                    _require_fit_for_cell(read, policy, kind, place)
+                    require_fit_for_cell(read, policy, kind, place.where)
                     kept[key] = read
             elif key in PARTS and value is not None:
                 kept[key] = self._parts(kind, key, value, place)
@@ -215,7 +212,7 @@ class LayerReader:
         if isinstance(found, str):
             return Layer(place.name, "Activation", {"activation": found}, dtype)
         place.found.append(found)
-        return _holding(found, value, own, f"{place.name}/{key}", dtype)
+        return holding(found, value, own, f"{place.name}/{key}", dtype)
 
     def _parts(self, kind: str, key: str, value: object, place: Place) -> Layer | list[Layer]:
         listed = isinstance(value, list)
@@ -262,41 +259,6 @@ def _numbers(entry: Mapping[str, Any], where: str) -> Mapping[str, Any]:
     config = entry_config(entry, where)
     arguments = config.get("arguments") if entry_class(entry, where) == "Lambda" else None
     return arguments if isinstance(arguments, Mapping) else config
-
-
-def _holding(found: Found, written: object, weights: Mapping[str, Weight], name: str, policy: str) -> Layer:
-    """A layer that is nothing but an activation: one of ours, or a function of Keras's own."""
-    named = original(written, weights)
-    originals = {"activation": named} if named else {}
-    if isinstance(found.activation, BuiltInFunction):
-        return Layer(name, "Activation", {"activation": found.activation.name}, policy, originals=originals)
-    return Layer(name, "Activation", {}, policy, {}, {"activation": found.activation}, originals)
-
-
-def _rename(held: Mapping[str, _Held], key: str, into: dict[str, _Held]) -> None:
-    """Take over what an ``Activation`` layer holds as its function under the name of another argument."""
-    if "activation" in held:
-        into[key] = held["activation"]
-
-
-def _is_function(layer: Layer, policy: str) -> bool:
-    """Whether a layer that stands as an argument does no more than apply a function in its host's dtype."""
-    wraps = isinstance(layer.config.get("activation"), Layer)
-    return layer.kind == "Activation" and layer.policy == policy and not wraps
-
-
-def _require_fit_for_cell(layer: Layer, policy: str, kind: str, place: Place) -> None:
-    """Check that a layer that stands as an argument can stay there if its host is a recurrent cell.
-
-    Raises:
-        UnsupportedError: It cannot: it has weights, is not elementwise, or computes in another dtype.
-    """
-    if kind in RECURRENT and (layer.kind not in ELEMENTWISE or layer.policy != policy):
-        raise UnsupportedError(
-            f"its activation is a layer, {layer.kind} of policy {layer.policy}, which acts inside a recurrent cell",
-            where=place.where,
-            hint=f"There it must be a function, or one of {', '.join(sorted(ELEMENTWISE))} in the cell's own dtype.",
-        )
 
 
 def _plain(value: object, key: str, where: str) -> Any:  # noqa: ANN401  JSON

@@ -21,12 +21,21 @@ def say_activation(where: str, statement: str = "") -> str:
     Args:
         where: The layer.
         statement: The formula that it may be, with the numbers that are stored; empty if nothing says one.
+
+    Returns:
+        Empty for a layer with ``=`` in its name, of which nothing can be stated.
     """
-    if "=" in layer_name(where):  # --activation could not tell where such a name ends
-        return say_code()
+    if "=" in layer_name(where):
+        return ""
     shown = say_statement(where, statement or "pss:alpha=2")
     others = "" if statement else " (or ss, rational_ss:a=1,b=1)"
-    return f"If you know the formula, state it: {shown}{others}. Or give the file that defines it: {_CODE}."
+    return f"If you know the formula, state it: {shown}{others}."
+
+
+def say_either(where: str, statement: str = "") -> str:
+    """For a class or function that may be one of our formulas, and whose code would say it."""
+    stated = say_activation(where, statement)
+    return f"{stated} Or give the file that defines it: {_CODE}." if stated else say_code()
 
 
 def layer_name(where: str) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from converter.archive import Weight
 from converter.description.layer_reader import LayerReader
-from converter.description.say import say_activation, say_statement
+from converter.description.say import say_activation, say_either, say_statement
 from converter.description.statement import Statement
 from converter.errors import UnsupportedError
 
@@ -87,7 +87,8 @@ def test_what_a_hint_shows_is_read_by_a_shell_as_it_is_meant():
     for name in ("my layer", "it's", "outer/inner", "'quoted'", "a$b"):
         typed = say_statement(f"layer '{name}'", "pss:alpha=2")
         assert shlex.split(typed) == ["--activation", f"{name}=pss:alpha=2"]
-    assert say_activation("layer 'a=b'") == CODE
+    assert say_either("layer 'a=b'") == CODE
+    assert say_activation("layer 'a=b'") == ""
 
 
 def test_a_part_is_named_as_the_command_takes_it():

@@ -1,0 +1,48 @@
+"""An activation as a layer of its own, whatever takes it, and when it can be its host's argument instead."""
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+from converter.archive import Weight
+from converter.description.found import BuiltInFunction, Found
+from converter.description.kinds import ELEMENTWISE, RECURRENT
+from converter.description.original import original
+from converter.errors import UnsupportedError
+from converter.graph import Layer
+
+_Held = TypeVar("_Held")
+
+
+def holding(found: Found, written: object, weights: Mapping[str, Weight], name: str, policy: str) -> Layer:
+    """A layer that is nothing but an activation: one of ours, or a function of Keras's own."""
+    named = original(written, weights)
+    originals = {"activation": named} if named else {}
+    if isinstance(found.activation, BuiltInFunction):
+        return Layer(name, "Activation", {"activation": found.activation.name}, policy, originals=originals)
+    return Layer(name, "Activation", {}, policy, {}, {"activation": found.activation}, originals)
+
+
+def rename(held: Mapping[str, _Held], key: str, into: dict[str, _Held]) -> None:
+    """Take over what an ``Activation`` layer holds as its function under the name of another argument."""
+    if "activation" in held:
+        into[key] = held["activation"]
+
+
+def is_function(layer: Layer, policy: str) -> bool:
+    """Whether a layer that stands as an argument does no more than apply a function in its host's dtype."""
+    wraps = isinstance(layer.config.get("activation"), Layer)
+    return layer.kind == "Activation" and layer.policy == policy and not wraps
+
+
+def require_fit_for_cell(layer: Layer, policy: str, kind: str, where: str) -> None:
+    """Check that a layer that stands as an argument can stay there if its host is a recurrent cell.
+
+    Raises:
+        UnsupportedError: It cannot: it has weights, is not elementwise, or computes in another dtype.
+    """
+    if kind in RECURRENT and (layer.kind not in ELEMENTWISE or layer.policy != policy):
+        raise UnsupportedError(
+            f"its activation is a layer, {layer.kind} of policy {layer.policy}, which acts inside a recurrent cell",
+            where=where,
+            hint=f"There it must be a function, or one of {', '.join(sorted(ELEMENTWISE))} in the cell's own dtype.",
+        )
