@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from converter import manifest
+from converter.dtypes import numpy_dtype
 from converter.options import Options
 from converter.publish import move, move_version, moving, sync
 from converter.serving_config import config, is_ours
@@ -118,8 +119,12 @@ def _write_golden(path: Path, answer: "Answer", entry: Mapping[str, Any]) -> Non
     Where the original's own rounding was the measure, the artefact may differ by more than the tolerance.
     """
     names, allowed = entry["names"], entry["parity"]["outputs"].values()
-    arrays = {f"input:{names['inputs'][name]}": array for name, array in answer.probe.inputs.items()}
-    arrays |= {f"output:{names['outputs'][name]}": array for name, array in answer.outputs.items()}
+    arrays = {}
+    for way, given in (("input", answer.probe.inputs), ("output", answer.outputs)):
+        dtypes = {spec["name"]: spec["dtype"] for spec in entry[f"{way}s"]}
+        for name, array in given.items():
+            legal = names[f"{way}s"][name]
+            arrays[f"{way}:{legal}"] = array.astype(numpy_dtype(dtypes[legal]))
     arrays |= {
         "atol": np.asarray(max(_slack(figures) * figures["atol"] for figures in allowed)),
         "rtol": np.asarray(max(_slack(figures) * figures["rtol"] for figures in allowed)),

@@ -19,7 +19,7 @@ from converter.description import Description
 from converter.destination import Destination
 from converter.errors import ConversionError, ParityError
 from converter.evidence import Evidence, gathered, require_proof
-from converter.exporters import get_target
+from converter.exporters import Target, get_target
 from converter.folding import fold
 from converter.graph import Graph
 from converter.intake import Intake, intake, weight_bytes
@@ -38,6 +38,7 @@ from converter.publish import move, moving, reported, sync
 from converter.recipe import recipe
 from converter.signature import Signature, TensorSpec
 from converter.staged import Staged
+from converter.target_policy import for_target
 
 Progress = Callable[[str], None]
 
@@ -192,9 +193,11 @@ def _target(name: str, job: _Job, destination: Destination, progress: Progress) 
 def _export(name: str, job: _Job, staged: Staged, progress: Progress, outcome: Outcome) -> None:
     target = get_target(name)
     target.require_room(weight_bytes(job.graph))
-    legal = target.legalise(job.signature)
+    own = _own(target, job)
+    legal = target.legalise(own.signature)
     progress(f"exporting {name}")
-    target.export(job.model, legal, staged.path, job.record, job.options.export)
+    target.export(own.model, legal, staged.path, job.record, job.options.export)
+    own.model = None
     if name == job.options.targets[-1]:
         job.model = None  # so its memory is free while this artefact is checked
     gc.collect()
@@ -207,6 +210,8 @@ def _export(name: str, job: _Job, staged: Staged, progress: Progress, outcome: O
         progress(f"comparing {name}")
         alone = prove_activations(job.graph, name, job.options.export, tolerances)
         outcome.proof = prove(artefact, job.answers, job.signature, legal, tolerances, alone)
+        if own.notes:
+            outcome.proof = outcome.proof.with_widened(artefact, own.graph, job.answers, own.signature, legal)
     outcome.entry = {
         "target": name,
         "source_sha256": job.source["sha256"],
@@ -226,7 +231,7 @@ def _export(name: str, job: _Job, staged: Staged, progress: Progress, outcome: O
         "recipe": recipe(job.source["sha256"], job.options),
         "sha256": manifest.sha256(staged.path),
         "bytes": manifest.size(staged.path),
-        "notes": outcome.proof.notes() if outcome.proof else [],
+        "notes": own.notes + (outcome.proof.notes() if outcome.proof else []),
     }
     if outcome.proof:
         graph, export = job.graph, job.options.export
@@ -235,6 +240,26 @@ def _export(name: str, job: _Job, staged: Staged, progress: Progress, outcome: O
 
 def _parity(proof: Proof | None, evidence: Evidence) -> dict[str, Any] | str:
     return {"against": evidence.against, **proof.to_json()} if proof else "unverified"
+
+
+@dataclass
+class _Own:
+    """What one target exports: the model that all share, or one of its own, of which ``notes`` says why."""
+
+    graph: Graph
+    model: Any
+    signature: Signature
+    notes: list[str]
+
+
+def _own(target: Target, job: _Job) -> _Own:
+    graph, notes = for_target(target, job.graph)
+    if not notes:
+        return _Own(graph, job.model, job.signature, notes)
+    lowered = lower(graph)
+    plain = fold(lowered)[0] if job.options.fold else lowered.graph
+    model = build(plain)
+    return _Own(graph, model, signature(plain, model), notes)
 
 
 def _renaming(original: tuple[TensorSpec, ...], legal: tuple[TensorSpec, ...]) -> dict[str, str]:

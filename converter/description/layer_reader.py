@@ -29,6 +29,7 @@ from converter.description.kinds import (
 )
 from converter.description.layer_keys import TRAINING_SUFFIXES, plain_array
 from converter.description.older_options import modern
+from converter.description.original import original
 from converter.description.place import Place, require_all_used
 from converter.description.policies import read_policy
 from converter.description.statement import Statement

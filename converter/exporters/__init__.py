@@ -32,6 +32,8 @@ class Target:
         legal_name: Replaces what the format cannot hold in the name of an input or output.
         shared_namespace: An output cannot have the name of an input.
         most_bytes: What a file of the format can hold; None for any number.
+        computes_in: The float type that stands for 16-bit ones, which its runtime has no kernels for; None if it
+            has them.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Target:
     legal_name: naming.LegalName
     shared_namespace: bool = False
     most_bytes: int | None = None
+    computes_in: str | None = None
 
     def artefact_name(self, stem: str) -> str:
         """File or folder name of the artefact of a source called ``stem``."""
@@ -127,7 +130,14 @@ for _target in (
         shared_namespace=True,
         most_bytes=_TWO_GB,
     ),
-    Target("tflite", "{stem}.tflite", "converter.exporters.tflite", naming.argument_name, most_bytes=_TWO_GB),
+    Target(
+        "tflite",
+        "{stem}.tflite",
+        "converter.exporters.tflite",
+        naming.argument_name,
+        most_bytes=_TWO_GB,
+        computes_in="float32",
+    ),
     Target("saved_model", "{stem}_saved_model", "converter.exporters.saved_model", naming.argument_name),
     Target("keras", "{stem}_plain.keras", "converter.exporters.keras", naming.any_text),
 ):

@@ -18,6 +18,7 @@ from converter.lowering import lower
 from converter.parity.proof import prove
 from converter.parity.reference import Answer, Reference
 from converter.parity.tolerances import Tolerances
+from converter.target_policy import for_target
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def first_divergence(
     whole = graph.but(outputs=tuple((_name(call), Ref(call.layer, call.index)) for call in graph.calls))
     exporter = get_target(target)
     try:
-        lowered = lower(whole).graph
+        lowered = lower(for_target(exporter, whole)[0]).graph
         model = build(lowered)
         names = signature(lowered, model)
         legal = exporter.legalise(names)

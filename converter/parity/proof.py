@@ -4,7 +4,7 @@ import math
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from converter.parity.rounding import held_to_rounding
 from converter.parity.tolerance import default_tolerance
 from converter.parity.tolerances import Tolerances
 from converter.signature import Signature
+from converter.target_policy import for_target
 from converter.users_code import UsersCode
 
 # XNNPACK, which runs TFLite models, answers NaN to sigmoid(z) from about |z| = 1e27 on; no useful model gets
@@ -45,6 +46,8 @@ class Proof:
         recorded: The same against the recorded answers, where there are any.
         activations: Figures of each activation alone, on its tails too, by formula.
         probes: How many batches were compared.
+        widened: Figures of each output against the original computed in the type that stands for a 16-bit one, where
+            the format has no such types.
     """
 
     outputs: Mapping[str, Comparison]
@@ -52,6 +55,7 @@ class Proof:
     recorded: Mapping[str, Comparison]
     activations: Mapping[str, Comparison]
     probes: int
+    widened: Mapping[str, Comparison] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
@@ -63,6 +67,7 @@ class Proof:
         named = [(f"output '{name}'", figures) for name, figures in self.outputs.items()]
         named += [(f"'{name}' before its softmax", figures) for name, figures in self.before_softmax.items()]
         named += [(f"output '{name}' against the recorded answers", f) for name, f in self.recorded.items()]
+        named += [(f"output '{name}' against the original in float32", f) for name, f in self.widened.items()]
         named += [(f"{formula} alone", figures) for formula, figures in self.activations.items()]
         return [(words, figures) for words, figures in named if not figures.passed]
 
@@ -70,12 +75,39 @@ class Proof:
         """What a reader of the figures must know, in sentences."""
         named = [(f"'{name}'", figures) for name, figures in self.outputs.items()]
         named += [(f"'{name}' before its softmax", figures) for name, figures in self.before_softmax.items()]
-        return [
+        notes = [
             f"In {words} the original's own float32 rounding is {figures.rounding:.3g} times the tolerance; "
             "there the artefact is no further from the original in float64 than the original itself is."
             for words, figures in named
             if figures.rounding > 1
         ]
+        if self.widened:
+            notes.append(
+                "It was compared with the original within the tolerance of 16 bits, and with the same weights "
+                "computed in float32 within the tolerance of float32."
+            )
+        return notes
+
+    def with_widened(
+        self,
+        artefact: Artefact,
+        graph: Graph,
+        answers: Sequence[Answer],
+        original: Signature,
+        legal: Signature,
+    ) -> "Proof":
+        """A copy that holds the artefact to the original computed in float32 too, within float32's tolerance.
+
+        Args:
+            artefact: Of a format without 16-bit floats.
+            graph: The original, computed in float32.
+            answers: To the same probes, in 16 bits.
+            original: Names of the original, in float32.
+            legal: What the format calls the same.
+        """
+        wide = Reference(graph).answers(answer.probe for answer in answers)
+        found = prove(artefact, wide, original, legal, Tolerances(), {})
+        return replace(self, widened=found.outputs)
 
     def to_json(self) -> dict[str, Any]:
         """All figures as plain values."""
@@ -86,6 +118,7 @@ class Proof:
             "before_softmax": {name: figures.to_json() for name, figures in self.before_softmax.items()},
             "recorded": {name: figures.to_json() for name, figures in self.recorded.items()},
             "activations": {name: figures.to_json() for name, figures in self.activations.items()},
+            "widened": {name: figures.to_json() for name, figures in self.widened.items()},
         }
 
 
@@ -110,19 +143,19 @@ def prove(
         tolerances: What counts as equal.
         activations: Figures of each activation alone, from ``prove_activations``.
     """
-    inputs = _pairs(original.inputs, legal.inputs)
     outputs = _pairs(legal.outputs, original.outputs)
     whole, before, recorded = _Figures(tolerances), _Figures(tolerances), _Figures(tolerances)
     magnitudes = _magnitudes(answers)
     for answer in answers:
-        given = renamed(answer.probe.inputs, inputs)
-        came = renamed(artefact.run(given), outputs)
+        given = _given(answer.probe, original, legal)
+        came = _narrowed(renamed(artefact.run(given), outputs), answer.outputs, legal)
         whole.add(answer.probe, answer.outputs, came, exact=partial(_exact, answer, "outputs"))
         recorded.add(answer.probe, answer.probe.expected or {}, came)
     for answer in answers:  # anew: an artefact that ends earlier is another one to its runtime
         if answer.before_softmax:
-            given = renamed(answer.probe.inputs, inputs)
+            given = _given(answer.probe, original, legal)
             logits = renamed(artefact.run_before_softmax(given), outputs)
+            logits = _narrowed(logits, answer.before_softmax, legal)
             exact = partial(_exact, answer, "before_softmax")
             before.add(answer.probe, answer.before_softmax, logits, magnitudes, exact)
     return Proof(whole.merged(), before.merged(), recorded.merged(), activations, len(answers))
@@ -153,6 +186,27 @@ class _Figures:
 
     def merged(self) -> dict[str, Comparison]:
         return {name: merge(several) for name, several in sorted(self._found.items())}
+
+
+def _given(probe: Probe, original: Signature, legal: Signature) -> Arrays:
+    """A probe's inputs as the artefact takes them; one that computes in float32 takes 16-bit inputs as that."""
+    given = renamed(probe.inputs, _pairs(original.inputs, legal.inputs))
+    wide = {spec.name for spec in legal.inputs if spec.dtype == "float32"}
+    return {name: array.astype("float32") if name in wide else array for name, array in given.items()}
+
+
+def _narrowed(came: Arrays, expected: Arrays, legal: Signature) -> Arrays:
+    """What came, with float32 rounded to 16 bits where the original answers so and the format is to say float32."""
+    if all(spec.dtype != "float32" for spec in legal.outputs):
+        return came
+    narrow = {name for name, array in expected.items() if array.dtype.name in {"float16", "bfloat16"}}
+    with np.errstate(over="ignore"):
+        return {
+            name: array.astype(expected[name].dtype)
+            if name in narrow and array.dtype == np.float32
+            else array
+            for name, array in came.items()
+        }
 
 
 def _exact(answer: Answer, part: str) -> Arrays:
@@ -190,9 +244,10 @@ def _prove_alone(
     points = _points(activation, dtype, target)
     inputs: NDArray[Any] = np.repeat(points[:, None], channels, axis=1)
     answers = Reference(graph).answers([Probe("tails", "the activation's tails", {"x": inputs})])
-    model = build(lower(graph).graph)
     exporter = get_target(target)
-    legal = exporter.legalise(signature(graph, model))
+    plain = lower(for_target(exporter, graph)[0]).graph
+    model = build(plain)
+    legal = exporter.legalise(signature(plain, model))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / exporter.artefact_name("activation")
         exporter.export(model, legal, path, {}, options)
