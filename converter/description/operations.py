@@ -16,7 +16,7 @@ _MODULES = ("keras.src.ops.", "keras.ops.", "keras.ops")
 # Classes of Keras 3; the function has the same name in snake case, and the same arguments.
 _OPERATIONS = frozenset(
     """
-    Absolute Add Amax Amin Arccos Arccosh Arcsin Arcsinh Arctan Arctan2 Arctanh Argmax Argmin Average
+    Absolute Add All Amax Amin Any Arccos Arccosh Arcsin Arcsinh Arctan Arctan2 Arctanh Argmax Argmin Average
     BroadcastTo Ceil Celu Clip Concatenate Copy Cos Cosh Cumsum Divide DivideNoNan Elu Equal Erf Exp
     ExpandDims Expm1 Flip Floor FloorDivide Gelu GetItem Glu Greater GreaterEqual HardSigmoid HardSilu HardTanh
     LeakyRelu Less LessEqual Log Log10 Log1p Log2 LogSigmoid LogSoftmax Logaddexp LogicalAnd LogicalNot

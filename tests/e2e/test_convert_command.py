@@ -31,10 +31,9 @@ def entries(folder):
 
 def test_artefacts_are_named_after_the_source_and_recorded_in_one_manifest(models, tmp_path, capsys):
     source = models / "mnist_ss.keras"
-    assert convert(source, "--to", "onnx", "--output", tmp_path) == 0
-    assert (
-        convert(source, "--to", "tflite", "--to", "saved_model", "--to", "keras", "--output", tmp_path) == 0
-    )
+    proved = ("--samples", models / "mnist_ss.npz", "--output", tmp_path)
+    assert convert(source, "--to", "onnx", *proved) == 0
+    assert convert(source, "--to", "tflite", "--to", "saved_model", "--to", "keras", *proved) == 0
     assert entries(tmp_path) == [
         "mnist_ss.manifest.json",
         "mnist_ss.onnx",
@@ -216,13 +215,22 @@ def test_disk_that_is_full_is_one_clear_error_and_leaves_nothing(models, tmp_pat
     assert not output.exists()
 
 
-def test_piped_output_is_plain_and_errors_go_to_stderr(models, tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", "converter", models / "mnist_ss.keras", "--to", "onnx", "--output", tmp_path],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
+def test_piped_output_is_plain_and_what_is_said_besides_goes_to_stderr(models, tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "converter",
+        models / "mnist_ss.keras",
+        "--to",
+        "onnx",
+        "--output",
+        tmp_path,
+    ]
+    warned = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert (warned.returncode, warned.stderr.splitlines()[0][:17]) == (0, "convert: warning:")
+    assert "\x1b" not in warned.stderr
+    command += ["--samples", models / "mnist_ss.npz"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert "\x1b" not in done.stdout
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["mnist_ss.keras", "format", "onnx"]
