@@ -51,5 +51,6 @@ def _line(name: str) -> str:
         errors = []
         for runtime in RUNTIMES.values():
             answers = runtime.run(its.artefacts[runtime.target], its.inputs)
-            errors.append(max(np.abs(answers[key] - want).max() for key, want in its.expected.items()))
+            wanted = its.expected[runtime.target].items()
+            errors.append(max(np.abs(answers[name] - expected).max() for name, expected in wanted))
     return f"| {name} | {' | '.join(f'{error:.1e}' for error in errors)} |"
