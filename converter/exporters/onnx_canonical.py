@@ -42,7 +42,7 @@ class _Namer:
         kept = [
             tensor
             for node in nodes
-            for name in _reads(node)
+            for name in reads(node)
             if (tensor := initializers.pop(name, None)) is not None
         ]
         kept += [initializers.pop(v.name) for v in graph.output if v.name in initializers]
@@ -65,7 +65,7 @@ class _Namer:
         node.doc_string = ""
         node.domain = ""
         roles = dict(reversed(list(zip(node.input, _roles(node), strict=True))))
-        for name in _reads(node):
+        for name in reads(node):
             if name in initializers and name not in names:
                 names[name] = self._unique(f"{node.name}.{roles.get(name, 'captured')}")
         for index, name in enumerate(node.output):
@@ -99,7 +99,7 @@ class _Namer:
         return free
 
 
-def _reads(node: onnx.NodeProto) -> Iterator[str]:
+def reads(node: onnx.NodeProto) -> Iterator[str]:
     """Names that a node reads, those that its subgraphs take from outside among them, in a fixed order."""
     yield from (name for name in node.input if name)
     for attribute in sorted(node.attribute, key=lambda attribute: attribute.name):
@@ -111,7 +111,7 @@ def _reads_from_outside(graph: onnx.GraphProto) -> Iterator[str]:
     own = {value.name for value in graph.input} | {tensor.name for tensor in graph.initializer}
     own |= {name for node in graph.node for name in node.output}
     for node in needed_nodes(graph):
-        yield from (name for name in _reads(node) if name not in own)
+        yield from (name for name in reads(node) if name not in own)
     yield from (value.name for value in graph.output if value.name not in own)
 
 
@@ -129,7 +129,7 @@ def needed_nodes(graph: onnx.GraphProto) -> Iterable[onnx.NodeProto]:
             done[index] = node
             continue
         stack.append((index, True))
-        needed = [producer[name] for name in _reads(node) if name in producer]
+        needed = [producer[name] for name in reads(node) if name in producer]
         stack.extend((other, False) for other in reversed(needed) if other not in done)
     # Copies: the originals die when the graph's list is emptied.
     return [_copy(node) for node in done.values()]

@@ -4,7 +4,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from converter.exporters.onnx_canonical import needed_nodes
+from converter.exporters.onnx_canonical import needed_nodes, reads
 from converter.exporters.onnx_conversion import replace_values
 from converter.exporters.onnx_rnn import is_operator, operator_nodes
 from converter.exporters.onnx_rnn_weights import operator_weights
@@ -42,9 +42,9 @@ def put_recurrences(
     """
     large: dict[bytes, LargeWeight] = {}
     owners: dict[int, str] = {}
-    inputs = {value.name for value in graph.input}
+    used = {name for node in needed_nodes(graph) for name in reads(node)}
     for recurrence in recurrences:
-        wanted = {role for role in recurrence.gives if recurrence.given(role) in inputs}
+        wanted = {role for role in recurrence.gives if recurrence.given(role) in used}
         if not is_operator(recurrence):
             graph.node.append(scan_node(recurrence, convert, wanted))
             continue

@@ -113,8 +113,10 @@ def _inner_loops(replaced: InnerLoop) -> Iterator[None]:
     ) -> Answer:
         answer = None
         if tf.compat.v1.get_default_graph() is graph and not tree.is_nested(sequences):
-            mask = mask[0] if tree.is_nested(mask) else mask
-            answer = replaced(layer, sequences, initial_state, mask)
+            states = (
+                initial_state if tree.is_nested(initial_state) else [initial_state]
+            )  # GRU hands over its only one
+            answer = replaced(layer, sequences, states, mask[0] if tree.is_nested(mask) else mask)
         return answer or original(layer, sequences, initial_state, mask, training=training)
 
     keras.layers.RNN.inner_loop = inner_loop

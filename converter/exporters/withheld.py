@@ -31,7 +31,7 @@ _RESHAPING: dict[str, Callable[[NDArray[Any], tuple[int, ...]], tuple[int, ...]]
     "Unsqueeze": lambda array, axes: np.expand_dims(array, axes).shape,
 }
 _MARK = "plainserve weight"
-# Their loops are recognised by tf2onnx only while the kernels are constants.
+# ONNX's LSTM, GRU and RNN hold weights of another layout, and the body of a Scan or a Loop constants of its own.
 _LOOPS = (keras.layers.RNN, keras.layers.Bidirectional, keras.layers.TimeDistributed)
 
 

@@ -1,7 +1,8 @@
-"""Runs every row of the parity table and writes docs/parity.md from what was measured.
+"""Runs every row of the parity tables and writes docs/parity.md from what was measured.
 
-    python tests/parity/write_page.py [--resume]
+    python tests/parity/write_page.py [--resume | --runtimes]
 
+With ``--runtimes`` the architectures stay as the page has them, and its table of runtimes is written anew.
 Rows are kept one by one in a temporary folder, so a run that was stopped goes on with ``--resume``. The page is
 written only if every row is there and passed.
 """
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from architectures import ARCHITECTURES
 from row import Row
+from runtimes_page import replaced, section
 from users_activations import ACTIVATIONS
 
 ROOT = Path(__file__).parents[2]
@@ -53,7 +55,15 @@ def main() -> int:
     """Measure what is missing; write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--resume", action="store_true", help="keep the rows of an earlier run")
-    resume = parser.parse_args().resume
+    parser.add_argument("--runtimes", action="store_true", help="write the table of runtimes only")
+    arguments = parser.parse_args()
+    if arguments.runtimes:
+        PAGE.write_text(replaced(PAGE.read_text(encoding="utf-8"), section()), encoding="utf-8")
+        return 0
+    return _all(resume=arguments.resume)
+
+
+def _all(*, resume: bool) -> int:
     ROWS.mkdir(exist_ok=True)
     if not resume:
         for path in ROWS.glob("*.json"):
@@ -91,7 +101,8 @@ def _page(rows: list[Row]) -> str:
         f"|{'|'.join(['---'] * 3 + ['---:'] * (len(_COLUMNS) - 3))}|",
         *map(_line, rows),
     ]
-    return "\n".join([_INTRODUCTION, tolerance, "", f"{len(rows)} rows, with {tools}.", "", *lines, ""])
+    architectures = [tolerance, "", f"{len(rows)} rows, with {tools}.", "", *lines, ""]
+    return "\n".join([_INTRODUCTION, *architectures, section(), ""])
 
 
 def _line(row: Row) -> str:
