@@ -32,7 +32,7 @@ for arguments in json.load(sys.stdin):
 
 MISTAKES = {
     "no such source": ("missing.keras --to onnx", 2, "missing.keras"),
-    "a source that is a folder": ("folder --to onnx", 2, "folder"),
+    "a source that is a folder": ("folder --to onnx", 3, "is an empty folder"),
     "a source that is no model": ("text.keras --to onnx", 3, "text.keras"),
     "no such samples": ("good --samples missing.npz", 2, "--samples missing.npz: cannot be read"),
     "samples that are no arrays": ("good --samples text.keras", 2, "is not a file of arrays"),
