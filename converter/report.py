@@ -122,10 +122,13 @@ class Report:
             if outcome.error:
                 self._print_error(conversion.source, outcome.error)
         done = [outcome for outcome in conversion.outcomes if not outcome.error]
+        if done and not self._json:
+            self._print_outcomes(conversion, done)
         if done and warned:
             self._print_warning(conversion.source, warned)
-        if self._json or not done:
-            return
+
+    def _print_outcomes(self, conversion: "Conversion", done: Sequence["Outcome"]) -> None:
+        """A table of what was published, and what its reader must know."""
         formulas = (
             ", ".join(dict.fromkeys(f.activation.formula for f in conversion.evidence.findings)) or "none"
         )
@@ -246,7 +249,9 @@ def _plain_table(*headers: str) -> Table:
     table = Table(box=None, pad_edge=True, show_header=bool(headers), header_style="dim")
     for header in headers or ("", "", ""):
         table.add_column(
-            header, justify="right" if "error" in header or header in {"KiB", "top-1"} else "left"
+            header,
+            justify="right" if "error" in header or header in {"KiB", "top-1"} else "left",
+            overflow="fold",  # a path is never cut
         )
     return table
 
