@@ -15,7 +15,7 @@ from keras import ops
 
 from converter import layers as reference_layers
 from converter.activations import Activation, Formula, Step
-from converter.custom_objects import AsWritten
+from converter.custom_objects import TRACEABLE, AsWritten
 from converter.custom_objects import instance as users_instance
 from converter.errors import ConversionError, UnsafeFileError, UnsupportedError
 from converter.graph import Call, Graph, Layer, Ref, map_refs
@@ -176,7 +176,7 @@ def _called(
             raise UnsupportedError(
                 f"{layer.config['code'].formula} cannot be traced: {_first_line(error)}",
                 where=_where(layer),
-                hint="Write it with keras.ops or TensorFlow's functions: numpy and Python branches need values.",
+                hint=TRACEABLE,
             ) from error
         raise UnsupportedError(f"cannot take its input: {_first_line(error)}", where=_where(layer)) from error
     if not any(isinstance(item, keras.KerasTensor) for item in keras.tree.flatten(made)):

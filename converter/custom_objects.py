@@ -11,6 +11,7 @@ Whether a mask passes is what the user's class says, in the reference and in the
 """
 
 import inspect
+import re
 import runpy
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -24,13 +25,18 @@ from converter.activations import Activation
 from converter.description.kinds import ACTIVATION_ARGUMENTS, BUILT_IN_FUNCTIONS, RECURRENT
 from converter.errors import ConversionError, UnsupportedError, UsageError
 from converter.evidence import Traced
+from converter.exporters.serving_function import serving_function, with_placeholder_names
 from converter.graph import Graph, Layer, Original
+from converter.signature import Signature
 from converter.users_code import USERS_CODE, UsersCode
 
 # What a file imports from these is theirs, not the user's.
 _LIBRARIES = frozenset(
     {"keras", "tf_keras", "tensorflow", "numpy", "jax", "torch", "scipy", "builtins", "math"}
 )
+TRACEABLE = "Write it with keras.ops or TensorFlow's functions: numpy and Python branches need values."
+"""What to do about code that cannot be traced."""
+
 _POINTS = np.linspace(-30.0, 30.0, 241)  # in units of 1 / scale, where every formula of ours bends
 
 
@@ -314,6 +320,24 @@ def _made(users: UsersCode, **common: Any) -> Any:  # noqa: ANN401  the user's o
         raise UnsupportedError(
             f"your class '{users.original.name}' refuses its stored options: {error}",
             hint="Its from_config, or its constructor, must take what its get_config wrote.",
+        ) from error
+
+
+def require_traceable(model: keras.Model, signature: Signature) -> None:
+    """Trace a model that runs the user's code, as every exporter will.
+
+    Raises:
+        UnsupportedError: The code needs values, or raises.
+    """
+    serve, specs = serving_function(model, with_placeholder_names(signature))
+    try:
+        serve.get_concrete_function(*specs)
+    except Exception as error:
+        called = re.search(r"calling (\w+)\.call\(\)", str(error))
+        said = [line for line in re.sub(r"\x1b\[\d*m", "", str(error)).splitlines() if line.strip()]
+        reason = next((line for line in said if "Exception encountered" not in line), type(error).__name__)
+        raise UnsupportedError(
+            f"your {called[1] if called else 'code'} cannot be traced: {reason.strip()[:300]}", hint=TRACEABLE
         ) from error
 
 

@@ -14,7 +14,7 @@ from converter.archive import Archive
 from converter.artefacts import open_artefact
 from converter.basis import Basis
 from converter.build import build, signature
-from converter.custom_objects import Decided, decide, load
+from converter.custom_objects import Decided, decide, load, require_traceable
 from converter.description import Description
 from converter.destination import Destination
 from converter.errors import ConversionError, ParityError
@@ -126,6 +126,8 @@ def _prepare(archive: Archive, description: Description, options: Options, progr
     graph, folds = fold(lowered) if options.fold else (lowered.graph, ())
     model = build(graph)
     names = signature(graph, model)
+    if options.custom_objects:
+        require_traceable(model, names)
     rewrites = (*lowered.rewrites, *folds)
     progress("running the original")
     answers = _answers(decided.reference, names, options)

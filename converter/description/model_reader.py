@@ -1,15 +1,16 @@
 """Reads a Sequential or functional model, nested ones included, into blocks."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
 from converter.archive import Weight, WeightScope
+from converter.archive.scope import snake_case
 from converter.description import keras_2
 from converter.description.block import Block, in_order, numbered_as_taken
 from converter.description.calls import read_calls
-from converter.description.entries import entry_class, entry_config
+from converter.description.entries import entry_class, entry_config, is_built_in
 from converter.description.found import Found
 from converter.description.gadgets import refuse_gadgets
 from converter.description.input_shape import InputShapes, input_layer, missing_input
@@ -109,7 +110,7 @@ class ModelReader:
         where = f"model '{name}'"
         layers: dict[str, Layer | Block] = {}
         for item in config["layers"]:
-            local = _local_name(item, where)
+            local = _unnamed(item, layers) or _local_name(item, where)
             if local in layers:
                 raise UnsafeFileError(f"has two layers named '{local}'", where=where)
             layers[local] = self._layer(item, local, weights, prefix)
@@ -197,6 +198,22 @@ def _class_of_weights(entry: Mapping[str, Any], name: str) -> str:
     """The Python class under whose name Keras stores a layer's weights: without its package."""
     class_name = entry_class(entry, f"layer '{name}'").rsplit(">", 1)[-1]
     return {"GroupQueryAttention": "GroupedQueryAttention"}.get(class_name, class_name)
+
+
+def _unnamed(entry: object, taken: Collection[str]) -> str | None:
+    """The name that Keras makes for a user's layer whose ``get_config`` keeps none; None for any other entry."""
+    config = entry.get("config") if isinstance(entry, Mapping) else None
+    if not isinstance(entry, Mapping) or not isinstance(config, Mapping) or {"name"} & {*entry, *config}:
+        return None
+    class_name = str(entry.get("class_name")).rsplit(">", 1)[-1]
+    if is_built_in(entry) or not class_name.isidentifier():
+        return None
+    base = name = snake_case(class_name)
+    number = 0
+    while name in taken:
+        number += 1
+        name = f"{base}_{number}"
+    return name
 
 
 def _local_name(entry: object, where: str) -> str:
