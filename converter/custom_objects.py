@@ -13,6 +13,7 @@ Whether a mask passes is what the user's class says, in the reference and in the
 import inspect
 import re
 import runpy
+import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,6 +60,10 @@ def load(path: Path) -> UsersFile:
     Raises:
         UsageError: It raises.
     """
+    # Keras warns whenever such a class ends a mask, which is what the original does as well.
+    warnings.filterwarnings(
+        "ignore", message="Layer .* was passed an input with a mask", category=UserWarning
+    )
     registry = keras.saving.get_custom_objects()
     before = dict(registry)
     try:

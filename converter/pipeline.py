@@ -94,6 +94,7 @@ class _Job:
     model: Any
     signature: Signature
     answers: list[Answer]
+    notes: list[str]
     record: dict[str, Any]
     options: Options
 
@@ -130,7 +131,7 @@ def _prepare(archive: Archive, description: Description, options: Options, progr
         require_traceable(model, names)
     rewrites = (*lowered.rewrites, *folds)
     progress("running the original")
-    answers = _answers(decided.reference, names, options)
+    answers, notes = _answers(decided.reference, names, options)
     evidence = _evidence(description, decided, answers)
     if options.require_proof:
         require_proof(evidence)
@@ -146,7 +147,7 @@ def _prepare(archive: Archive, description: Description, options: Options, progr
         "format": archive.format,
         "keras_version": archive.keras_version,
     }
-    return _Job(source, decided.graph, evidence, rewrites, model, names, answers, record, options)
+    return _Job(source, decided.graph, evidence, rewrites, model, names, answers, notes, record, options)
 
 
 def _decided(description: Description, options: Options) -> Decided:
@@ -166,15 +167,20 @@ def _evidence(description: Description, decided: Decided, answers: list[Answer])
     return gathered(description, decided.traced, decided.layers, blind)
 
 
-def _answers(graph: Graph, names: Signature, options: Options) -> list[Answer]:
+def _answers(graph: Graph, names: Signature, options: Options) -> tuple[list[Answer], list[str]]:
+    """What the original answers, and what a reader must know of the inputs."""
     if not options.parity:
-        return []
+        return [], []
     chosen = list(probes(names.inputs, input_hints(graph), options.seed))
     if options.samples:
         chosen = sample_probes(options.samples, options.expected, names) + chosen
-    answers = Reference(graph).answers(chosen)
+    answers = Reference(graph).answers(chosen, choosy=options.custom_objects is not None)
     gc.collect()  # a Keras model is cyclic: without this its weights stay beside those of the next
-    return answers
+    left = len(chosen) - len(answers)
+    notes = [
+        f"{left} of {len(chosen)} inputs that were made are none that your code takes; they are left out."
+    ]
+    return answers, notes if left else []
 
 
 def _target(name: str, job: _Job, destination: Destination, progress: Progress) -> Outcome:
@@ -233,7 +239,7 @@ def _export(name: str, job: _Job, staged: Staged, progress: Progress, outcome: O
         "recipe": recipe(job.source["sha256"], job.options),
         "sha256": manifest.sha256(staged.path),
         "bytes": manifest.size(staged.path),
-        "notes": own.notes + (outcome.proof.notes() if outcome.proof else []),
+        "notes": own.notes + job.notes + (outcome.proof.notes() if outcome.proof else []),
     }
     if outcome.proof:
         graph, export = job.graph, job.options.export

@@ -29,12 +29,14 @@ class Probe:
         distribution: How the inputs are distributed, in words.
         inputs: An array per input, by name.
         expected: Recorded answers by output name, where someone recorded them.
+        made: Whether the inputs were made here; else they are the user's.
     """
 
     name: str
     distribution: str
     inputs: dict[str, NDArray[Any]]
     expected: dict[str, NDArray[Any]] | None = None
+    made: bool = True
 
 
 def probes(

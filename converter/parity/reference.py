@@ -51,9 +51,35 @@ class Reference:
         self._logits = [name for name, _ in logits]
         self._model = build(graph.but(outputs=(*graph.outputs, *logits)))
 
-    def answers(self, probes: Iterable[Probe]) -> list[Answer]:
-        """Answer every probe."""
-        return [self._answer(probe) for probe in probes]
+    def answers(self, probes: Iterable[Probe], *, choosy: bool = False) -> list[Answer]:
+        """Answer every probe.
+
+        Args:
+            probes: The inputs.
+            choosy: Made inputs that the original cannot take are left out: the user's code may want others.
+
+        Raises:
+            UnsupportedError: The original cannot be run on a probe; if it is choosy, on none that was made.
+        """
+        answered: list[Answer] = []
+        for probe in probes:
+            try:
+                answered.append(self._answer(probe))
+            except Exception as error:
+                if not choosy:
+                    raise
+                if not probe.made:
+                    reason = str(error).strip().partition("\n")[0] or type(error).__name__
+                    raise UnsupportedError(
+                        f"your code cannot be run: {reason}", where=probe.distribution
+                    ) from error
+        if not answered:
+            raise UnsupportedError(
+                "cannot be run on any of the inputs that were made for it",
+                where="the model",
+                hint="Give inputs of your own, with what your model answers: --samples NPZ.",
+            )
+        return answered
 
     def _answer(self, probe: Probe) -> Answer:
         values = run_model(self._model, list(probe.inputs.values()))

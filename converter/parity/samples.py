@@ -60,6 +60,7 @@ def sample_probes(samples: Path, expected: Path | None, signature: Signature) ->
             distribution=f"rows {start} to {min(start + size, rows) - 1} of {samples.name}",
             inputs=_rows(inputs, start, size),
             expected=None if outputs is None else _rows(outputs, start, size),
+            made=False,
         )
         for start in range(0, rows, size)
     ]

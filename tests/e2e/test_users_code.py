@@ -181,6 +181,34 @@ class RationalSSLayer(keras.layers.Layer):
         return {**super().get_config(), "a": self.a, "b": self.b}
 
 
+class Nameless(keras.layers.Layer):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.net = keras.Sequential([keras.layers.Dense(4, activation="relu"), keras.layers.Dense(3)])
+
+    def build(self, input_shape):
+        self.net.build(input_shape)
+
+    def call(self, inputs):
+        return self.net(inputs)
+
+
+class Lookup(keras.layers.Layer):
+    def build(self, input_shape):
+        self.table = self.add_weight(name="table", shape=(5, 4))
+
+    def call(self, inputs):
+        return tf.gather(self.table, tf.cast(inputs, "int32"))
+
+
+class ByValue(keras.layers.Layer):
+    def call(self, inputs):
+        return keras.ops.convert_to_tensor(np.abs(np.asarray(inputs)))
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+
 class Cell(keras.layers.Layer):
     def __init__(self, units, **kwargs):
         super().__init__(**kwargs)
@@ -239,7 +267,14 @@ def own_cell(code):
     return keras.Model(x, dense(3)(keras.layers.RNN(code["Cell"](5), unroll=True)(x)))
 
 
+def sequential(*layers):
+    return lambda code: keras.Sequential([keras.Input((6,), name="x"), *(layer(code) for layer in layers)])
+
+
 MODELS = {
+    "without a name in a Sequential": sequential(
+        lambda code: code["Nameless"](), lambda code: code["Nameless"]()
+    ),
     "elementwise": chain(lambda code: code["Swishy"](1.5)),
     "with weights": chain(lambda code: code["MyDense"](4)),
     "two inputs": two_inputs,
@@ -320,6 +355,37 @@ def test_weights_that_the_legacy_format_only_lists_find_their_places(model, code
     file = tmp_path / "m.h5"
     model.save(file)
     assert_right(model, file, {"onnx": FORMATS["onnx"]}, code, capsys)
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_inputs_that_the_code_cannot_take_are_left_out_with_a_note(code, tmp_path, capsys):
+    x = keras.Input((3,), name="x")
+    rows = keras.layers.Flatten()(runpy.run_path(str(code))["Lookup"](name="lookup")(x))
+    keras.Model(x, dense(2, name="y")(rows)).save(tmp_path / "m.keras")
+    words = [str(tmp_path / "m.keras"), "--to", "onnx", "--output", str(tmp_path / "o")]
+    assert main([*words, "--custom-objects", str(code)]) == 0
+    assert "inputs that were made are none that your code takes" in capsys.readouterr().out
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_code_that_needs_values_is_refused_with_the_reason(code, tmp_path, capsys):
+    x = keras.Input((6,), name="x")
+    keras.Model(x, runpy.run_path(str(code))["ByValue"](name="own")(x)).save(tmp_path / "m.keras")
+    words = [str(tmp_path / "m.keras"), "--to", "onnx", "--output", str(tmp_path / "o")]
+    assert main([*words, "--custom-objects", str(code)]) == 4
+    printed = capsys.readouterr().err
+    assert "your ByValue cannot be traced" in printed
+    assert "keras.ops" in printed
+    assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_a_keras_file_cannot_hold_the_users_code(code, tmp_path, capsys):
+    x = keras.Input((6,), name="x")
+    keras.Model(x, runpy.run_path(str(code))["Swishy"](1.5, name="own")(x)).save(tmp_path / "m.keras")
+    words = [str(tmp_path / "m.keras"), "--to", "keras", "--output", str(tmp_path / "o")]
+    assert main([*words, "--custom-objects", str(code)]) == 4
+    assert "would not load without its code" in capsys.readouterr().err
 
 
 def assert_right(model, file, formats, code, capsys):
