@@ -8,6 +8,7 @@ Every taker must absorb the scale or pass it on; if one does not, nothing is cha
 scale on another branch, the scales there go with this one, and all of them are followed together.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from converter.folding.back import carriers
@@ -18,15 +19,18 @@ from converter.folding.scale import Scale
 from converter.folding.walk import Walk, passing, require_list, require_plain
 from converter.graph import Call, Layer, Ref
 
+Going = Mapping[str, Scale]
+"""The scales that go, by name; first the one that was asked for."""
+
 
 @dataclass(frozen=True)
 class _Plan:
-    """Where scales go.
+    """What becomes of the model when some scales go.
 
     Attributes:
         carried: The scale that each tensor will have lost.
         absorbed: The calls of the linear layers that make up for it.
-        with_it: Further scales that must go too; if there are any, the rest is not complete.
+        with_it: Further scales that must go too; if there are any, the rest is not certain.
     """
 
     carried: dict[Ref, Scale] = field(default_factory=dict)
@@ -43,35 +47,42 @@ def forward(walk: Walk, name: str) -> tuple[list[Layer], list[str]]:
     Raises:
         Refusal: It cannot be.
     """
-    names = [name]
-    plan = _plan(walk, names)
+    going = {name: walk.carried(name)}
+    plan = _plan(walk, going)
     while plan.with_it:
-        names += plan.with_it
-        plan = _plan(walk, names)
-    return [_absorbing(walk, call, plan) for call in plan.absorbed], names
+        going |= {each: walk.carried(each) for each in plan.with_it}
+        plan = _plan(walk, going)
+    return [_absorbing(walk, call, plan) for call in plan.absorbed], list(going)
 
 
-def _plan(walk: Walk, names: list[str]) -> _Plan:
+def _plan(walk: Walk, going: Going) -> _Plan:
     """Follow the scales through the calls, which stand in the order in which they are computed."""
     plan = _Plan()
-    for call in walk.graph.calls:
-        made, reached = Ref(call.layer, call.index), any(source in plan.carried for source in call.sources)
-        if call.layer in names:
-            if reached:
-                raise Refusal(f"'{call.layer}' and a scale before it would both have to go")
-            plan.carried[made] = walk.carried(call.layer)
-        elif not reached:
-            continue
-        elif walk.own(call.layer).kind in LINEAR:
-            require_plain(call)
-            plan.absorbed.append(call)
-            continue
-        else:
-            plan.carried[made] = _crossed(walk, call, plan, names)
-            if plan.with_it:
-                break
-        _require_taken(walk, made, "it" if call.layer == names[0] else f"'{call.layer}'")
+    try:
+        for call in walk.graph.calls:
+            _follow(walk, call, plan, going)
+    except Refusal:
+        if not plan.with_it:  # with those gone it may do
+            raise
     return plan
+
+
+def _follow(walk: Walk, call: Call, plan: _Plan, going: Going) -> None:
+    """Enter in the plan what a call makes of the scales that reach it."""
+    made, reached = Ref(call.layer, call.index), any(source in plan.carried for source in call.sources)
+    if call.layer in going:
+        if reached:
+            raise Refusal(f"'{call.layer}' and a scale before it would both have to go")
+        plan.carried[made] = going[call.layer]
+    elif not reached:
+        return
+    elif walk.own(call.layer).kind in LINEAR:
+        require_plain(call)
+        plan.absorbed.append(call)
+        return
+    else:
+        plan.carried[made] = _crossed(walk, call, plan, going)
+    _require_taken(walk, made, going)
 
 
 def _absorbing(walk: Walk, call: Call, plan: _Plan) -> Layer:
@@ -79,7 +90,7 @@ def _absorbing(walk: Walk, call: Call, plan: _Plan) -> Layer:
     return LINEAR[layer.kind].input(layer, plan.carried[source], walk.shapes.get(source))
 
 
-def _crossed(walk: Walk, call: Call, plan: _Plan, names: list[str]) -> Scale:
+def _crossed(walk: Walk, call: Call, plan: _Plan, going: Going) -> Scale:
     """The scale behind a layer that some scale reaches."""
     layer, shapes = walk.graph.layers[call.layer], walk.shapes_before(call)
     scales = [plan.carried.get(source) for source in call.sources]
@@ -87,7 +98,7 @@ def _crossed(walk: Walk, call: Call, plan: _Plan, names: list[str]) -> Scale:
         require_list(call)
     if layer.kind in SUMS:
         scale = same(layer, scales, shapes)
-        plan.with_it.extend(_missing(walk, call, plan, scale, names))
+        plan.with_it.extend(_missing(walk, call, plan, scale, going))
         return scale
     if layer.kind == "Concatenate":
         return joined(layer, scales, shapes)
@@ -99,22 +110,23 @@ def _crossed(walk: Walk, call: Call, plan: _Plan, names: list[str]) -> Scale:
     return crossing.forward(layer, plan.carried[call.sources[0]], shapes[0], after)
 
 
-def _missing(walk: Walk, call: Call, plan: _Plan, scale: Scale, names: list[str]) -> list[str]:
+def _missing(walk: Walk, call: Call, plan: _Plan, scale: Scale, going: Going) -> list[str]:
     """The scales on those branches of a sum that have not been reached."""
     bare = [source for source in call.sources if source not in plan.carried]
     try:
         found = dict.fromkeys(name for source in bare for name in carriers(walk, source, scale))
     except Refusal as refusal:
         raise Refusal(f"another branch of '{call.layer}' does not carry it: {refusal}") from refusal
-    missing = [name for name in found if name not in names]
+    missing = [name for name in found if name not in going]
     if bare and not missing:
         raise Refusal(f"another branch of '{call.layer}' does not carry it")
     return missing
 
 
-def _require_taken(walk: Walk, ref: Ref, said: str) -> None:
-    """Check that layers alone take a tensor."""
+def _require_taken(walk: Walk, ref: Ref, going: Going) -> None:
+    """Check that layers alone take a tensor; the report speaks of the first scale."""
     if walk.graph.is_output(ref):
+        said = "it" if ref.layer == next(iter(going)) else f"'{ref.layer}'"
         raise Refusal(f"{said} is an output of the model")
     if not walk.takers[ref]:
         raise Refusal(f"the output of '{ref.layer}' has 0 takers")

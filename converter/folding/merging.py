@@ -1,8 +1,10 @@
 """Layers that merge branches: the scale on their output, and those on the branches.
 
-s x + s y      =  s (x + y)            Add, Subtract, Average; Maximum and Minimum for s > 0
-[s1 x | s2 y]  =  [s1 | s2] [x | y]    Concatenate
-(s x) y        =  s (x y)              Multiply, forward only; not where masks put ones in masked steps
+    s x + s y      =  s (x + y)            Add, Subtract, Average; Maximum and Minimum for s > 0
+    [s1 x | s2 y]  =  [s1 | s2] [x | y]    Concatenate
+    (s x) y        =  s (x y)              Multiply, forward alone
+
+Where a mask reaches a Multiply, it takes ones in the place of masked steps, and no scale crosses it.
 """
 
 import numpy as np
@@ -76,11 +78,11 @@ def joined(layer: Layer, scales: Branches, shapes: list[Shape | None]) -> Scale:
     if any(each.shape[axis] not in {1, size} for each, size in zip(laid, sizes, strict=True)):
         raise Refusal(f"the scale does not fit the branches of '{layer.name}'")
     wide = _common_shape(layer, [each.take([0], axis) for each in laid])
-    parts = [
+    pieces = [
         np.broadcast_to(each, (*wide[:axis], size, *wide[rank + axis + 1 :]))
         for each, size in zip(laid, sizes, strict=True)
     ]
-    return shortest(np.concatenate(parts, axis))
+    return shortest(np.concatenate(pieces, axis))
 
 
 def _common_shape(layer: Layer, scales: list[Scale]) -> tuple[int, ...]:

@@ -352,6 +352,15 @@ def test_equal_gains_of_a_sum_fold_where_each_is_taken_elsewhere_too(sketch, fol
     check(folded, model.graph(*outputs), model.examples)
 
 
+def test_what_only_the_gains_together_can_pass_they_pass_together(sketch, folded):
+    model = sketch("float64")
+    left, right = (model.add("Activation", model.input(6), activation=RationalSS(2.0, 1.0)) for _ in range(2))
+    first = model.add("Dense", model.add("Add", left, right), units=2)
+    # The left gain alone would be on one half here, and on both there.
+    second = model.add("Add", model.add("Concatenate", left, right), model.add("Concatenate", left, left))
+    check(folded, model.graph(first, model.add("Dense", second, units=2)), model.examples)
+
+
 @pytest.mark.parametrize("axis", [-1, 1])
 def test_a_gain_folds_where_a_concatenation_takes_it_twice(axis, sketch, folded):
     model = sketch("float64")
@@ -460,3 +469,15 @@ def test_many_ways_between_two_scales_take_no_longer_than_one(sketch, folded):
         ends.append(end)
     end = model.add("Dense", model.add("Add", *ends), units=1)
     check(folded, model.graph(end), model.examples)
+
+
+def test_many_gains_of_one_sum_fold_together(sketch, folded):
+    model = sketch()
+    source = model.input(2)
+    ends = [model.add("Activation", source, activation=RationalSS(2.0, 1.0)) for _ in range(100)]
+    end = ends[0]
+    for other in ends[1:]:
+        end = model.add("Add", end, other)
+    result = folded(model.graph(model.add("Dense", end, units=1)))
+    assert result.left == []
+    assert "Rescaling" not in result.kinds
