@@ -102,7 +102,7 @@ def between(draw, shape, space):
         "Activation",
         "Rescaling",
         "LayerNormalization",
-        "Softmax",
+        *(["Softmax"] if shape[-1] > 1 else []),  # Keras warns of a softmax of one number
     ]
     spatial = [
         "MaxPooling",
