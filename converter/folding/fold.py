@@ -3,15 +3,17 @@
     dense -> dense_scale (Rescaling s) -> sigmoid       becomes   dense (s W, s c) -> sigmoid
     softsign -> gain (Rescaling g) -> dense_1 (W, c)    becomes   softsign -> dense_1 (W g, c)
 
-A scale moves back to the layers that make its tensor or, if that cannot be, forward to the one that takes it,
+A scale moves back to the layers that make its tensor or, if that cannot be, forward to all that take it,
 through layers that it crosses exactly. What cannot be folded stays as it is, with the reason.
 """
 
+from converter.folding.back import back
+from converter.folding.forward import forward
 from converter.folding.precision import compute_type, require_harmless
 from converter.folding.refusal import Refusal
 from converter.folding.shapes import shapes_of
 from converter.folding.walk import Walk
-from converter.graph import Graph, Layer, Ref
+from converter.graph import Graph, Layer
 from converter.lowering import Lowered, Rewrite
 
 
@@ -50,13 +52,12 @@ def _fold_one(walk: Walk, name: str) -> tuple[Graph, list[str], str]:
     scale = walk.carried(name)
     require_harmless(scale, walk.kind)
     try:
-        changed, names = walk.back(calls[0].sources[0], scale), [name]
+        changed, names = back(walk, calls[0].sources[0], scale), [name]
     except Refusal as before:
         try:
-            changed, with_it = walk.forward(Ref(name), scale)
+            changed, names = forward(walk, name)
         except Refusal as after:
             raise Refusal(f"before it, {before}; after it, {after}") from after
-        names = [name, *with_it]
     graph = graph.but(layers={**graph.layers, **{layer.name: layer for layer in changed}})
     for each in names:
         graph = graph.without(each)

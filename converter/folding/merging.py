@@ -1,9 +1,10 @@
-"""Layers that merge branches, and what a scale on their output asks of each branch.
+"""Layers that merge branches: the scale on their output, and those on the branches.
 
-    s (x + y)        =  s x + s y              Add, Subtract, Average; Maximum and Minimum for s > 0
-    [s1 | s2] [x|y]  =  [s1 x | s2 y]          Concatenate
+    s x + s y      =  s (x + y)            Add, Subtract, Average; Maximum and Minimum for s > 0
+    [s1 x | s2 y]  =  [s1 | s2] [x | y]    Concatenate
+    (s x) y        =  s (x y)              Multiply, forward alone
 
-Multiply is not here: where masks reach it, it puts ones in the place of masked steps.
+Where a mask reaches a Multiply, it takes ones in the place of masked steps, and no scale crosses it.
 """
 
 import numpy as np
@@ -14,6 +15,24 @@ from converter.folding.scale import Scale, Shape, shortest
 from converter.graph import Layer
 
 SUMS = frozenset({"Add", "Subtract", "Average", "Maximum", "Minimum"})
+
+MERGES = SUMS | {"Concatenate", "Multiply"}
+
+Branches = list[Scale | None]
+"""The scale on each branch, None where there is none."""
+
+
+def same(layer: Layer, scales: Branches, shapes: list[Shape | None]) -> Scale:
+    """The one scale on all those branches of one of ``SUMS`` that carry any.
+
+    Raises:
+        Refusal: They carry different ones; or as ``require_same_for_all``.
+    """
+    first, *others = [scale for scale in scales if scale is not None]
+    if not all(np.array_equal(other, first) for other in others):
+        raise Refusal(f"the branches of '{layer.name}' would carry different scales")
+    require_same_for_all(layer, first, shapes)
+    return first
 
 
 def require_same_for_all(layer: Layer, scale: Scale, shapes: list[Shape | None]) -> None:
@@ -26,9 +45,7 @@ def require_same_for_all(layer: Layer, scale: Scale, shapes: list[Shape | None])
         require_positive(layer, scale, f"takes a {layer.kind.lower()}")
     if not scale.ndim:
         return
-    ranks = {len(_known(layer, shape)) for shape in shapes}
-    if len(ranks) != 1:
-        raise Refusal(f"the scale differs by channel, and the branches of '{layer.name}' differ in rank")
+    _require_one_rank(layer, shapes)
     for axis, size in enumerate(scale.shape, start=-scale.ndim):
         if size != 1 and any(_known(layer, shape)[axis] != size for shape in shapes):
             raise Refusal(f"the scale differs by channel, and a branch of '{layer.name}' is broadcast")
@@ -47,20 +64,60 @@ def parts(layer: Layer, scale: Scale, shapes: list[Shape | None]) -> list[Scale]
     return [shortest(part) for part in np.split(scale, np.cumsum(sizes)[:-1], axis)]
 
 
-def joined(layer: Layer, scale: Scale, shapes: list[Shape | None], branch: int) -> Scale:
-    """The scale on the output of a Concatenate of which one branch alone carries a scale."""
+def joined(layer: Layer, scales: Branches, shapes: list[Shape | None]) -> Scale:
+    """The scale on the output of a Concatenate, whose numbers are 1 for a branch without one.
+
+    Raises:
+        Refusal: A scale does not fit its branch, or the branches' sizes are not known.
+    """
     axis = _axis(layer, shapes)
     sizes = _sizes(layer, shapes, axis)
-    rank = max(scale.ndim, -axis)
-    own = scale.reshape((1,) * (rank - scale.ndim) + scale.shape)
-
-    def laid(number: int, size: int) -> Scale:
-        wide = (*own.shape[:axis], size, *own.shape[rank + axis + 1 :])
-        return np.broadcast_to(own if number == branch else np.asarray(1.0), wide)
-
-    if own.shape[axis] not in {1, sizes[branch]}:
+    numbers = [np.asarray(1.0) if scale is None else scale for scale in scales]
+    rank = max(-axis, *(each.ndim for each in numbers))
+    laid = [each.reshape((1,) * (rank - each.ndim) + each.shape) for each in numbers]
+    if any(each.shape[axis] not in {1, size} for each, size in zip(laid, sizes, strict=True)):
         raise Refusal(f"the scale does not fit the branches of '{layer.name}'")
-    return shortest(np.concatenate([laid(*item) for item in enumerate(sizes)], axis))
+    wide = _common_shape(layer, [each.take([0], axis) for each in laid])
+    pieces = [
+        np.broadcast_to(each, (*wide[:axis], size, *wide[rank + axis + 1 :]))
+        for each, size in zip(laid, sizes, strict=True)
+    ]
+    return shortest(np.concatenate(pieces, axis))
+
+
+def _common_shape(layer: Layer, scales: list[Scale]) -> tuple[int, ...]:
+    try:
+        return np.broadcast_shapes(*(scale.shape for scale in scales))
+    except ValueError as error:
+        raise Refusal(f"the scales on the branches of '{layer.name}' do not fit each other") from error
+
+
+def product(layer: Layer, scales: Branches, shapes: list[Shape | None], *, masked: bool) -> Scale:
+    """The scale on the output of a Multiply of which one branch alone carries a scale.
+
+    Args:
+        layer: The Multiply.
+        scales: On its branches.
+        shapes: Of its branches.
+        masked: Whether a mask may reach it, where it takes ones for what is masked.
+
+    Raises:
+        Refusal: A mask may reach it; several branches carry a scale; the scale differs by channel, and the
+            branches' ranks are not known to be the same.
+    """
+    scale, *others = [scale for scale in scales if scale is not None]
+    if masked:
+        raise Refusal(f"'{layer.name}' multiplies, and takes ones for what a mask hides")
+    if others:
+        raise Refusal(f"'{layer.name}' multiplies branches of which {1 + len(others)} carry it")
+    if scale.ndim:
+        _require_one_rank(layer, shapes)
+    return scale
+
+
+def _require_one_rank(layer: Layer, shapes: list[Shape | None]) -> None:
+    if len({len(_known(layer, shape)) for shape in shapes}) != 1:
+        raise Refusal(f"the scale differs by channel, and the branches of '{layer.name}' differ in rank")
 
 
 def _axis(layer: Layer, shapes: list[Shape | None]) -> int:

@@ -1,22 +1,21 @@
-"""Follows a scale through the graph, back to the layers that make its tensor or forward to the one that takes it.
+"""One graph as a scale sees it that walks through: who makes and takes each tensor, and which layers let it pass.
 
-A tensor that is an output of the model or has two takers, and a layer that is called twice, stop it.
+``back`` and ``forward`` walk in the two directions.
 """
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from converter.folding.linear import LINEAR
-from converter.folding.merging import SUMS, joined, parts, require_same_for_all
 from converter.folding.passing import PASSING, Passing
 from converter.folding.precision import compute_type
 from converter.folding.refusal import Refusal
 from converter.folding.scale import Scale, Shape, shortest
 from converter.graph import Call, Graph, Layer, Ref
+from converter.users_code import USERS_CODE
 
 
 @dataclass(frozen=True)
@@ -35,47 +34,6 @@ class Walk:
     scales: frozenset[str]
     kind: str
 
-    def back(self, ref: Ref, scale: Scale) -> list[Layer]:
-        """The changed layers that make ``scale * tensor`` where ``tensor`` was made.
-
-        Raises:
-            Refusal: There are none.
-        """
-        changed, pending = [], [(ref, scale)]
-        while pending:
-            at, part = pending.pop()
-            layer, call = self._alone(at)
-            if layer.kind in LINEAR:
-                _require_plain(call)
-                changed.append(LINEAR[layer.kind].output(layer, part, self.shapes.get(at)))
-            else:
-                pending += self._sources(layer, call, part)
-        return changed
-
-    def forward(self, ref: Ref, scale: Scale) -> tuple[list[Layer], list[str]]:
-        """What changes so that ``tensor`` may be taken where ``scale * tensor`` was taken.
-
-        Returns:
-            The changed layers, and the other scales that go with this one, on the other branches of a sum.
-
-        Raises:
-            Refusal: It cannot be.
-        """
-        with_it: list[str] = []
-        while True:
-            call = self._only_taker(ref)
-            layer = self.graph.layers[call.layer]
-            if layer.kind in SUMS or layer.kind == "Concatenate":
-                scale = self._merged(layer, call, ref, scale, with_it)
-            else:
-                if layer.kind in LINEAR:
-                    _require_plain(call)
-                    return [LINEAR[layer.kind].input(layer, scale, self.shapes.get(ref))], with_it
-                passing, after = _passing(layer), Ref(layer.name, call.index)
-                _require_plain(call)
-                scale = passing.forward(layer, scale, self.shapes.get(ref), self.shapes.get(after))
-            ref = Ref(layer.name, call.index)
-
     def carried(self, name: str) -> Scale:
         """The scale that a Rescaling puts on its tensor.
 
@@ -86,7 +44,7 @@ class Walk:
         if self.graph.layers[name].stops_mask:
             raise Refusal("it ends the mask that reaches it, as the original layer did")
         scale = np.asarray(self.graph.layers[name].config["scale"], np.float64)
-        source = self._calls[name][0].sources[0]
+        source = self.calls[name][0].sources[0]
         if scale.ndim:
             shape = self.shapes.get(source)
             if shape is None or not shape[-1]:
@@ -96,7 +54,7 @@ class Walk:
         return shortest(scale)
 
     @cached_property
-    def _calls(self) -> Mapping[str, list[Call]]:
+    def calls(self) -> Mapping[str, list[Call]]:
         """The calls of each layer; an input has none."""
         found: dict[str, list[Call]] = {name: [] for name in self.graph.layers}
         for call in self.graph.calls:
@@ -104,96 +62,64 @@ class Walk:
         return found
 
     @cached_property
-    def _takers(self) -> Mapping[Ref, list[Call]]:
-        """The calls that take each tensor; one that takes it twice stands there twice."""
-        found: dict[Ref, list[Call]] = defaultdict(list)
-        for call in self.graph.calls:
-            for source in call.sources:
-                found[source].append(call)
-        return found
+    def takers(self) -> Mapping[Ref, int]:
+        """How many calls take each tensor; one that takes it twice counts twice."""
+        return Counter(source for call in self.graph.calls for source in call.sources)
 
-    def _merged(self, layer: Layer, call: Call, ref: Ref, scale: Scale, with_it: list[str]) -> Scale:
-        """The scale after a merge; in a sum every other branch must carry the same."""
-        _require_list(call)
-        shapes = [self.shapes.get(source) for source in call.sources]
-        if layer.kind == "Concatenate":
-            return joined(layer, scale, shapes, call.sources.index(ref))
-        require_same_for_all(layer, scale, shapes)
-        try:
-            with_it += self._carriers([(source, scale) for source in call.sources if source != ref])
-        except Refusal as refusal:
-            raise Refusal(f"another branch of '{layer.name}' does not carry it: {refusal}") from refusal
-        return scale
+    @cached_property
+    def may_have_masks(self) -> bool:
+        """Whether a layer makes a mask, may make one by the user's code, or is handed one."""
+        return (
+            self.graph.has_masks
+            or any(layer.kind == USERS_CODE for layer in self.graph.layers.values())
+            or any("mask" in call.kwargs for call in self.graph.calls)
+        )
 
-    def _carriers(self, pending: list[tuple[Ref, Scale]]) -> list[str]:
-        """The scales that put just these on these tensors."""
-        found = []
-        while pending:
-            at, scale = pending.pop()
-            layer, call = self._alone(at)
-            if layer.name in self.scales and np.array_equal(self.carried(layer.name), scale):
-                found.append(layer.name)
-            else:
-                pending += self._sources(layer, call, scale)
-        return found
+    def own(self, name: str) -> Layer:
+        """A layer that may be changed or crossed.
 
-    def _sources(self, layer: Layer, call: Call, scale: Scale) -> list[tuple[Ref, Scale]]:
-        """The tensors that a layer takes, and the scale that each must get for its output to have this one."""
-        if layer.kind in SUMS or layer.kind == "Concatenate":
-            _require_list(call)
-            shapes = [self.shapes.get(source) for source in call.sources]
-            if layer.kind == "Concatenate":
-                return list(zip(call.sources, parts(layer, scale, shapes), strict=True))
-            require_same_for_all(layer, scale, shapes)
-            return [(source, scale) for source in call.sources]
-        passing = _passing(layer)
-        _require_plain(call)
-        source, made = call.sources[0], Ref(call.layer, call.index)
-        return [(source, passing.back(layer, scale, self.shapes.get(source), self.shapes.get(made)))]
-
-    def _alone(self, ref: Ref) -> tuple[Layer, Call]:
-        """What makes a tensor that nothing else takes."""
-        calls = self._calls[ref.layer]
-        if not calls:
-            raise Refusal(f"'{ref.layer}' is an input of the model")
-        if self.graph.is_output(ref):
-            raise Refusal(f"'{ref.layer}' is an output of the model")
-        self._only_taker(ref)
-        layer = self.graph.layers[ref.layer]
-        self._require_own(layer)
-        return layer, calls[0]
-
-    def _only_taker(self, ref: Ref) -> Call:
-        if self.graph.is_output(ref):
-            raise Refusal("it is an output of the model")
-        takers = self._takers.get(ref, [])
-        if len(takers) != 1:
-            raise Refusal(f"the output of '{ref.layer}' has {len(takers)} takers")
-        self._require_own(self.graph.layers[takers[0].layer])
-        return takers[0]
-
-    def _require_own(self, layer: Layer) -> None:
-        count = len(self._calls[layer.name])
+        Raises:
+            Refusal: It is called more than once, or computes in another type.
+        """
+        layer, count = self.graph.layers[name], len(self.calls[name])
         if count != 1:
-            raise Refusal(f"'{layer.name}' is shared: it is called {count} times")
+            raise Refusal(f"'{name}' is shared: it is called {count} times")
         if compute_type(layer) != self.kind:
-            raise Refusal(f"'{layer.name}' computes in {compute_type(layer)}, and the scale in {self.kind}")
+            raise Refusal(f"'{name}' computes in {compute_type(layer)}, and the scale in {self.kind}")
+        return layer
+
+    def shapes_before(self, call: Call) -> list[Shape | None]:
+        """The shapes of the tensors that a call takes, where they are known."""
+        return [self.shapes.get(source) for source in call.sources]
 
 
-def _require_plain(call: Call) -> None:
-    """One tensor and nothing beside it, such as a mask or ``training``."""
+def require_plain(call: Call) -> None:
+    """Check that a call takes one tensor and nothing beside it, such as a mask or ``training``.
+
+    Raises:
+        Refusal: It takes more.
+    """
     if len(call.args) != 1 or not isinstance(call.args[0], Ref) or call.kwargs:
         raise Refusal(f"'{call.layer}' is called with more than one tensor")
 
 
-def _require_list(call: Call) -> None:
-    """One list of tensors and nothing beside it."""
+def require_list(call: Call) -> None:
+    """Check that a call takes one list of tensors and nothing beside it.
+
+    Raises:
+        Refusal: It takes something else.
+    """
     tensors = call.args[0] if len(call.args) == 1 else None
     if not isinstance(tensors, list | tuple) or len(tensors) != len(call.sources) or call.kwargs:
         raise Refusal(f"'{call.layer}' is called with more than a list of tensors")
 
 
-def _passing(layer: Layer) -> Passing:
+def passing(layer: Layer) -> Passing:
+    """How a scale crosses a layer with one input.
+
+    Raises:
+        Refusal: It does not.
+    """
     if layer.kind in PASSING:
         return PASSING[layer.kind]
     kind = str(layer.config.get("activation") or layer.kind) if layer.kind == "Activation" else layer.kind

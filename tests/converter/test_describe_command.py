@@ -33,11 +33,13 @@ def test_every_example_is_described_with_its_formulas(models, capsys, model):
 
 
 def test_description_says_what_will_be_rewritten_and_what_not(models, capsys):
-    _, result = describe(capsys, models / "digits_cnn.keras")
+    stated = ["--activation", "pss_layer=rational_ss:a=-2,b=1"]
+    _, result = describe(capsys, models / "digits_cnn.keras", *stated)
     rewrites = {each["layer"]: each for each in result["models"][0]["rewrites"]}
     assert rewrites["rational_ss_layer_scale"]["what"] == "scale 0.8 folded into 'dense'"
-    assert not rewrites["rational_ss_layer_gain"]["done"]
-    assert "has 2 takers" in rewrites["rational_ss_layer_gain"]["what"]
+    assert rewrites["rational_ss_layer_gain"]["what"] == "scale 1.875 folded into 'digit', 'parity'"
+    assert not rewrites["pss_layer_gain"]["done"]
+    assert "the scale is negative" in rewrites["pss_layer_gain"]["what"]
 
 
 def test_stated_activation_replaces_the_assumption(models, capsys):

@@ -20,6 +20,7 @@ FUNCTIONS = {
     "relu": lambda x: np.maximum(x, 0),
     "leaky_relu": lambda x: leaky(x, 0.2),
     "relu6": lambda x: np.clip(x, 0, 6),
+    "hard_sigmoid": lambda x: np.clip(x / 6 + 0.5, 0, 1),
     "tanh": np.tanh,
     "softsign": lambda x: x / (1 + np.abs(x)),
     "sigmoid": lambda x: (1 + np.tanh(x / 2)) / 2,

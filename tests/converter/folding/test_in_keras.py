@@ -173,18 +173,39 @@ def residual_network(model):
     )
 
 
+def mobile_network(model):
+    """Two inverted residual blocks with squeeze and excite, after a gain for each channel and after one for all."""
+    image = model.input(6, 6, 3)
+    end = image
+    for gain in [(1.5, -0.7, 1.0, 2.0), 1.2]:
+        made = model.add("Conv2D", end, filters=4, kernel_size=[1, 1], activation="relu")
+        made = model.add("DepthwiseConv2D", made, kernel_size=[3, 3], padding="same", use_bias=False)
+        made = model.add(
+            "Activation", model.add("BatchNormalization", made), activation=RationalSS(gain, 0.8)
+        )
+        weights = model.add("GlobalAveragePooling2D", made)
+        weights = model.add("Reshape", weights, target_shape=[1, 1, 4])
+        weights = model.add("Conv2D", weights, filters=2, kernel_size=[1, 1], activation="relu")
+        weights = model.add("Conv2D", weights, filters=4, kernel_size=[1, 1], activation="hard_sigmoid")
+        made = model.add("Multiply", made, weights)
+        end = model.add("Add", end, model.add("Conv2D", made, filters=3, kernel_size=[1, 1]))
+    end = model.add("GlobalAveragePooling2D", end)
+    return model.graph(model.add("Dense", end, units=2, activation="softmax"))
+
+
+@pytest.mark.parametrize(("network", "scales"), [(residual_network, 8), (mobile_network, 4)])
 @pytest.mark.parametrize(
     ("policy", "bound"),
     [("float64", 1e-13), ("float32", 1e-6), ("mixed_float16", 4e-3), ("mixed_bfloat16", 3e-2)],
 )
 def test_a_network_with_every_move_answers_in_keras_as_its_original_does(
-    policy, bound, sketch, folded, numpy_outputs
+    policy, bound, network, scales, sketch, folded, numpy_outputs
 ):
     model = sketch(policy)
-    graph = residual_network(model)
+    graph = network(model)
     result = folded(graph)
     assert result.left == []
-    assert len(result.rewrites) == 8
+    assert len(result.rewrites) == scales
     exact = numpy_outputs(graph, model.examples, np.float64)
     original, found = run(graph, model.examples), run(result.graph, model.examples)
     assert largest_difference(exact, original) < bound

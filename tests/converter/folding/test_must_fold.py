@@ -260,6 +260,123 @@ def test_equal_gains_go_through_sums_of_sums(sketch, folded):
     )
 
 
+def excite(model, y, kind="Conv2D", gate="sigmoid", pooled="kept", **options):
+    """Squeeze, two layers, excite: the tensor times a weight between 0 and 1 for each channel."""
+    channels = model.shape(y)[0 if options else -1]
+    size = {"kernel_size": [1, 1], **options} if kind == "Conv2D" else {}
+    units = "filters" if kind == "Conv2D" else "units"
+    weights = model.add("GlobalAveragePooling2D", y, keepdims=pooled == "kept", **options)
+    if pooled == "reshaped":
+        weights = model.add("Reshape", weights, target_shape=[1, 1, channels])
+    weights = model.add(kind, weights, activation="relu", name="squeeze", **{units: 2}, **size)
+    weights = model.add(kind, weights, activation=gate, name="excite", **{units: channels}, **size)
+    return model.add("Multiply", y, weights)
+
+
+@pytest.mark.parametrize("pooled", ["kept", "reshaped"])
+@pytest.mark.parametrize("kind", ["Dense", "Conv2D"])
+@pytest.mark.parametrize("a", [1.5, -0.4, PER_CHANNEL[3]], ids=["one number", "negative", "per channel"])
+def test_a_gain_before_a_squeeze_and_excite_block_folds_into_the_squeeze_and_behind_the_product(
+    a, kind, pooled, sketch, folded
+):
+    model = sketch("float64")
+    y = model.add("Activation", model.input(4, 5, 3), activation=RationalSS(a, 1.0))
+    y = excite(model, y, kind, pooled=pooled)
+    end = model.add("Conv2D", y, filters=2, kernel_size=[2, 2], name="after")
+    model = check(folded, model.graph(end), model.examples)
+    assert model.rewrites[0].what.endswith("folded into 'squeeze', 'after'")
+
+
+def test_a_gain_before_a_squeeze_and_excite_block_with_channels_first_folds(sketch, folded):
+    model = sketch("float64")
+    y = model.add("Activation", model.input(4, 5, 3), activation=RationalSS(PER_CHANNEL[3], 1.0))
+    y = excite(model, model.add("Permute", y, dims=[3, 1, 2]), **FIRST)
+    end = model.add("Conv2D", y, filters=2, kernel_size=[2, 2], **FIRST)
+    check(folded, model.graph(end), model.examples)
+
+
+def test_a_gain_before_an_inverted_residual_block_of_a_mobile_network_folds(sketch, folded):
+    model = sketch("float64")
+    source = model.input(6, 6, 3)
+    y = model.add("Conv2D", source, filters=4, kernel_size=[1, 1], activation="relu")
+    y = model.add("DepthwiseConv2D", y, kernel_size=[3, 3], padding="same", use_bias=False)
+    y = model.add("BatchNormalization", y)
+    y = model.add("Activation", y, activation=RationalSS(POSITIVE[4], 0.8))
+    y = excite(model, y, gate="hard_sigmoid")
+    y = model.add("Conv2D", y, filters=3, kernel_size=[1, 1], use_bias=False)
+    y = model.add("Add", model.add("BatchNormalization", y), source)
+    end = model.add("Dense", model.add("GlobalAveragePooling2D", y), units=2)
+    model = check(folded, model.graph(end), model.examples)
+    assert "Rescaling" not in model.kinds
+
+
+def test_a_gain_crosses_several_squeeze_and_excite_blocks_one_in_another(sketch, folded):
+    model = sketch("float64")
+    y = model.add("Activation", model.input(4, 5, 3), activation=RationalSS(PER_CHANNEL[3], 1.0))
+    gates = [
+        model.add("Dense", model.add("GlobalAveragePooling2D", y, keepdims=True), units=3, activation="tanh")
+        for _ in range(2)
+    ]
+    y = model.add("Multiply", gates[0], model.add("Multiply", y, gates[1]))
+    y = model.add("Multiply", y, *gates)
+    end = model.add(
+        "Conv2D", model.add("AveragePooling2D", y, pool_size=[2, 2]), filters=2, kernel_size=[1, 1]
+    )
+    check(folded, model.graph(end), model.examples)
+
+
+@pytest.mark.parametrize("a", [-1.5, PER_CHANNEL[6]], ids=["one number", "per channel"])
+def test_a_gain_folds_into_all_that_take_it(a, sketch, folded):
+    model = sketch("float64")
+    y = model.add("Activation", model.input(4, 6), activation=RationalSS(a, 1.0))
+    ends = [
+        model.add("Dense", y, units=2),
+        model.add("Dense", model.add("Flatten", y), units=3),
+        model.add("Conv1D", model.add("Dropout", y, rate=0.5), filters=2, kernel_size=[2]),
+    ]
+    check(folded, model.graph(*ends), model.examples)
+
+
+@pytest.mark.parametrize("kind", ["Add", "Subtract", "Average", "Maximum", "Minimum"])
+def test_a_gain_folds_where_a_sum_takes_it_on_every_branch(kind, sketch, folded):
+    model = sketch("float64")
+    y = model.add("Activation", model.input(4, 6), activation=RationalSS(POSITIVE[6], 1.0))
+    end = model.add("Dense", model.add(kind, y, model.add("ReLU", y)), units=2)
+    check(folded, model.graph(end, model.add("Dense", y, units=3)), model.examples)
+
+
+def test_equal_gains_of_a_sum_fold_where_each_is_taken_elsewhere_too(sketch, folded):
+    model = sketch("float64")
+    ends = [model.add("Activation", model.input(6), activation=RationalSS(2.0, 1.0)) for _ in range(2)]
+    outputs = [model.add("Dense", end, units=2) for end in [*ends, model.add("Add", *ends)]]
+    check(folded, model.graph(*outputs), model.examples)
+
+
+def test_what_only_the_gains_together_can_pass_they_pass_together(sketch, folded):
+    model = sketch("float64")
+    left, right = (model.add("Activation", model.input(6), activation=RationalSS(2.0, 1.0)) for _ in range(2))
+    first = model.add("Dense", model.add("Add", left, right), units=2)
+    # The left gain alone would be on one half here, and on both there.
+    second = model.add("Add", model.add("Concatenate", left, right), model.add("Concatenate", left, left))
+    check(folded, model.graph(first, model.add("Dense", second, units=2)), model.examples)
+
+
+@pytest.mark.parametrize("axis", [-1, 1])
+def test_a_gain_folds_where_a_concatenation_takes_it_twice(axis, sketch, folded):
+    model = sketch("float64")
+    y = model.add("Activation", model.input(2, 3), activation=RationalSS(POSITIVE[3], 1.0))
+    turned = model.add("Reshape", model.add("Flatten", y), target_shape=[2, 3])
+    end = model.add("Concatenate", y, model.input(2, 3), turned, model.add("ReLU", y), axis=axis)
+    check(folded, model.graph(model.add("Dense", model.add("Flatten", end), units=2)), model.examples)
+
+
+def test_parts_of_a_concatenation_may_differ_along_different_axes(sketch, folded):
+    model = sketch("float64")
+    y = model.add("Activation", model.input(3, 3), activation=RationalSS(PER_CHANNEL[3], 1.0))
+    end = model.add("Concatenate", y, model.add("Permute", y, dims=[2, 1]))
+    check(folded, model.graph(model.add("Dense", model.add("Flatten", end), units=2)), model.examples)
+
+
 def test_the_whole_formula_is_split_over_the_layers_around_it(sketch, folded):
     model = sketch()
     end = model.add("Dense", model.input(6), units=5, activation=RationalSS(1.5, 0.8), name="hidden")
@@ -340,3 +457,27 @@ def test_many_layers_between_are_no_deeper_than_one(sketch, folded):
     for _ in range(1500):
         end = model.add("Add", end, model.add("Dense", model.inputs[0][1], units=1))
     assert folded(model.graph(model.add("Activation", end, activation=PSS(3.0)))).left == []
+
+
+def test_many_ways_between_two_scales_take_no_longer_than_one(sketch, folded):
+    model = sketch("float64")
+    ends = []
+    for _ in range(2):
+        end = model.add("Activation", model.input(1), activation=RationalSS(2.0, 1.0))
+        for _ in range(60):  # 2^60 ways
+            end = model.add("Average", end, end)
+        ends.append(end)
+    end = model.add("Dense", model.add("Add", *ends), units=1)
+    check(folded, model.graph(end), model.examples)
+
+
+def test_many_gains_of_one_sum_fold_together(sketch, folded):
+    model = sketch()
+    source = model.input(2)
+    ends = [model.add("Activation", source, activation=RationalSS(2.0, 1.0)) for _ in range(100)]
+    end = ends[0]
+    for other in ends[1:]:
+        end = model.add("Add", end, other)
+    result = folded(model.graph(model.add("Dense", end, units=1)))
+    assert result.left == []
+    assert "Rescaling" not in result.kinds

@@ -8,6 +8,8 @@ import pytest
 
 from converter.activations import PSS, RationalSS
 from converter.archive import Weight
+from converter.graph import Layer
+from converter.users_code import USERS_CODE
 
 CASES = []
 
@@ -142,11 +144,10 @@ def branches_with_different_gains(model):
     return [model.add("Dense", model.add("Add", *ends), units=2)]
 
 
-@case("has 2 takers", "does not carry it")
-def branches_with_the_same_gain_of_which_one_is_needed_elsewhere(model):
+@case("after it, no scale crosses 'softmax4'", "after it, no scale crosses 'softmax4'")
+def branches_with_the_same_gain_of_which_one_is_needed_elsewhere_as_it_is(model):
     ends = [model.add("Activation", model.input(6), activation=RationalSS(2.0, 1.0)) for _ in range(2)]
-    model.add("Dense", ends[0], units=2)
-    return [model.add("Dense", model.add("Add", *ends), units=2)]
+    return [model.add("Softmax", ends[1]), model.add("Dense", model.add("Add", *ends), units=2)]
 
 
 @case("'dense' is shared: it is called 2 times", "'dense' is shared: it is called 2 times")
@@ -175,16 +176,139 @@ def two_consumers_of_the_linear_layer(model):
     return [model.add("Activation", made, activation=PSS(3.0)), model.add("ReLU", made)]
 
 
-@case("after it, the output of 'rational_gain' has 2 takers")
-def two_consumers_of_the_gain(model):
-    made = model.add("Activation", model.input(6), activation=RationalSS(2.0, 1.0), name="rational")
-    return [model.add("Dense", made, units=2), model.add("Dense", made, units=3)]
+def gain(model, a=2.0, shape=(6,)):
+    """RationalSS, whose gain is a."""
+    return model.add("Activation", model.input(*shape), activation=RationalSS(a, 1.0), name="rational")
 
 
-@case("after it, the output of 'rational_gain' has 2 takers")
-def one_consumer_that_takes_the_gain_twice(model):
-    made = model.add("Activation", model.input(6), activation=RationalSS(2.0, 1.0), name="rational")
-    return [model.add("Dense", model.add("Add", made, made), units=2)]
+def excited(model, y, gate="sigmoid"):
+    """A squeeze-and-excite block and a convolution behind it."""
+    squeezed = model.add("GlobalAveragePooling2D", y, keepdims=True)
+    weights = model.add("Dense", squeezed, units=model.shape(y)[-1], activation=gate)
+    return model.add("Conv2D", model.add("Multiply", y, weights), filters=2, kernel_size=[1, 1])
+
+
+@case("after it, tanh stands between, in 'activation3'")
+def one_of_two_consumers_is_not_linear(model):
+    made = gain(model)
+    return [model.add("Dense", made, units=2), model.add("Activation", made, activation="tanh")]
+
+
+@case("after it, the scale is negative, and 'relu3' cuts off at zero")
+def one_of_two_consumers_turns_on_the_sign(model):
+    made = gain(model, -2.0)
+    return [model.add("Dense", made, units=2), model.add("Dense", model.add("ReLU", made), units=2)]
+
+
+@case("after it, 'flatten3' is an output of the model")
+def one_of_two_consumers_is_an_output(model):
+    made = gain(model, shape=(2, 3))
+    return [model.add("Dense", made, units=2), model.add("Flatten", made)]
+
+
+@case("after it, 'dense' is shared: it is called 2 times")
+def one_dense_for_the_gain_and_another_tensor(model):
+    made = gain(model)
+    first = model.add("Dense", made, units=3, name="dense")
+    return [model.add("Dense", made, units=2), first, model.again("dense", model.input(6))]
+
+
+@case("after it, 'dense' is shared: it is called 2 times")
+def one_dense_for_the_gain_and_what_is_made_of_it(model):
+    made = gain(model)
+    first = model.add("Dense", made, units=3, name="dense")
+    return [first, model.again("dense", model.add("Dropout", made, rate=0.5))]
+
+
+@case("after it, a weight of 'dense3' would overflow float32")
+def one_of_two_consumers_has_no_room_for_it(model):
+    made = gain(model)
+    ends = [model.add("Dense", made, units=2), model.add("Dense", made, units=2)]
+    layer = model.layers["dense3"]
+    kernel = Weight.of(np.full((6, 2), 2e38, "float32"))
+    model.layers["dense3"] = layer.but(weights={**layer.weights, "vars/0": kernel})
+    return ends
+
+
+@case("'multiply2' multiplies branches of which 2 carry it")
+def square_of_the_gain(model):
+    made = gain(model)
+    return [model.add("Dense", model.add("Multiply", made, made), units=2)]
+
+
+@case("'multiply3' multiplies branches of which 2 carry it")
+def product_of_two_tensors_with_the_gain(model):
+    made = gain(model)
+    return [model.add("Dense", model.add("Multiply", made, model.add("ReLU", made)), units=2)]
+
+
+@case("'multiply3' multiplies branches of which 2 carry it")
+def squeeze_without_a_layer_that_takes_the_scale_before_the_excitation(model):
+    made = gain(model, shape=(3, 3, 4))
+    squeezed = model.add("GlobalAveragePooling2D", made, keepdims=True)
+    return [model.add("Conv2D", model.add("Multiply", made, squeezed), filters=2, kernel_size=[1, 1])]
+
+
+@case("after it, 'multiply4' is an output of the model")
+def excited_tensor_is_an_output(model):
+    end = excited(model, gain(model, shape=(3, 3, 4)))
+    return [model.calls[-1].sources[0], end]
+
+
+@case("after it, no scale crosses 'softmax6' (Softmax)")
+def excited_tensor_goes_into_a_softmax_too(model):
+    end = excited(model, gain(model, shape=(3, 3, 4)))
+    return [model.add("Softmax", model.calls[-1].sources[0]), end]
+
+
+@case("the scale differs along another axis than the channels of 'globalaveragepooling2d2'")
+def squeeze_of_another_axis_than_the_gain_differs_along(model):
+    made = gain(model, (1.0, 2.0, 3.0), shape=(2, 4, 3))
+    squeezed = model.add("GlobalAveragePooling2D", made, keepdims=True, data_format="channels_first")
+    weights = model.add("Dense", squeezed, units=3, activation="sigmoid")
+    return [model.add("Dense", model.add("Multiply", made, weights), units=2)]
+
+
+@case("the scale differs by channel, and the branches of 'multiply3' differ in rank")
+def gain_per_channel_that_a_product_stretches_over_another_rank(model):
+    made = gain(model, (1.0, 2.0, 3.0), shape=(3,))
+    return [model.add("Dense", model.add("Multiply", model.input(3, 3), made), units=2)]
+
+
+@case("the branches of 'add3' would carry different scales")
+def sum_of_the_gain_with_itself_turned(model):
+    made = gain(model, (1.0, 2.0, 3.0), shape=(3, 3))
+    turned = model.add("Permute", made, dims=[2, 1])
+    return [model.add("Dense", model.add("Add", made, turned), units=2)]
+
+
+def gains_in_a_row(model):
+    """Two sums, each of which needs another one of two scales in a row to go with a third."""
+    other = model.add("Activation", model.input(6), activation=RationalSS(2.0, 1.0), name="other")
+    first = gain(model)
+    second = model.add("Activation", first, activation=RationalSS(2.0, 0.0), name="factor")
+    sums = [model.add("Add", second, other), model.add("Add", other, first)]
+    return [model.add("Dense", each, units=2) for each in sums]
+
+
+@case(
+    "after it, 'factor_scale' and a scale before it would both have to go",
+    "after it, a weight of 'dense7' would overflow float32",
+    "after it, 'factor_scale' and a scale before it would both have to go",
+)
+def gains_in_a_row_of_which_each_is_needed_for_a_sum(model):
+    ends = gains_in_a_row(model)
+    layer = model.layers["dense7"]
+    kernel = Weight.of(np.full((6, 2), 2e38, "float32"))
+    model.layers["dense7"] = layer.but(weights={**layer.weights, "vars/0": kernel})
+    return ends
+
+
+def test_of_two_gains_in_a_row_that_may_not_both_go_one_does(sketch, folded):
+    model = sketch("float64")
+    result = folded(model.graph(*gains_in_a_row(model)))
+    assert [rewrite.done for rewrite in result.rewrites] == [True, True, False]
+    assert result.error(model.examples, np.float64) < 1e-12
 
 
 @case("before it, 'dense' is an output of the model")
@@ -315,10 +439,28 @@ def activation_of_an_input(model):
     return [model.add("Activation", model.input(6), activation=PSS(3.0))]
 
 
-@case("no scale crosses 'multiply3' (Multiply)")
+@case("before it, no scale crosses 'multiply2' (Multiply)")
+def product_before_the_scale(model):
+    made = model.add("Dense", model.input(6), units=6)
+    return [model.add("Activation", model.add("Multiply", made, model.inputs[0][1]), activation=PSS(3.0))]
+
+
+def product_of_the_gain(model):
+    made = model.add("Activation", model.input(4, 6), activation=RationalSS(2.0, 1.0))
+    return model.add("Conv1D", model.add("Multiply", made, model.input(4, 6)), filters=2, kernel_size=[2])
+
+
+@case("'multiply3' multiplies, and takes ones for what a mask hides")
 def product_where_masks_put_ones(model):
-    made = model.add("Activation", model.input(6), activation=RationalSS(2.0, 1.0))
-    return [model.add("Dense", model.add("Multiply", made, model.input(6)), units=2)]
+    return [product_of_the_gain(model), model.add("Masking", model.input(4, 6))]
+
+
+@case("'multiply3' multiplies, and takes ones for what a mask hides")
+def product_where_a_mask_that_is_handed_over_puts_ones(model):
+    ends = [product_of_the_gain(model), model.add("Dropout", model.input(4, 6), rate=0.5, name="dropout")]
+    call, mask = model.calls[-1], model.input(4)
+    model.calls[-1] = type(call)(call.layer, call.index, call.args, {"mask": mask})
+    return ends
 
 
 @case("'rescaling2' adds an offset")
@@ -417,6 +559,15 @@ def test_the_scale_stays_and_the_report_says_why(write, reasons, sketch, folded)
     for said, expected in zip(result.left, reasons, strict=True):
         assert expected in said
     assert result.graph == result.lowered.graph  # no weight has changed
+
+
+def test_the_users_code_may_make_a_mask_that_a_product_takes_ones_for(sketch, folded):
+    model = sketch()
+    graph = model.graph(product_of_the_gain(model))
+    assert folded(graph).left == []
+    unknown = Layer("mine", USERS_CODE)
+    result = folded(graph.with_layer(unknown))
+    assert "'multiply3' multiplies, and takes ones for what a mask hides" in result.left[0]
 
 
 def test_b_of_1e_minus_30_is_kept_as_a_quotient_and_leaves_no_scale(sketch, folded):
