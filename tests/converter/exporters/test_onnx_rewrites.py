@@ -153,13 +153,8 @@ def embedding(rows=5, negative=0, other=None):
     nodes = [
         helper.make_node("Cast", ["x"], ["f"], to=FLOAT),
         helper.make_node("Less", ["f", "zero"], ["less"]),
-        helper.make_node("Cast", ["less"], ["chosen"], to=INT32),
         helper.make_node("Add", ["x", "rows"], ["shifted"]),
-        helper.make_node("Mul", ["chosen", "shifted"], ["below"]),
-        helper.make_node("Not", ["less"], ["opposite"]),
-        helper.make_node("Cast", ["opposite"], ["kept"], to=INT32),
-        helper.make_node("Mul", [other or "x", "kept"], ["above"]),
-        helper.make_node("Add", ["below", "above"], ["index"]),
+        helper.make_node("Where", ["less", "shifted", other or "x"], ["index"]),
         helper.make_node("Gather", ["table", "index"], ["y"]),
     ]
     table = np.arange(10, dtype=F32).reshape(5, 2)
