@@ -112,6 +112,7 @@ def live(work: Callable[[], Any], parent: Parent, folder: Path) -> NoReturn:
     # A terminal sends these to both; what is to be done then, the parent says with SIGTERM.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    sys.unraisablehook = _unraisable
     os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
     try:
         with heeded(signal.SIGTERM), overseen(parent):
@@ -122,6 +123,13 @@ def live(work: Callable[[], Any], parent: Parent, folder: Path) -> NoReturn:
         os._exit(ENDED)
     except BaseException:  # noqa: BLE001  such as SystemExit, raised by the user's own code
         os._exit(1)
+
+
+def _unraisable(raised: "sys.UnraisableHookArgs") -> None:
+    """End where the signal came during a finaliser, which would swallow what it raises."""
+    if isinstance(raised.exc_value, Ended):
+        os._exit(ENDED)
+    sys.__unraisablehook__(raised)
 
 
 def _answer(work: Callable[[], Any]) -> dict[str, Any]:

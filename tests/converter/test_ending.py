@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from patience import PATIENCE
 
 from converter.claimed_folder import remove_abandoned
 
@@ -146,3 +147,37 @@ def test_a_signal_that_is_ignored_from_the_start_is_ignored(models, tmp_path):
     run.ended()
     assert run.process.returncode == 0
     assert len(artefacts(run)) == 4
+
+
+def test_a_signal_during_a_finaliser_ends_the_work_without_a_word(tmp_path):
+    """Python swallows what a ``__del__`` raises, and would print a traceback."""
+    code = """
+import os, signal, sys
+from pathlib import Path
+from converter.confined import Limits, confined
+
+class Last:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+        for _ in range(1000):
+            pass
+
+def work():
+    Last()
+    return "went on"
+
+try:
+    print(confined(work, Path("m.keras"), Limits()))
+except BaseException as error:
+    print(type(error).__name__)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+        cwd=tmp_path,
+    )
+    assert "Traceback" not in done.stderr
+    assert "went on" not in done.stdout
