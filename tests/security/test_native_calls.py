@@ -60,6 +60,7 @@ def test_converting_writes_nothing_elsewhere_and_opens_no_socket(models, tmp_pat
     home.mkdir()
     temporary.mkdir()
     formats = [word for name in ("onnx", "tflite", "saved_model", "keras") for word in ("--to", name)]
+    formats += ["--samples", models / "mnist_ss.npz"]
     command = [sys.executable, "-m", "converter", models / "mnist_ss.keras", *formats, "--output", output]
     done, calls = traced(
         tmp_path, *command, HOME=str(home), TMPDIR=str(temporary), PYTHONPATH=os.environ.get("PYTHONPATH", "")
