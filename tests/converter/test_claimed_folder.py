@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from patience import until
 
 from converter import claimed_folder as module
 from converter.claimed_folder import LOCK, claimed_folder, remove_abandoned
@@ -69,11 +70,12 @@ def test_folder_stays_while_a_child_works_in_it(tmp_path):
     remove_abandoned(tmp_path, PREFIX)
     assert len(list(tmp_path.iterdir())) == 1
     os.close(done)
-    for _ in range(1000):
+
+    def removed():  # once the child has ended
         remove_abandoned(tmp_path, PREFIX)
-        if not list(tmp_path.iterdir()):
-            break
-    assert list(tmp_path.iterdir()) == []
+        return not list(tmp_path.iterdir())
+
+    until(removed)
 
 
 def test_removal_that_was_cut_short_is_finished_by_the_next(tmp_path, abandon, monkeypatch):

@@ -55,7 +55,7 @@ def _convert(model: Path, repository: Path) -> dict:
 
 _COLUMNS = (
     ("model", 23), ("format", 11), ("activations", 21), ("max error", 9), ("recorded", 8), ("top-1", 6),
-    ("basis", 8), ("KiB", 4), ("operators", 50),
+    ("basis", 8), ("KiB", 4), ("operators", 40),
 )  # fmt: skip
 _RIGHT = {"max error", "recorded", "top-1", "KiB"}
 
