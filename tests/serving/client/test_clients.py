@@ -217,7 +217,8 @@ def test_a_deadline_ends_the_call_and_reaches_the_server(connect, address, recor
     with pytest.raises(DeadlineExceededError):
         client.infer("double", [[1, 2, 3]], request_id="hang", timeout=1.0)
     assert recorder.calls.count("ModelInfer") == 1
-    assert recorder.remaining[-1] <= 1  # and not the client's own, which is far longer
+    # gRPC rounds a deadline up on its way; the client's own is far longer.
+    assert recorder.remaining[-1] < 2
     assert recorder.hanging == 1, "the call ended before the server answered"
 
 
