@@ -139,6 +139,8 @@ class Report:
         )
         for outcome in done:
             _add_row(table, *row(outcome.entry, outcome.proof), str(outcome.path))
+        if not sys.stdout.isatty():  # a path stays in one piece
+            self._out.width = _WIDTH_WHEN_PIPED + max(len(str(outcome.path)) for outcome in done)
         self._print(table)
         for note in dict.fromkeys(note for outcome in done for note in outcome.entry.get("notes", [])):
             self._print(f" note: {escape(note)}")
