@@ -19,6 +19,7 @@ from converter.custom_objects import TRACEABLE, AsWritten
 from converter.custom_objects import instance as users_instance
 from converter.errors import ConversionError, UnsafeFileError, UnsupportedError
 from converter.graph import Call, Graph, Layer, Ref, map_refs
+from converter.keras_errors import first_line
 from converter.masks import join_as_keras_2, name_masks
 from converter.plain_functions import PLAIN_FUNCTIONS
 from converter.signature import Signature, TensorSpec
@@ -101,7 +102,7 @@ def _make(layer: Layer, name: str, args: tuple[Any, ...] = ()) -> Any:  # noqa: 
         raise
     except Exception as error:  # Keras raises many kinds for arguments that it does not take
         raise UnsupportedError(
-            f"Keras refuses its options: {_first_line(error)}", where=_where(layer)
+            f"Keras refuses its options: {first_line(error)}", where=_where(layer)
         ) from error
 
 
@@ -174,11 +175,11 @@ def _called(
     except Exception as error:  # Keras raises many kinds for inputs that do not fit
         if layer.kind == USERS_CODE:
             raise UnsupportedError(
-                f"{layer.config['code'].formula} cannot be traced: {_first_line(error)}",
+                f"{layer.config['code'].formula} cannot be traced: {first_line(error)}",
                 where=_where(layer),
                 hint=TRACEABLE,
             ) from error
-        raise UnsupportedError(f"cannot take its input: {_first_line(error)}", where=_where(layer)) from error
+        raise UnsupportedError(f"cannot take its input: {first_line(error)}", where=_where(layer)) from error
     if not any(isinstance(item, keras.KerasTensor) for item in keras.tree.flatten(made)):
         raise UnsupportedError("computes with constants alone, which is not supported", where=_where(layer))
     if layer.same_dtype:
@@ -251,10 +252,3 @@ def _legal_names(graph: Graph) -> dict[str, str]:
 
 def _where(layer: Layer) -> str:
     return f"layer '{layer.name}'"
-
-
-def _first_line(error: Exception) -> str:
-    """Of the text; Keras puts one before it that says only where it was called."""
-    lines = [re.sub(r"\x1b\[\d*m", "", line).strip() for line in str(error).splitlines()]
-    said = [line for line in lines if line and not line.startswith("Exception encountered when calling ")]
-    return said[0][:300] if said else type(error).__name__

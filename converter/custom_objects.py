@@ -28,6 +28,7 @@ from converter.errors import ConversionError, UnsupportedError, UsageError
 from converter.evidence import Traced
 from converter.exporters.serving_function import serving_function, with_placeholder_names
 from converter.graph import Graph, Layer, Original
+from converter.keras_errors import first_line
 from converter.signature import Signature
 from converter.users_code import USERS_CODE, UsersCode
 
@@ -339,10 +340,8 @@ def require_traceable(model: keras.Model, signature: Signature) -> None:
         serve.get_concrete_function(*specs)
     except Exception as error:
         called = re.search(r"calling (\w+)\.call\(\)", str(error))
-        said = [line for line in re.sub(r"\x1b\[\d*m", "", str(error)).splitlines() if line.strip()]
-        reason = next((line for line in said if "Exception encountered" not in line), type(error).__name__)
         raise UnsupportedError(
-            f"your {called[1] if called else 'code'} cannot be traced: {reason.strip()[:300]}", hint=TRACEABLE
+            f"your {called[1] if called else 'code'} cannot be traced: {first_line(error)}", hint=TRACEABLE
         ) from error
 
 

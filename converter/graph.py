@@ -78,6 +78,14 @@ class Layer:
         """A copy with some fields changed."""
         return dataclasses.replace(self, **changes)
 
+    @property
+    def makes_mask(self) -> bool:
+        """Whether it, or a layer that it wraps, makes a mask of what it takes."""
+        return any(
+            part.kind == "Masking" or (part.kind == "Embedding" and bool(part.config.get("mask_zero")))
+            for part in self.with_parts()
+        )
+
     def with_parts(self) -> Iterator["Layer"]:
         """This layer, then those that it wraps, however deep."""
         yield self
@@ -199,11 +207,7 @@ class Graph:
     @property
     def has_masks(self) -> bool:
         """Whether a layer makes a mask."""
-        return any(
-            part.kind == "Masking" or (part.kind == "Embedding" and part.config.get("mask_zero"))
-            for layer in self.layers.values()
-            for part in layer.with_parts()
-        )
+        return any(layer.makes_mask for layer in self.layers.values())
 
     def consumers(self, ref: Ref) -> list[Call]:
         """The calls that take a tensor; one that takes it twice stands there twice."""

@@ -14,16 +14,9 @@ def reached_by_masks(graph: Graph) -> frozenset[str]:
         arrives = any((ref.layer, ref.call) in carrying for ref in call.sources)
         if arrives:
             reached.add(call.layer)
-        if (arrives and not _ends(layer)) or _begins(layer):
+        if (arrives and not _ends(layer)) or layer.makes_mask:
             carrying.add((call.layer, call.index))
     return frozenset(reached)
-
-
-def _begins(layer: Layer) -> bool:
-    return any(
-        part.kind == "Masking" or (part.kind == "Embedding" and part.config.get("mask_zero"))
-        for part in layer.with_parts()
-    )
 
 
 def _ends(layer: Layer) -> bool:
