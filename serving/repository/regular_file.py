@@ -32,4 +32,6 @@ def is_there(path: Path) -> bool:
         if isinstance(error, FileNotFoundError) and not path.is_symlink():
             return False
         raise ModelLoadError(f"{path.name} {fault(path, error)}") from error
-    raise ModelLoadError(f"{path.name} is {'a folder' if stat.S_ISDIR(mode) else 'no file'}; it must be a file")
+    raise ModelLoadError(
+        f"{path.name} is {'a folder' if stat.S_ISDIR(mode) else 'no file'}; it must be a file"
+    )

@@ -1,8 +1,9 @@
-"""What is in the folder is what is told: each folder is a model, and what keeps it from answering is its own affair."""
+"""What is in the folder is what is told: each folder is a model, whether it can answer or not."""
 
 import os
 import socket
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -30,11 +31,11 @@ def told(models):
 
 def nest(folder, levels):
     """Folders in folders, too many for a path; only from inside of each the next can be made."""
-    here = os.getcwd()
+    here = Path.cwd()
     os.chdir(folder)
     try:
         for _ in range(levels):
-            os.mkdir("d" * 6)
+            Path("d" * 6).mkdir()
             os.chdir("d" * 6)
     finally:
         os.chdir(here)
@@ -42,15 +43,15 @@ def nest(folder, levels):
 
 def flatten(folder):
     """Remove them, from the inside out: what removes trees recurses."""
-    here = os.getcwd()
+    here = Path.cwd()
     os.chdir(folder)
     levels = 0
-    while os.path.isdir("d" * 6):
+    while Path("d" * 6).is_dir():
         os.chdir("d" * 6)
         levels += 1
     for _ in range(levels):
         os.chdir("..")
-        os.rmdir("d" * 6)
+        Path("d" * 6).rmdir()
     os.chdir(here)
 
 
@@ -203,7 +204,7 @@ def without_rights(monkeypatch):
     scandir = os.scandir
 
     def refuse(path):
-        if os.path.basename(path) in {"odd", "secret"}:
+        if Path(path).name in {"odd", "secret"}:
             raise PermissionError(13, "Permission denied", str(path))
         return scandir(path)
 
@@ -302,7 +303,7 @@ def a_pipe(path):
 
 
 def a_socket(path):
-    here = os.getcwd()
+    here = Path.cwd()
     os.chdir(path.parent)  # the name of a socket is short
     try:
         with socket.socket(socket.AF_UNIX) as made:
@@ -353,7 +354,8 @@ def test_a_recorded_request_that_is_no_file_is_an_error_of_its_version(models, r
 def test_labels_that_are_no_file_are_an_error_of_their_model(models, repository, onnx_models, make):
     repository.onnx("m", onnx_models.affine())
     repository.config(
-        "m", 'output { name: "y" data_type: TYPE_FP32 dims: 3 label_filename: "labels.txt" } max_batch_size: 1'
+        "m",
+        'output { name: "y" data_type: TYPE_FP32 dims: 3 label_filename: "labels.txt" } max_batch_size: 1',
     )
     make(repository.root / "m" / "labels.txt")
     models.load_all()
@@ -394,16 +396,16 @@ def swap(link, target):
 def releases(repository, onnx_models):
     """Two releases of a model whose files cannot be told apart but by what is in them."""
     for name, scale in (("a", 2.0), ("b", 3.0)):
-        for folder in (repository.root / ".releases" / name / "1",):
-            folder.mkdir(parents=True)
-            (folder / "model.onnx").write_bytes(onnx_models.affine(scale))
-            os.utime(folder / "model.onnx", (0, 0))
-    return repository.root / ".releases"
+        folder = repository.root / ".releases" / name / "1"
+        folder.mkdir(parents=True)
+        (folder / "model.onnx").write_bytes(onnx_models.affine(scale))
+        os.utime(folder / "model.onnx", (0, 0))
 
 
+@pytest.mark.usefixtures("releases")
 @pytest.mark.parametrize("place", ["m/1/model.onnx", "m/1", "m"])
 @pytest.mark.parametrize("asked", [False, True], ids=["poll", "load"])
-def test_a_link_that_is_re_pointed_is_noticed(models, repository, releases, place, asked):
+def test_a_link_that_is_re_pointed_is_noticed(models, repository, place, asked):
     link = repository.root / place
     link.parent.mkdir(parents=True, exist_ok=True)
     up, below = "../" * place.count("/"), {"m": "", "m/1": "/1", "m/1/model.onnx": "/1/model.onnx"}[place]
@@ -417,8 +419,7 @@ def test_a_link_that_is_re_pointed_is_noticed(models, repository, releases, plac
     assert models.get("m") is not before
 
 
-@pytest.mark.parametrize("asked", [False, True], ids=["poll", "load"])
-def test_a_folder_behind_a_link_is_looked_into(repository, onnx_models, monkeypatch, asked):
+def test_a_folder_behind_a_link_is_looked_into(repository):
     """A SavedModel is such a folder; what opens it is not what is tested here."""
     for name in "ab":
         (repository.root / ".data" / name / "variables").mkdir(parents=True)
@@ -435,15 +436,13 @@ def test_a_folder_behind_a_link_is_looked_into(repository, onnx_models, monkeypa
     assert walk.version(link.parent, repository.root) != moved
 
 
-def test_a_look_at_what_has_not_changed_costs_one_call_for_each_file(
-    models, repository, onnx_models, monkeypatch
-):
+def test_a_look_at_what_has_not_changed_costs_one_call_for_each_file(repository, onnx_models, monkeypatch):
     repository.onnx("m", onnx_models.affine())
     for number in range(100):
         (repository.root / "m" / "1" / f"weights{number}").write_text("")
     resolved = []
     realpath = os.path.realpath
-    monkeypatch.setattr(os.path, "realpath", lambda *args, **named: resolved.append(args) or realpath(*args))
+    monkeypatch.setattr(os.path, "realpath", lambda *args, **_: resolved.append(args) or realpath(*args))
     walk.version(repository.root / "m" / "1", repository.root)
     assert len(resolved) < 10
 
@@ -476,4 +475,6 @@ def test_a_fault_of_ours_in_one_model_leaves_the_others(models, repository, onnx
 def test_a_folder_with_no_version_says_how_many_things_it_holds(tmp_path):
     for number in range(9):
         (tmp_path / f"f{number}").write_text("")
-    assert layout.without_version(tmp_path).startswith("it holds 'f0', 'f1', 'f2', 'f3', 'f4' and 4 more and no")
+    assert layout.without_version(tmp_path).startswith(
+        "it holds 'f0', 'f1', 'f2', 'f3', 'f4' and 4 more and no"
+    )
