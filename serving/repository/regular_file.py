@@ -7,6 +7,8 @@ from serving.errors import ModelLoadError
 
 LEADS_NOWHERE = "is a link that leads nowhere"
 
+KINDS = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+
 
 def fault(path: Path, error: OSError) -> str:
     """What is wrong with an entry that cannot be looked at, in words that follow its name."""
@@ -32,6 +34,5 @@ def is_there(path: Path) -> bool:
         if isinstance(error, FileNotFoundError) and not path.is_symlink():
             return False
         raise ModelLoadError(f"{path.name} {fault(path, error)}") from error
-    raise ModelLoadError(
-        f"{path.name} is {'a folder' if stat.S_ISDIR(mode) else 'no file'}; it must be a file"
-    )
+    kind = KINDS.get(stat.S_IFMT(mode), "a device")
+    raise ModelLoadError(f"{path.name} is {kind}; it must be a file")

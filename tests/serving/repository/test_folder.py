@@ -322,8 +322,8 @@ def too_long(path):
 
 ODD = {
     a_folder: "is a folder; it must be a file",
-    a_pipe: "is no file",
-    a_socket: "is no file",
+    a_pipe: "is a pipe; it must be a file",
+    a_socket: "is a socket; it must be a file",
     nothing: "is a link that leads nowhere",
     too_long: "cannot be looked at: File name too long",
 }
