@@ -5,6 +5,9 @@ import logging
 import sys
 import traceback
 from datetime import UTC, datetime
+from typing import Any
+
+from serving.printable import printable
 
 
 class TextFormatter(logging.Formatter):
@@ -17,7 +20,12 @@ class TextFormatter(logging.Formatter):
         """The line, with the fields of the record behind it."""
         fields: dict[str, object] = getattr(record, "fields", {})
         told = "".join(f" {name}={_plain(value)}" for name, value in fields.items())
-        return super().formatMessage(record) + told
+        return printable(super().formatMessage(record)) + told
+
+    def formatException(self, ei: Any) -> str:  # noqa: ANN401, N802  logging names it, and its type is not public
+        """The traceback, indented: whatever an error says, none of its lines looks like an entry."""
+        lines = super().formatException(ei).split("\n")
+        return "\n".join(f"  {printable(each)}" for each in lines)
 
 
 class JsonFormatter(logging.Formatter):

@@ -13,6 +13,7 @@ import numpy as np
 
 from serving.datatypes import BF16, BYTES, NUMPY, bf16_to_float32
 from serving.errors import ModelLoadError
+from serving.repository import regular_file
 from serving.runtimes.runtime import Array, Runtime, TensorSpec
 
 FILE = "golden.npz"
@@ -27,9 +28,9 @@ def check(runtime: Runtime, version: Path) -> bool:
         Whether there was one.
 
     Raises:
-        ModelLoadError: The answer differs, or the record does not fit the model or cannot be read.
+        ModelLoadError: The answer differs, or the record does not fit the model or is no file that can be read.
     """
-    if not (version / FILE).is_file():
+    if not regular_file.is_there(version / FILE):
         return False
     record = _read(version / FILE)
     atol, rtol = float(record.get("atol", ATOL)), float(record.get("rtol", RTOL))

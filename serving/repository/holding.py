@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 
 from serving.repository.config import ModelConfig
-from serving.repository.layout import Fingerprint, ModelFolder
+from serving.repository.layout import ModelFolder
 from serving.repository.status import LATEST, ModelState
+from serving.repository.walk import Fingerprint
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +23,13 @@ class Holding:
         served: The versions that answer, each with a digest of its files and its config.
         failed: The versions that cannot be loaded, or whose newer files were refused.
         unloaded: The versions that were taken back.
+        reason: Why there is no version to look at; else empty.
     """
 
     served: Mapping[str, str]
     failed: tuple[str, ...] = ()
     unloaded: tuple[str, ...] = ()
+    reason: str = ""
 
     @classmethod
     def of(cls, state: ModelState) -> "Holding":
@@ -36,7 +39,7 @@ class Holding:
             for version, model in sorted(state.served.items())
             if version != LATEST
         }
-        return cls(served, tuple(sorted(state.failed)), tuple(sorted(state.unloaded)))
+        return cls(served, tuple(sorted(state.failed)), tuple(sorted(state.unloaded)), state.reason)
 
     @property
     def loaded(self) -> bool:

@@ -1,26 +1,32 @@
 """What lies in a repository folder: ``<root>/<model>/<version>/<artefact>``.
 
-Names that begin with a dot are not looked at: publishers stage there. A name that is not UTF-8 nobody can ask for. A
-version is a folder whose name is a number; TensorFlow Serving's habit of leading zeros is understood. Links are
-followed as long as they end within the root.
+Every folder in the root is a model, whether it can be served or not. Names that begin with a dot are not looked at:
+publishers stage there. A name that is not UTF-8 nobody can ask for. A version is a folder whose name is a number;
+TensorFlow Serving's habit of leading zeros is understood. Links are followed as long as they end within the root.
 """
 
+import os
 import re
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
 
 from serving.errors import ModelLoadError, RepositoryError
 from serving.repository.confinement import OUT, is_inside
+from serving.repository.regular_file import LEADS_NOWHERE, fault, is_there
 from serving.runtimes import ARTEFACTS
 
 CONFIG = "config.pbtxt"
 
-Fingerprint: TypeAlias = tuple[tuple[str, int, int, int], ...]
+EXPECTED = f"a folder whose name is a number, such as 1, with one of {', '.join(ARTEFACTS)} in it"
 
 _VERSION = re.compile(r"[0-9]{1,18}", re.ASCII)
+
+_FILE_SYSTEMS_OWN = "lost+found"
+"""At the root of a volume; nobody published it, and nobody but root may look into it."""
+
+_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +37,13 @@ class ModelFolder:
         name: The folder's name, which is the model's.
         path: The folder.
         versions: The folder of each version.
+        fault: Why the folder cannot be looked at; else empty.
     """
 
     name: str
     path: Path
-    versions: dict[int, Path]
+    versions: dict[int, Path] = field(default_factory=dict)
+    fault: str = ""
 
 
 def scan(
@@ -49,20 +57,22 @@ def scan(
         left_out: Told of each folder that is left out because its name is not UTF-8.
 
     Raises:
-        RepositoryError: The folder is missing, cannot be read, or holds no model.
+        RepositoryError: The folder is missing, cannot be read, or holds no model with a version.
     """
     try:
-        found = (each for each in root.iterdir() if each.is_dir() and not each.name.startswith("."))
-        models = {}
-        for folder in sorted(found):
-            if _is_text(folder.name):
-                models[folder.name] = ModelFolder(folder.name, folder, _versions(folder))
-            else:
-                left_out(folder.name)
+        names = sorted(each.name for each in root.iterdir())
     except OSError as error:
         raise RepositoryError(f"cannot read the repository '{root}': {error.strerror}") from error
-    models = {name: folder for name, folder in models.items() if folder.versions}
-    if not models and not may_be_empty:
+    models = {}
+    for name in names:
+        if name.startswith(".") or name == _FILE_SYSTEMS_OWN:
+            continue
+        folder = _model(root / name, root)
+        if folder is not None and _is_text(name):
+            models[name] = folder
+        elif folder is not None:
+            left_out(name)
+    if not may_be_empty and not any(each.versions or each.fault for each in models.values()):
         raise RepositoryError(
             f"the repository '{root}' holds no model; "
             f"expected MODEL/VERSION/FILE in it, with a numeric version and one of {', '.join(ARTEFACTS)}"
@@ -70,17 +80,37 @@ def scan(
     return models
 
 
+def without_version(model: Path) -> str:
+    """What is wrong with a model's folder in which there is no version: what is there, and what was expected.
+
+    Raises:
+        OSError: It cannot be looked at.
+    """
+    names = sorted(each.name for each in model.iterdir() if not each.name.startswith("."))
+    artefacts = [each for each in ARTEFACTS if each in names]
+    if artefacts:
+        return (
+            f"it holds {artefacts[0]} itself and no version; "
+            "move the model into a folder in it whose name is a number, such as 1"
+        )
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    there = ", ".join(f"'{each}'" for each in names[:_SHOWN]) or "nothing"
+    return f"it holds {there}{more} and no version; expected {EXPECTED}"
+
+
 def artefact(version: Path) -> Path:
     """The one file or folder in a version's folder that a runtime opens.
 
     Raises:
-        ModelLoadError: There is none, or there are several.
+        ModelLoadError: There is none, or there are several, or it is a link to nothing.
     """
-    found = [version / name for name in ARTEFACTS if (version / name).exists()]
+    found = [version / name for name in ARTEFACTS if os.path.lexists(version / name)]
     if len(found) != 1:
         names = " and ".join(each.name for each in found)
         expected = f"expected one of {', '.join(ARTEFACTS)}"
         raise ModelLoadError(f"it holds {names}; {expected}" if found else f"it holds no model; {expected}")
+    if not found[0].exists():
+        raise ModelLoadError(f"{found[0].name} {LEADS_NOWHERE}")
     return found[0]
 
 
@@ -88,33 +118,44 @@ def config_text(model: Path, root: Path) -> str | None:
     """What the owner of a model decided, as text; None without a ``config.pbtxt``.
 
     Raises:
-        ModelLoadError: It is not text, cannot be read, or lies outside the repository.
+        ModelLoadError: It is no file, is not text, cannot be read, or lies outside the repository.
     """
     path = model / CONFIG
+    if path.is_symlink() and not is_inside(path, root):
+        raise ModelLoadError(f"{CONFIG} {OUT}")
+    if not is_there(path):
+        return None
     try:
-        if not path.is_file():
-            return None
-        if not is_inside(path, root):
-            raise ModelLoadError(f"{CONFIG} {OUT}")
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ModelLoadError(f"{CONFIG} cannot be read as UTF-8 text") from error
 
 
-def fingerprint(*paths: Path) -> Fingerprint:
-    """What changes when a file below any of the paths does: names, sizes, times and identities."""
-    files = (each for path in paths for each in (sorted(path.rglob("*")) if path.is_dir() else [path]))
-    marks = []
-    for file in files:
-        try:
-            found = file.stat()
-        except OSError:
-            # It vanished meanwhile, or was never there; either shows when it changes.
-            marks.append((str(file), 0, 0, 0))
-        else:
-            if not stat.S_ISDIR(found.st_mode):
-                marks.append((str(file), found.st_size, found.st_mtime_ns, found.st_ino))
-    return tuple(marks)
+def _model(path: Path, root: Path) -> ModelFolder | None:
+    """The model in the root by that name; None for a file, which is none."""
+    if path.is_symlink() and not is_inside(path, root):
+        return ModelFolder(path.name, path, fault=f"its folder {OUT}")
+    try:
+        if stat.S_ISDIR(path.stat().st_mode):
+            return ModelFolder(path.name, path, _versions(path))
+    except OSError as error:
+        went = isinstance(error, FileNotFoundError) and not path.is_symlink()
+        return None if went else ModelFolder(path.name, path, fault=f"its folder {fault(path, error)}")
+    return None
+
+
+def _versions(folder: Path) -> dict[int, Path]:
+    with os.scandir(folder) as entries:
+        found = sorted(each.name for each in entries if _VERSION.fullmatch(each.name) and not _is_file(each))
+    return {int(name): folder / name for name in found}
+
+
+def _is_file(entry: "os.DirEntry[str]") -> bool:
+    """Whether an entry is surely a file. What cannot be looked at is a version with that fault."""
+    try:
+        return entry.is_file()
+    except OSError:
+        return False
 
 
 def _is_text(name: str) -> bool:
@@ -124,8 +165,3 @@ def _is_text(name: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _versions(folder: Path) -> dict[int, Path]:
-    numbered = (each for each in folder.iterdir() if _VERSION.fullmatch(each.name) and each.is_dir())
-    return {int(each.name): each for each in sorted(numbered)}

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from serving.errors import ModelLoadError
-from serving.repository import agreement, confinement, golden, labels, layout
+from serving.repository import agreement, golden, labels, layout
 from serving.repository.config import ModelConfig
 from serving.repository.model import LoadedModel
 from serving.repository.plain_reason import plain
@@ -17,7 +17,7 @@ def load(name: str, version: int, folder: Path, root: Path, config: ModelConfig)
     Args:
         name: The model's name.
         version: Its version.
-        folder: The version's folder.
+        folder: The version's folder, whose files were looked at (:mod:`serving.repository.walk`).
         root: The repository; nothing outside it is opened.
         config: What the owner decided.
 
@@ -25,7 +25,6 @@ def load(name: str, version: int, folder: Path, root: Path, config: ModelConfig)
         ModelLoadError: It cannot be served; the text says why, without paths.
     """
     try:
-        confinement.check_content(folder, root)
         artefact = layout.artefact(folder)
         runtime = ARTEFACTS[artefact.name](artefact)
         completed = config.completed(runtime)

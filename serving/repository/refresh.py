@@ -4,17 +4,22 @@ files unchanged            -> as before
 new or changed, loads      -> takes the place of what was there
 new or changed, fails      -> what was there stays, beside the reason
 the owner wants others     -> those that are not wanted go
+cannot be looked at        -> what was there stays, beside the reason
+holds no version           -> what was there goes; when a request asked for a load, it stays
 """
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from serving.errors import ModelLoadError
-from serving.repository import confinement, layout
+from serving.printable import printable
+from serving.repository import layout, walk
 from serving.repository.config import ModelConfig
 from serving.repository.loading import load
 from serving.repository.model import LoadedModel
+from serving.repository.regular_file import fault
 from serving.repository.status import LATEST, ModelState
 
 log = logging.getLogger(__name__)
@@ -45,7 +50,7 @@ class Refresh:
         self._announce = announce
         self._served: dict[str, LoadedModel] = {}
         self._failed: dict[str, str] = {}
-        self._marks: dict[str, layout.Fingerprint] = {}
+        self._marks: dict[str, walk.Fingerprint] = {}
 
     def run(self, read_config: Callable[[], ModelConfig], *, retry: bool) -> ModelState:
         """Load what is to be loaded.
@@ -54,34 +59,44 @@ class Refresh:
             read_config: What the owner decided; may raise ModelLoadError.
             retry: Whether what failed is tried again although nothing changed.
         """
-        beside = [each for each in sorted(self._folder.path.iterdir()) if each.is_file()]
-        config_mark = layout.fingerprint(*beside)
+        try:
+            if self._folder.fault:
+                return self._without_version(self._folder.fault, keep=True)
+            if not self._folder.versions:
+                return self._without_version(self._lack(read_config), keep=retry)
+            return self._with_versions(read_config, retry=retry)
+        except OSError as error:
+            reason = f"its folder {fault(self._folder.path, error)}"
+        except Exception as error:
+            # Whatever it is, the other models are to be looked at too.
+            reason = f"this server fails on it: {type(error).__name__}; the log of level debug says where"
+            log.debug("because", exc_info=error)
+        return self._without_version(reason, keep=True)
+
+    def _with_versions(self, read_config: Callable[[], ModelConfig], *, retry: bool) -> ModelState:
+        config_mark = walk.beside(self._folder.path)
         try:
             config = read_config()
         except ModelLoadError as error:
-            return self._refused(str(error), config_mark)
+            return self._refused(printable(str(error)), config_mark)
         for version in _candidates(config, self._folder):
             if config.versions.latest is not None and len(self._served) >= config.versions.latest:
                 break
             self._take(version, config, config_mark, retry=retry)
         return self._state(config)
 
-    def _take(
-        self, version: int, config: ModelConfig, config_mark: layout.Fingerprint, *, retry: bool
-    ) -> None:
+    def _take(self, version: int, config: ModelConfig, config_mark: walk.Fingerprint, *, retry: bool) -> None:
         """Keep a version as it is, or load it."""
         text, before = str(version), self._before
         if version not in self._folder.versions:
             self._failed[text] = MISSING
             return
         try:
-            # Before its files are looked at: a link may lead to a whole disk.
-            confinement.check_folder(self._folder.versions[version], self._root)
+            mark = (*config_mark, *walk.version(self._folder.versions[version], self._root))
         except ModelLoadError as error:
             self._fail(text, error)
             self._served |= {text: before.served[text]} if text in before.served else {}
             return
-        mark = (*config_mark, *layout.fingerprint(self._folder.versions[version]))
         self._marks[text] = mark
         served, failed = before.served.get(text), before.failed.get(text)
         unchanged = before.marks.get(text) == mark and before.config == config
@@ -105,10 +120,11 @@ class Refresh:
 
     def _fail(self, version: str, error: ModelLoadError) -> None:
         """Keep the reason, and log it if it is news."""
-        if self._before.failed.get(version) != str(error):
-            log.error("model '%s' version %s is not ready: %s", self._folder.name, version, error)
+        reason = printable(str(error))
+        if self._before.failed.get(version) != reason:
+            log.error("model '%s' version %s is not ready: %s", self._folder.name, version, reason)
             log.debug("because", exc_info=error)
-        self._failed[version] = str(error)
+        self._failed[version] = reason
 
     def _state(self, config: ModelConfig) -> ModelState:
         served = dict(self._served)
@@ -120,12 +136,28 @@ class Refresh:
         state = ModelState(served, self._failed, unloaded, self._marks, config)
         return self._before if state == self._before else state
 
-    def _refused(self, reason: str, mark: layout.Fingerprint) -> ModelState:
+    def _lack(self, read_config: Callable[[], ModelConfig]) -> str:
+        """Why there is no version: the config may say it."""
+        try:
+            read_config()
+        except ModelLoadError as error:
+            return str(error)
+        return layout.without_version(self._folder.path)
+
+    def _without_version(self, reason: str, *, keep: bool) -> ModelState:
+        """Nothing can be loaded."""
+        reason = printable(reason)
+        if self._before.reason != reason:
+            log.error("model '%s' is not ready: %s", self._folder.name, reason)
+        state = replace(self._before, reason=reason) if keep else ModelState(reason=reason)
+        return self._before if state == self._before else state
+
+    def _refused(self, reason: str, mark: walk.Fingerprint) -> ModelState:
         """What was there stays; the reason stands beside the newest version."""
         newest = str(max(self._folder.versions))
         before = self._before
         if before.failed.get(newest) == reason:
-            return before
+            return replace(before, reason="") if before.reason else before
         log.error("model '%s' is not ready: %s", self._folder.name, reason)
         failed = {**before.failed, newest: reason}
         return ModelState(before.served, failed, before.unloaded - {newest}, {newest: mark}, None)

@@ -88,6 +88,8 @@ class Repository:
                 raise ModelNotFoundError(f"failed to load '{name}': the repository holds no such model")
             self._refresh(folder, config, retry=True)
             state = self._models[name]
+        if state.reason:
+            raise ModelLoadError(f"failed to load '{name}': {state.reason}")
         if state.failed:
             version, reason = max(state.failed.items(), key=lambda item: int(item[0]))
             raise ModelLoadError(f"failed to load '{name}', version {version}: {reason}")
@@ -217,7 +219,7 @@ class Repository:
             return before
         unloaded = frozenset(holding.unloaded)
         if not holding.loaded:
-            return ModelState(unloaded=unloaded)
+            return ModelState(unloaded=unloaded, reason=holding.reason)
         within = None if folder is None else holding.within(folder)
         if within is None or not within.versions:
             return None
@@ -238,6 +240,9 @@ class Repository:
         models = {each: known for each, known in self._models.items() if each != name}
         if state is not None:
             models[name] = state
+            if before is not None and before.served and not state.served and state.reason:
+                # Its owner took its versions away, and not the folder.
+                self.required -= {name}
         self._models = dict(sorted(models.items()))
         self._served = {each: known.served for each, known in self._models.items()}
         kept = set(state.served.values()) if state else set()
@@ -251,12 +256,7 @@ class Repository:
         if state is None:
             return ModelNotFoundError(f"there is no model '{name}' here; {_has(self._models)}")
         if version == LATEST:
-            if not state.failed:
-                return ModelNotReadyError(f"model '{name}' is not ready: {UNLOADED}; load it again")
-            newest = max(state.failed, key=int)
-            return ModelNotReadyError(
-                f"model '{name}' is not ready: version {newest}: {state.failed[newest]}; {MEND}"
-            )
+            return ModelNotReadyError(f"model '{name}' is not ready: {_why_none(state)}")
         if version in state.failed or version in state.unloaded:
             reason = (
                 f"{state.failed[version]}; {MEND}"
@@ -271,6 +271,16 @@ class Repository:
         return ModelNotFoundError(
             f"model '{name}' has no version {version}; it has: {_list(self.versions(name))}"
         )
+
+
+def _why_none(state: ModelState) -> str:
+    """Why no version of a model can answer."""
+    if state.reason:
+        return state.reason
+    if not state.failed:
+        return f"{UNLOADED}; load it again"
+    newest = max(state.failed, key=int)
+    return f"version {newest}: {state.failed[newest]}; {MEND}"
 
 
 def _refuse(_text: str) -> ModelConfig:

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from serving.repository.config import ModelConfig
-from serving.repository.layout import Fingerprint
 from serving.repository.model import LoadedModel
+from serving.repository.walk import Fingerprint
 
 LATEST = ""
 """What a request writes for the highest version that can answer."""
@@ -29,7 +29,7 @@ class VersionStatus:
 
     Attributes:
         name: The model's name.
-        version: The version.
+        version: The version; empty for a model that has none.
         ready: Whether it can answer.
         reason: Why it cannot; of one that can: why its newer files were refused; else empty.
         state: The same in one word.
@@ -52,6 +52,7 @@ class ModelState:
         unloaded: Versions that were taken back.
         marks: The files that each version was loaded from, or that were refused.
         config: What the owner decided, of a model that was loaded.
+        reason: Why no version can be looked at; else empty.
     """
 
     served: Mapping[str, LoadedModel] = field(default_factory=dict)
@@ -59,25 +60,29 @@ class ModelState:
     unloaded: frozenset[str] = frozenset()
     marks: Mapping[str, Fingerprint] = field(default_factory=dict)
     config: ModelConfig | None = None
+    reason: str = ""
 
     @property
     def broken(self) -> bool:
         """Whether it was to answer and no version can."""
-        return bool(self.failed) and not self.served
+        return bool(self.failed or self.reason) and not self.served
 
     def statuses(self, name: str, loading: frozenset[str]) -> list[VersionStatus]:
-        """How every version stands, ascending.
+        """How every version stands, ascending; one status for a model that has none.
 
         Args:
             name: The model's name.
             loading: The versions that are being loaded right now.
         """
         versions = {*self.served, *self.failed, *self.unloaded, *loading} - {LATEST}
+        if not versions:
+            reason = self.reason or UNLOADED
+            return [VersionStatus(name, "", ready=False, reason=reason, state=State.UNAVAILABLE)]
         return [self._status(name, version, version in loading) for version in sorted(versions, key=int)]
 
     def _status(self, name: str, version: str, loading: bool) -> VersionStatus:  # noqa: FBT001  one caller, above
         if version in self.served:
-            return VersionStatus(name, version, ready=True, reason=self.failed.get(version, ""))
+            return VersionStatus(name, version, ready=True, reason=self.failed.get(version, self.reason))
         if loading:
             return VersionStatus(name, version, ready=False, reason="being loaded", state=State.LOADING)
         reason = self.failed.get(version, UNLOADED)

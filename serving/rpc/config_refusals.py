@@ -36,6 +36,11 @@ def check(message: pb.ModelConfig) -> None:
     refused = next((path for path in _set_fields(message) if not _honoured(path)), None)
     if refused is not None:
         raise ModelLoadError(f"its config sets '{refused}', which this server does not do; remove it")
+    if message.platform == "ensemble":
+        raise ModelLoadError(
+            "its config describes an ensemble, which this server does not serve; "
+            "serve its models by themselves and have clients call one after the other"
+        )
     if message.model_transaction_policy.decoupled:
         raise ModelLoadError("its config asks for decoupled answers, which this server does not give")
     if message.response_cache.enable:

@@ -4,6 +4,8 @@ Errors repeat what a client sent, which may be anything of any length. A status 
 clients drop headers above 8 KiB, with the status in them.
 """
 
+from serving.printable import printable
+
 MOST = 1000
 """Bytes of a text. A header writes a byte that is not ASCII as three, so it stays well below what clients take."""
 
@@ -21,8 +23,7 @@ def presentable(text: str) -> str:
     Args:
         text: The text; of any length, of any characters.
     """
-    if not text.isprintable():
-        text = "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
+    text = printable(text)
     data = text.encode()
     if len(data) <= MOST:
         return text

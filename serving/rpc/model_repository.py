@@ -5,6 +5,7 @@ from protos import open_inference_pb2 as pb
 from serving.dataplane.dataplane import DataPlane
 from serving.dataplane.model_control import ModelControl
 from serving.errors import InvalidInputError, ModelLoadError, UnsupportedError
+from serving.printable import printable
 from serving.repository.config import ModelConfig
 from serving.repository.model import LoadedModel
 from serving.repository.statistics import Statistics, Total
@@ -65,12 +66,12 @@ class ModelRepositoryService:
         _check_repository(request.repository_name)
         index, made = await self._control.index(), pb.RepositoryIndexResponse.ModelIndex
         models = [
-            made(name=each.name, version=each.version, state=each.state.value, reason=each.reason)
+            made(name=printable(each.name), version=each.version, state=each.state.value, reason=each.reason)
             for each in index.versions
             if each.ready or not request.ready
         ]
         if not request.ready:
-            models += [made(name=name) for name in index.absent]
+            models += [made(name=printable(name)) for name in index.absent]
         return pb.RepositoryIndexResponse(models=models)
 
     async def RepositoryModelLoad(

@@ -51,6 +51,7 @@ class Standing:
                     "served": dict(holding.served),
                     "failed": [*holding.failed],
                     "unloaded": [*holding.unloaded],
+                    "reason": holding.reason,
                 }
                 for name, holding in holdings.items()
             },
@@ -69,7 +70,7 @@ class Standing:
         """
         configs: dict[str, str] = standing["configs"]
         holdings = {
-            name: Holding(each["served"], tuple(each["failed"]), tuple(each["unloaded"]))
+            name: Holding(each["served"], tuple(each["failed"]), tuple(each["unloaded"]), each["reason"])
             for name, each in standing["models"].items()
         }
         parsed = {name: config_message.parse_json(text) for name, text in configs.items()}

@@ -53,7 +53,11 @@ class ModelService:
         """How each version of a model stands, the newest first; or one version, if it is named."""
         spec = request.model_spec
         version = model_spec.version_of(spec, self._plane)
-        found = [each for each in self._plane.version_statuses(spec.name) if version in ("", each.version)]
+        statuses = [each for each in self._plane.version_statuses(spec.name) if each.version]
+        if not statuses:
+            # The error says why there is no version.
+            self._plane.model(spec.name, "")
+        found = [each for each in statuses if version in ("", each.version)]
         if not found:
             raise ModelNotFoundError(
                 f"model '{spec.name}' has no version {version}; leave the version out to see those it has"

@@ -56,3 +56,18 @@ def test_an_entry_of_one_of_several_processes_says_of_which(monkeypatch, capsys)
     logging.getLogger("serving.x").warning("here", extra={"fields": {"a": 1}})
     logging.getLogger("serving.x").warning("there")
     assert capsys.readouterr().err == "WARNING: here a=1 worker=3\nWARNING: there worker=3\n"
+
+
+def test_a_message_cannot_pass_for_another_entry():
+    line = TextFormatter().format(record("model 'a\x1b[2J\nERROR: b\udcff' is not ready"))
+    assert line == "INFO: model 'a\\x1b[2J\\nERROR: b\\udcff' is not ready"
+
+
+def test_nor_can_a_line_of_a_traceback():
+    try:
+        raise ValueError("a\nERROR: \x1b[2J")  # noqa: TRY301  what is raised is what is tested
+    except ValueError:
+        lines = TextFormatter().format(record("failed", exc_info=sys.exc_info())).split("\n")
+    assert lines[0] == "INFO: failed"
+    assert lines[1] == "  Traceback (most recent call last):"
+    assert lines[-2:] == ["  ValueError: a", "  ERROR: \\x1b[2J"]

@@ -7,17 +7,19 @@ from serving.repository import layout
 from serving.repository.repository import Repository
 
 
-def test_models_and_numeric_versions_are_found_and_nothing_else(repository):
+def test_folders_are_models_and_numeric_ones_in_them_versions_and_nothing_else_is(repository):
     for version in ("1", "10", "2", "00000123"):
         repository.version("digits", version)
     for other in (".staging", "latest", "1.5", "-3", "٣"):
         repository.version("digits", other)
     repository.version(".hidden")
-    repository.root.joinpath("notes").mkdir()
+    for folder in ("notes", "lost+found"):
+        repository.root.joinpath(folder).mkdir()
     repository.root.joinpath("README").write_text("about")
     found = layout.scan(repository.root)
-    assert list(found) == ["digits"]
+    assert list(found) == ["digits", "notes"]
     assert sorted(found["digits"].versions) == [1, 2, 10, 123]
+    assert not found["notes"].versions
 
 
 def test_a_name_that_nobody_can_ask_for_is_left_out_and_told_once(repository, onnx_models, caplog):

@@ -124,6 +124,7 @@ def test_version_policies(text, policy):
         ("max_batch_size: -1", "max_batch_size -1; say 0 or more"),
         ("sequence_batching {}", "'sequence_batching', which this server does not do"),
         ("ensemble_scheduling { step { model_name: 'x' } }", "'ensemble_scheduling'"),
+        ("platform: 'ensemble'", "describes an ensemble, which this server does not serve"),
         ("instance_group { gpus: 0 }", "'instance_group.gpus'"),
         ("instance_group { kind: KIND_GPU }", "asks for a GPU; .* say KIND_CPU"),
         ("instance_group { count: 1 } instance_group { profile: 'a' }", "'instance_group.profile'"),

@@ -1,0 +1,38 @@
+"""Whether a file that a model may have is there: what has its name and is no file is a fault, not an absence."""
+
+import stat
+from pathlib import Path
+
+from serving.errors import ModelLoadError
+
+LEADS_NOWHERE = "is a link that leads nowhere"
+
+KINDS = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+
+
+def fault(path: Path, error: OSError) -> str:
+    """What is wrong with an entry that cannot be looked at, in words that follow its name."""
+    if isinstance(error, FileNotFoundError) and path.is_symlink():
+        return LEADS_NOWHERE
+    return f"cannot be looked at: {error.strerror}"
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is a file, or a link to one. Nothing is opened: a pipe would be waited for.
+
+    Args:
+        path: Where it may be.
+
+    Raises:
+        ModelLoadError: Something else has its name, or it cannot be looked at; the text calls it by its name.
+    """
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISREG(mode):
+            return True
+    except OSError as error:
+        if isinstance(error, FileNotFoundError) and not path.is_symlink():
+            return False
+        raise ModelLoadError(f"{path.name} {fault(path, error)}") from error
+    kind = KINDS.get(stat.S_IFMT(mode), "a device")
+    raise ModelLoadError(f"{path.name} is {kind}; it must be a file")
