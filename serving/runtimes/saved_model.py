@@ -31,6 +31,7 @@ class SavedModelRuntime:
 
     platform = "tensorflow_savedmodel"
     steady = False  # a graph may loop, and no run of TensorFlow is shorter than a thread hop
+    takes_empty = True
 
     def __init__(self, path: Path) -> None:
         self._tf = _import_tensorflow()

@@ -41,6 +41,7 @@ class TfliteRuntime:
 
     platform = "tensorflowlite"
     steady = True
+    takes_empty = False  # its kernels divide by sizes
 
     def __init__(self, path: Path) -> None:
         # Read, not mapped: a file overwritten in place must not pull the rug away.
