@@ -70,12 +70,20 @@ def scan(
     return models
 
 
-def artefact(version: Path) -> Path:
-    """The one file or folder in a version's folder that a runtime opens.
+def artefact(version: Path, name: str = "") -> Path:
+    """The file or folder in a version's folder that a runtime opens.
+
+    Args:
+        version: The folder.
+        name: What it is called, where its owner says so; else there must be one only.
 
     Raises:
         ModelLoadError: There is none, or there are several.
     """
+    if name:
+        if not (version / name).exists():
+            raise ModelLoadError(f"its config calls the model's file '{name}', which is not there")
+        return version / name
     found = [version / name for name in ARTEFACTS if (version / name).exists()]
     if len(found) != 1:
         names = " and ".join(each.name for each in found)

@@ -12,8 +12,9 @@ import onnxruntime
 
 from serving.datatypes import BF16, BYTES
 from serving.errors import InvalidInputError, ModelLoadError
-from serving.runtimes import cpus
+from serving.runtimes.onnx_options import session_options
 from serving.runtimes.runtime import FREE, Array, TensorSpec
+from serving.runtimes.settings import DEFAULTS, Settings
 
 DATATYPES = {
     "tensor(bool)": "BOOL",
@@ -35,9 +36,6 @@ DATATYPES = {
 BFLOAT16_ELEMENT = 16
 """TensorProto.DataType.BFLOAT16."""
 
-TINY = 1 << 20
-"""Bytes of a model below which a second thread costs more than it brings."""
-
 FATAL_IF_EMPTY = ("Unique", "Einsum", "LSTM", "GRU", "RNN", "DynamicQuantizeLSTM")
 """Operators with which onnxruntime may end the process, by a signal, on a tensor without elements."""
 
@@ -50,19 +48,19 @@ class OnnxRuntime:
 
     Args:
         path: The ``.onnx`` file; external data lies in its folder.
+        settings: What its owner decides about its threads and the like.
 
     Raises:
         ModelLoadError: The file is no ONNX model that onnxruntime can run, or has an input or output that
-            is not a tensor.
+            is not a tensor, or a setting is not possible.
     """
 
     platform = "onnxruntime_onnx"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, settings: Settings = DEFAULTS) -> None:
+        options = session_options(path, settings)
         try:
-            self._session = onnxruntime.InferenceSession(
-                path, _options(path), providers=["CPUExecutionProvider"]
-            )
+            self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         except Exception as error:
             # onnxruntime's exceptions share no base class but Exception.
             raise ModelLoadError(f"onnxruntime cannot load it: {error}") from error
@@ -87,16 +85,6 @@ class OnnxRuntime:
             if array.dtype == np.object_:
                 results[at] = _encoded(array)
         return results
-
-
-def _options(path: Path) -> onnxruntime.SessionOptions:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1 if path.stat().st_size < TINY else cpus.available()
-    options.inter_op_num_threads = 1
-    # An idle thread that spins takes the processor from the threads that read requests.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3
-    return options
 
 
 def _has(path: Path, *operators: str) -> bool:

@@ -9,8 +9,20 @@ from serving.datatypes import BF16, BYTES, NUMPY
 from serving.errors import ModelLoadError
 from serving.runtimes import cpus, saved_model_operators
 from serving.runtimes.runtime import FREE, Array, TensorSpec
+from serving.runtimes.settings import DEFAULTS, Settings
 
 SIGNATURE = "serving_default"
+
+NOT_DONE = (
+    "TF_NUM_INTRA_THREADS",
+    "TF_NUM_INTER_THREADS",
+    "TF_USE_PER_SESSION_THREADS",
+    "TF_GRAPH_TAG",
+    "TF_SIGNATURE_DEF",
+    "TF_INIT_OPS_FILE",
+    "MAX_SESSION_SHARE_COUNT",
+)
+"""Parameters of Triton's backend for TensorFlow. Its threads are those of all models together."""
 
 DATATYPES = {dtype.name: name for name, dtype in NUMPY.items() if name not in (BF16, BYTES)} | {
     "bfloat16": BF16,
@@ -23,17 +35,20 @@ class SavedModelRuntime:
 
     Args:
         path: The folder that holds ``saved_model.pb``.
+        settings: What its owner decides; there is nothing to decide here.
 
     Raises:
         ModelLoadError: TensorFlow is not installed, or cannot load the folder, or its graph reaches beyond it, or it
-            lacks the signature.
+            lacks the signature; or there is a setting that Triton's backend has.
     """
 
     platform = "tensorflow_savedmodel"
     steady = False  # a graph may loop, and no run of TensorFlow is shorter than a thread hop
     takes_empty = True
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, settings: Settings = DEFAULTS) -> None:
+        settings.refuse_graph_level()
+        settings.refuse(NOT_DONE)
         self._tf = _import_tensorflow()
         saved_model_operators.check(_parsed(path))
         try:
