@@ -23,8 +23,9 @@ LEVELS = {
 
 MODES = (onnxruntime.ExecutionMode.ORT_SEQUENTIAL, onnxruntime.ExecutionMode.ORT_PARALLEL)
 
-NOT_DONE = ("memory.enable_memory_arena_shrinkage", "session.use_device_allocator_for_initializers")
-"""Parameters of Triton's backend that are not passed on."""
+THREADS, THREADS_BETWEEN, MODE = "intra_op_thread_count", "inter_op_thread_count", "execution_mode"
+
+ARENA, PATTERN = "enable_mem_arena", "enable_mem_pattern"
 
 
 def session_options(path: Path, settings: Settings) -> onnxruntime.SessionOptions:
@@ -37,19 +38,19 @@ def session_options(path: Path, settings: Settings) -> onnxruntime.SessionOption
     Raises:
         ModelLoadError: The owner decides on something that there is not.
     """
-    settings.refuse(NOT_DONE)
+    settings.allow(THREADS, THREADS_BETWEEN, MODE, ARENA, PATTERN)
     if settings.graph_level not in LEVELS:
         raise ModelLoadError(
             f"its config has optimization.graph.level {settings.graph_level}; say -1, 0, 1 or 2"
         )
     default = 1 if path.stat().st_size < TINY else cpus.available()
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = settings.number("intra_op_thread_count", MOST_THREADS) or default
-    options.inter_op_num_threads = settings.number("inter_op_thread_count", MOST_THREADS) or 1
-    options.execution_mode = MODES[settings.number("execution_mode", len(MODES) - 1)]
+    options.intra_op_num_threads = settings.number(THREADS, MOST_THREADS) or default
+    options.inter_op_num_threads = settings.number(THREADS_BETWEEN, MOST_THREADS) or 1
+    options.execution_mode = MODES[settings.number(MODE, len(MODES) - 1)]
     options.graph_optimization_level = LEVELS[settings.graph_level]
-    options.enable_cpu_mem_arena = settings.flag("enable_mem_arena", default=True)
-    options.enable_mem_pattern = settings.flag("enable_mem_pattern", default=True)
+    options.enable_cpu_mem_arena = settings.flag(ARENA, default=True)
+    options.enable_mem_pattern = settings.flag(PATTERN, default=True)
     # An idle thread that spins takes the processor from the threads that read requests.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")

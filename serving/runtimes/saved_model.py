@@ -13,17 +13,6 @@ from serving.runtimes.settings import DEFAULTS, Settings
 
 SIGNATURE = "serving_default"
 
-NOT_DONE = (
-    "TF_NUM_INTRA_THREADS",
-    "TF_NUM_INTER_THREADS",
-    "TF_USE_PER_SESSION_THREADS",
-    "TF_GRAPH_TAG",
-    "TF_SIGNATURE_DEF",
-    "TF_INIT_OPS_FILE",
-    "MAX_SESSION_SHARE_COUNT",
-)
-"""Parameters of Triton's backend for TensorFlow. Its threads are those of all models together."""
-
 DATATYPES = {dtype.name: name for name, dtype in NUMPY.items() if name not in (BF16, BYTES)} | {
     "bfloat16": BF16,
     "string": BYTES,
@@ -47,8 +36,9 @@ class SavedModelRuntime:
     takes_empty = True
 
     def __init__(self, path: Path, settings: Settings = DEFAULTS) -> None:
+        # Its threads are those of all models together.
+        settings.allow()
         settings.refuse_graph_level()
-        settings.refuse(NOT_DONE)
         self._tf = _import_tensorflow()
         saved_model_operators.check(_parsed(path))
         try:

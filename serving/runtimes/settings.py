@@ -1,12 +1,23 @@
 """What a model's owner decides about how its runtime works, as Triton's backends are told it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from serving.errors import ModelLoadError
 
 MOST_THREADS = 256
 """As many as a config may give a model: a number in a file must not take the machine."""
+
+KNOWN = frozenset(
+    """
+    intra_op_thread_count inter_op_thread_count execution_mode enable_mem_arena enable_mem_pattern
+    memory.enable_memory_arena_shrinkage session.use_device_allocator_for_initializers
+    tflite_num_threads
+    TF_NUM_INTRA_THREADS TF_NUM_INTER_THREADS TF_USE_PER_SESSION_THREADS TF_GRAPH_TAG TF_SIGNATURE_DEF
+    TF_INIT_OPS_FILE MAX_SESSION_SHARE_COUNT
+    """.split()
+)
+"""Parameters by which backends of Triton are told what to do. Others are the owner's own."""
 
 FLAGS = {"1": True, "true": True, "on": True, "0": False, "false": False, "off": False}
 """How a parameter says on and off."""
@@ -54,17 +65,20 @@ class Settings:
             raise ModelLoadError(f"its config has the parameter {name} '{text[:SHOWN]}'; say 1 or 0")
         return FLAGS[text]
 
-    def refuse(self, names: Iterable[str]) -> None:
-        """Refuse parameters that a runtime has and this server does not set.
+    def allow(self, *names: str) -> None:
+        """Refuse parameters that mean something to a backend of Triton and nothing to this runtime.
+
+        Args:
+            names: Those that it has.
 
         Raises:
-            ModelLoadError: One of them is there.
+            ModelLoadError: Another one is there.
         """
-        for name in names:
-            if name in self.parameters:
-                raise ModelLoadError(
-                    f"its config sets the parameter '{name}', which this server does not do; remove it"
-                )
+        for name in sorted(KNOWN.intersection(self.parameters).difference(names)):
+            raise ModelLoadError(
+                f"its config sets the parameter '{name}', which this server does not do for this kind of model; "
+                "remove it"
+            )
 
     def refuse_graph_level(self) -> None:
         """Refuse a graph level, for a runtime that has none.

@@ -50,6 +50,7 @@ class TfliteRuntime:
     takes_empty = False  # its kernels divide by sizes
 
     def __init__(self, path: Path, settings: Settings = DEFAULTS) -> None:
+        settings.allow(THREADS)
         settings.refuse_graph_level()
         # Read, not mapped: a file overwritten in place must not pull the rug away.
         content = path.read_bytes()

@@ -70,6 +70,10 @@ def test_graph_levels_are_tritons(model, level, value):
             Settings({"memory.enable_memory_arena_shrinkage": "cpu:0"}),
             "'memory.enable_memory_arena_shrinkage'",
         ),
+        (
+            Settings({"tflite_num_threads": "1"}),
+            "'tflite_num_threads', which this server does not do for this",
+        ),
         (Settings(graph_level=3), "optimization.graph.level 3; say -1, 0, 1 or 2"),
     ],
 )
@@ -82,6 +86,8 @@ def test_tflite_has_threads_and_no_levels():
     TfliteRuntime(AFFINE, Settings({"tflite_num_threads": "2"}))
     with pytest.raises(ModelLoadError, match="tflite_num_threads 'x'"):
         TfliteRuntime(AFFINE, Settings({"tflite_num_threads": "x"}))
+    with pytest.raises(ModelLoadError, match="sets the parameter 'intra_op_thread_count'"):
+        TfliteRuntime(AFFINE, Settings({"intra_op_thread_count": "1"}))
     with pytest.raises(ModelLoadError, match="which only ONNX models have"):
         TfliteRuntime(AFFINE, Settings(graph_level=1))
 
