@@ -82,7 +82,9 @@ def artefact(version: Path, name: str = "") -> Path:
     """
     if name:
         if not (version / name).exists():
-            raise ModelLoadError(f"its config calls the model's file '{name}', which is not there")
+            raise ModelLoadError(
+                f"its default_model_filename calls the model's file '{name}', which is not there"
+            )
         return version / name
     found = [version / name for name in ARTEFACTS if (version / name).exists()]
     if len(found) != 1:

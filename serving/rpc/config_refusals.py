@@ -98,12 +98,14 @@ def check(message: pb.ModelConfig) -> None:
         if field.enum_type is not None and value not in field.enum_type.values_by_number:
             raise ModelLoadError(f"its config has the {field.name} {value}, which does not exist")
     if any(group.kind == pb.ModelInstanceGroup.KIND_GPU for group in message.instance_group):
-        raise ModelLoadError("its config asks for a GPU; this server runs models on the CPU, say KIND_CPU")
+        raise ModelLoadError(
+            "its config's instance_group asks for a GPU; this server runs models on the CPU, say KIND_CPU"
+        )
     if any(group.count < 0 for group in message.instance_group):
         raise ModelLoadError("its config has an instance_group with a count below 0")
     if message.default_model_filename and message.default_model_filename not in ARTEFACTS:
         raise ModelLoadError(
-            f"its config calls the model's file '{message.default_model_filename}'; "
+            f"its default_model_filename calls the model's file '{message.default_model_filename}'; "
             f"here it is one of {', '.join(ARTEFACTS)}"
         )
     if message.max_batch_size < 0:

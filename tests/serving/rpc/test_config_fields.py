@@ -200,6 +200,32 @@ def test_a_reshape_has_its_effect(served):
     np.testing.assert_array_equal(y, 2 * x.reshape(2, 12, 1))
 
 
+TRITONS = """{
+"name": "image", "platform": "onnxruntime_onnx", "backend": "onnxruntime", "runtime": "", "max_batch_size": 8,
+"version_policy": {"latest": {"num_versions": 1}},
+"input": [{"name": "x", "data_type": "TYPE_FP32", "format": "FORMAT_NONE", "dims": [12], "is_shape_tensor": false,
+    "allow_ragged_batch": false, "optional": false, "is_non_linear_format_io": false}],
+"output": [{"name": "y", "data_type": "TYPE_FP32", "dims": [12], "label_filename": "", "is_shape_tensor": false,
+    "is_non_linear_format_io": false}],
+"batch_input": [], "batch_output": [],
+"optimization": {"priority": "PRIORITY_DEFAULT", "input_pinned_memory": {"enable": true},
+    "output_pinned_memory": {"enable": true}, "gather_kernel_buffer_threshold": 0, "eager_batching": false},
+"dynamic_batching": {"preferred_batch_size": [8], "max_queue_delay_microseconds": 0, "preserve_ordering": false,
+    "priority_levels": 0, "default_priority_level": 0, "priority_queue_policy": {}},
+"instance_group": [{"name": "image", "kind": "KIND_CPU", "count": 1, "gpus": [], "secondary_devices": [],
+    "profile": [], "passive": false, "host_policy": ""}],
+"default_model_filename": "model.onnx", "cc_model_filenames": {}, "metric_tags": {}, "parameters": {},
+"model_warmup": [], "model_transaction_policy": {"decoupled": false}, "response_cache": {"enable": false}
+}"""
+"""What Triton tells of a model that has nothing but a name and a batch in its config."""
+
+
+def test_a_config_as_triton_tells_it_is_taken():
+    read = config_message.parse_json(TRITONS)
+    assert (read.max_batch_size, read.filename) == (8, "model.onnx")
+    assert read.pinned == {"input_pinned_memory": True, "output_pinned_memory": True}
+
+
 def test_a_mark_that_an_editor_wrote_before_the_text_is_no_part_of_it(served):
     assert (
         config_message.from_loaded_model(served(f"\ufeff{IMAGE}")).input[0].format
