@@ -52,7 +52,9 @@ def classified(array: Array, spec: TensorSpec, wanted: int, labels: Sequence[str
         raise InvalidInputError(f"output '{spec.name}' holds text, which cannot be classified")
     if spec.datatype == BF16:
         array = bf16_to_float32(array)
-    rows = array.reshape(array.shape[0] if batched else 1, -1)
+    count = array.shape[0] if batched else 1
+    # Not -1: of nothing, numpy cannot tell how wide it is.
+    rows = array.reshape(count, array.size // max(1, count))
     top = np.argsort(-rows.astype(np.float64), axis=1, kind="stable")[:, :wanted]
     text = np.empty(top.shape, np.object_)
     for row, places in enumerate(top.tolist()):

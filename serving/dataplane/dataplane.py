@@ -12,6 +12,7 @@ from serving.dataplane.messages import InferRequest, InferResult, ModelMetadata,
 from serving.errors import (
     DeadlineExceededError,
     InternalError,
+    ModelNotFoundError,
     ModelNotReadyError,
     QueueFullError,
     RequestCancelledError,
@@ -125,17 +126,20 @@ class DataPlane:
         return found
 
     def model_ready(self, name: str, version: str) -> bool:
-        """Whether a model can answer.
+        """Whether a model can answer; one that is not there cannot.
 
         Raises:
             InvalidInputError: The version is not a number.
-            ModelNotFoundError: There is no such model or version.
         """
         try:
             self._repository.get(name, version)
-        except ModelNotReadyError:
+        except (ModelNotFoundError, ModelNotReadyError):
             return False
         return not self._stopping
+
+    def knows(self, name: str) -> bool:
+        """Whether there is a model of that name, ready or not, or about to be."""
+        return self._repository.knows(name)
 
     def server_ready(self) -> bool:
         """Whether the server stays and every required model can answer."""

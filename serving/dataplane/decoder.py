@@ -22,6 +22,12 @@ REMEMBERED_SHAPES = 256
 SHOWN_SIZES = 32
 """Sizes of a shape that an error repeats; a message can hold millions."""
 
+BESIDE_EMPTY = 1 << 16
+"""What free sizes may be, multiplied, where another is 0.
+
+No byte of the message stands for them, and the model may make an output of that size.
+"""
+
 RAW_ONLY = ("FP16", "BF16")
 """Datatypes that the protocol has no typed field for."""
 
@@ -36,7 +42,8 @@ class Decoder:
     def __init__(self, model: LoadedModel) -> None:
         self._label = f"model '{model.name}'"
         self._batched = model.max_batch_size > 0
-        self._inputs = {spec.name: InputDecoder(spec, model.max_batch_size) for spec in model.inputs}
+        least = 0 if model.runtime.takes_empty else 1
+        self._inputs = {spec.name: InputDecoder(spec, model.max_batch_size, least) for spec in model.inputs}
         self._outputs = {spec.name: spec for spec in model.outputs}
         self._all_outputs = tuple(self._outputs)
         self._all_specs = tuple(self._outputs.values())
@@ -107,10 +114,13 @@ class InputDecoder:
     Args:
         spec: What the model takes.
         max_batch_size: Most rows it takes; 0 if it has no batch dimension.
+        least: What a free size is at least; rows are one at least in any case.
     """
 
-    def __init__(self, spec: TensorSpec, max_batch_size: int) -> None:
+    def __init__(self, spec: TensorSpec, max_batch_size: int, least: int = 1) -> None:
         self._spec = spec
+        # Per axis: a request without rows has nothing to ask, and would share a run with others for nothing.
+        self._least = [1 if axis == 0 and max_batch_size else least for axis in range(len(spec.shape))]
         self._dtype = NUMPY[spec.datatype].newbyteorder("<")
         self._max_batch_size = max_batch_size
         self._counts: dict[tuple[int, ...], int] = {}
@@ -143,12 +153,13 @@ class InputDecoder:
         """The number of elements of a shape that the model takes; it is remembered."""
         expected = self._spec.shape
         fits = len(shape) == len(expected) and all(
-            size >= 1 if want == FREE else size == want for size, want in zip(shape, expected, strict=True)
+            size >= least if want == FREE else size == want
+            for size, want, least in zip(shape, expected, self._least, strict=True)
         )
         if not fits:
             raise InvalidInputError(
-                f"input '{self._spec.name}' has shape {_shape(expected)}, where -1 is any size from 1; "
-                f"got {_shape(shape)}"
+                f"input '{self._spec.name}' has shape {_shape(expected)}, where -1 is any size"
+                f"{self._exceptions()}; got {_shape(shape)}"
             )
         if self._max_batch_size and shape[0] > self._max_batch_size:
             raise InvalidInputError(
@@ -156,9 +167,25 @@ class InputDecoder:
                 f"at most {self._max_batch_size} fit one request"
             )
         count = prod(shape)
+        if not count:
+            self._check_beside_empty(shape)
         if len(self._counts) < REMEMBERED_SHAPES:
             self._counts[shape] = count
         return count
+
+    def _check_beside_empty(self, shape: tuple[int, ...]) -> None:
+        chosen = (size for size, want in zip(shape, self._spec.shape, strict=True) if want == FREE)
+        if prod(max(1, size) for size in chosen) > BESIDE_EMPTY:
+            raise InvalidInputError(
+                f"input '{self._spec.name}' of shape {_shape(shape)} has no elements; its other free sizes, "
+                f"multiplied, may be {BESIDE_EMPTY} at most"
+            )
+
+    def _exceptions(self) -> str:
+        """What an error adds to "any size"."""
+        if len(set(self._least)) > 1:
+            return " (rows from 1)"
+        return " from 1" if 1 in self._least else ""
 
     def _raw(self, raw: bytes | memoryview, shape: tuple[int, ...], count: int) -> Array:
         if self._spec.datatype == BYTES:
@@ -182,6 +209,9 @@ class InputDecoder:
 
     def _typed(self, tensor: InputTensor, count: int) -> Array:
         name, values = self._spec.name, tensor.values
+        if not count and values is None:
+            # Nothing is what there is to send.
+            return np.empty(tensor.shape, self._dtype)
         if self._spec.datatype in RAW_ONLY:
             raise InvalidInputError(
                 f"input '{name}': {self._spec.datatype} travels raw only; use raw_input_contents"

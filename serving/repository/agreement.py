@@ -75,15 +75,35 @@ def _check_tensors(
                 f"its config declares the {kind} '{each.name}' as {each.datatype}, "
                 f"and the model has {spec.datatype}"
             )
-        shape = spec.shape[1:] if batched else spec.shape
-        if len(each.dims) != len(shape) or any(
-            size not in (FREE, want) for want, size in zip(each.dims, shape, strict=True)
-        ):
-            without = " without the batch" if batched else ""
-            raise ModelLoadError(
-                f"its config declares the {kind} '{each.name}' with dims {list(each.dims)}, "
-                f"and the model has {list(shape)}{without}"
-            )
+        _check_sizes(kind, each, spec.shape[1:] if batched else spec.shape, batched=batched)
     missing = sorted(set(specs) - {each.name for each in declared}) if declared and kind == "input" else []
     if missing:
         raise ModelLoadError(f"its config lacks the {kind} {', '.join(missing)} of the model")
+
+
+def _check_sizes(kind: str, declared: TensorConfig, shape: Sequence[int], *, batched: bool) -> None:
+    dims, what = declared.model_dims, f"its config declares the {kind} '{declared.name}' with"
+    if len(dims) != len(shape) or any(
+        want != size if want < 1 else size not in (FREE, want) for want, size in zip(dims, shape, strict=True)
+    ):
+        field = "dims" if declared.reshape is None else "the reshape"
+        without = " without the batch" if batched else ""
+        raise ModelLoadError(f"{what} {field} {list(dims)}, and the model has {list(shape)}{without}")
+    if any(size < 0 and size != FREE for size in declared.dims) or _between_free(dims) != _between_free(
+        declared.dims
+    ):
+        raise ModelLoadError(
+            f"{what} dims {list(declared.dims)}, of which the reshape {list(dims)} cannot be made: the sizes "
+            "before, between and after each -1, multiplied, must be equal"
+        )
+
+
+def _between_free(sizes: Sequence[int]) -> list[int]:
+    """What the sizes before, between and after the free ones multiply to."""
+    products = [1]
+    for size in sizes:
+        if size == FREE:
+            products.append(1)
+        else:
+            products[-1] *= size
+    return products

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from serving.runtimes.runtime import FREE, Runtime
+from serving.runtimes.settings import Settings
 
 DERIVED_BATCH = 64
 """The largest batch of a model that takes any, when its owner did not say."""
@@ -83,14 +84,39 @@ class TensorConfig:
     Attributes:
         name: Its name.
         datatype: An Open Inference name, such as ``FP32``.
-        dims: Its sizes, without the batch if ``max_batch_size`` is above 0.
+        dims: Its sizes as clients see them, without the batch if ``max_batch_size`` is above 0.
         labels: For an output: the file in the model's folder that names its classes, one a line; or empty.
+        reshape: Its sizes as the model sees them, likewise; None if they are the same.
+        layout: For an input that is an image: how clients are to lay it out, ``FORMAT_NHWC`` or ``FORMAT_NCHW``; or
+            empty.
     """
 
     name: str
     datatype: str
     dims: tuple[int, ...]
     labels: str = ""
+    reshape: tuple[int, ...] | None = None
+    layout: str = ""
+
+    @property
+    def model_dims(self) -> tuple[int, ...]:
+        """Its sizes as the model sees them."""
+        return self.dims if self.reshape is None else self.reshape
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceGroup:
+    """Some of a model's instances.
+
+    Attributes:
+        name: What the owner calls them, if anything.
+        kind: Where they run: ``KIND_CPU``, or ``KIND_MODEL`` for where the model wants to, which is there too.
+        count: How many there are.
+    """
+
+    name: str
+    kind: str
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,13 +161,18 @@ class ModelConfig:
         queue: What happens to requests that wait.
         batching: How requests are put together.
         instances: How many runs of the model may go on at once.
+        groups: The instances as the owner wrote them; empty if none are stated.
         inputs: The inputs as declared; empty if the model decides.
         outputs: The outputs, likewise.
         warmup: Requests that the model answers before it is ready.
         name: The model's name, if stated.
         platform: What runs it, if stated, such as ``onnxruntime_onnx``.
         backend: Likewise, such as ``onnxruntime``.
-        parameters: Free-form settings, kept for who asks.
+        parameters: Settings by name; those that the runtime has have their effect there.
+        graph_level: How far the runtime is to optimise the graph, by Triton's numbers; 0 for its default.
+        pinned: Whether inputs, and outputs, are to lie in memory that a GPU can reach, where that is stated: there is
+            no GPU, so either is so.
+        filename: The model's file or folder in a version's folder; empty for the only one that is there.
     """
 
     max_batch_size: int | None = None
@@ -149,6 +180,7 @@ class ModelConfig:
     queue: QueuePolicy = UNSTATED
     batching: Batching | None = None
     instances: int = 1
+    groups: tuple[InstanceGroup, ...] = ()
     inputs: tuple[TensorConfig, ...] = ()
     outputs: tuple[TensorConfig, ...] = ()
     warmup: tuple[WarmupRequest, ...] = ()
@@ -156,6 +188,14 @@ class ModelConfig:
     platform: str = ""
     backend: str = ""
     parameters: Mapping[str, str] = field(default_factory=dict)
+    graph_level: int = 0
+    pinned: Mapping[str, bool] = field(default_factory=dict)
+    filename: str = ""
+
+    @property
+    def settings(self) -> Settings:
+        """What of it concerns the runtime."""
+        return Settings(self.parameters, self.graph_level)
 
     def completed(self, runtime: Runtime) -> "ModelConfig":
         """This config with everything decided that the model itself can tell."""

@@ -24,6 +24,6 @@ def read(folder: Path, root: Path, config: ModelConfig) -> dict[str, tuple[str, 
 def _lines(folder: Path, root: Path, name: str) -> tuple[str, ...]:
     path = beside(folder, name, root)
     try:
-        return tuple(path.read_text(encoding="utf-8").splitlines())
+        return tuple(path.read_text(encoding="utf-8-sig").splitlines())
     except (OSError, UnicodeDecodeError) as error:
         raise ModelLoadError(f"its label file '{name}' cannot be read as UTF-8 text") from error

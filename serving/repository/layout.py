@@ -98,13 +98,24 @@ def without_version(model: Path) -> str:
     return f"it holds {there}{more} and no version; expected {EXPECTED}"
 
 
-def artefact(version: Path) -> Path:
-    """The one file or folder in a version's folder that a runtime opens.
+def artefact(version: Path, name: str = "") -> Path:
+    """The file or folder in a version's folder that a runtime opens.
+
+    Args:
+        version: The folder.
+        name: What it is called, where its owner says so; else there must be one only.
 
     Raises:
         ModelLoadError: There is none, or there are several, or it is a link to nothing.
     """
-    found = [version / name for name in ARTEFACTS if os.path.lexists(version / name)]
+    if name:
+        found = [version / name]
+        if not os.path.lexists(found[0]):
+            raise ModelLoadError(
+                f"its default_model_filename calls the model's file '{name}', which is not there"
+            )
+    else:
+        found = [version / each for each in ARTEFACTS if os.path.lexists(version / each)]
     if len(found) != 1:
         names = " and ".join(each.name for each in found)
         expected = f"expected one of {', '.join(ARTEFACTS)}"

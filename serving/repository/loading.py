@@ -7,6 +7,7 @@ from serving.repository import agreement, golden, labels, layout
 from serving.repository.config import ModelConfig
 from serving.repository.model import LoadedModel
 from serving.repository.plain_reason import plain
+from serving.repository.reshaped import reshaped
 from serving.repository.warmup import answer_requests, warm_up
 from serving.runtimes import ARTEFACTS
 
@@ -25,12 +26,13 @@ def load(name: str, version: int, folder: Path, root: Path, config: ModelConfig)
         ModelLoadError: It cannot be served; the text says why, without paths.
     """
     try:
-        artefact = layout.artefact(folder)
-        runtime = ARTEFACTS[artefact.name](artefact)
+        artefact = layout.artefact(folder, config.filename)
+        runtime = ARTEFACTS[artefact.name](artefact, config.settings)
         completed = config.completed(runtime)
         agreement.check(completed, name, runtime)
         names = labels.read(folder.parent, root, completed)
         golden.check(runtime, folder)
+        runtime = reshaped(runtime, completed)
         answer_requests(runtime, completed)
     except Exception as error:
         # A corrupt file makes a library raise anything; none of it may stop the other models.

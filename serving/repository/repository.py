@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 MEND = "mend its files or publish another version"
 """What helps a model whose version cannot be loaded."""
 
+UNKNOWN = "Request for unknown model"
+"""Triton's words, by which its clients know this error among others."""
+
 
 class Repository:
     """The models in a folder. Looking one up never touches the disk, so a name cannot lead anywhere.
@@ -145,6 +148,10 @@ class Repository:
         except KeyError:
             raise self._absence(name, version) from None
 
+    def knows(self, name: str) -> bool:
+        """Whether there is a model of that name, ready or not, or one is being loaded."""
+        return name in self._models or any(name == loading for loading, _ in self._loading)
+
     def names(self) -> tuple[str, ...]:
         """Every model, ready or not."""
         return tuple(self._models)
@@ -252,9 +259,13 @@ class Repository:
         self.changed()
 
     def _absence(self, name: str, version: str) -> Exception:
+        if version != LATEST and not (version.isascii() and version.isdigit()):
+            return InvalidInputError(
+                f"the version of model '{name}' must be a number, or empty for the latest; got '{version}'"
+            )
         state = self._models.get(name)
         if state is None:
-            return ModelNotFoundError(f"there is no model '{name}' here; {_has(self._models)}")
+            return self._unknown(name)
         if version == LATEST:
             return ModelNotReadyError(f"model '{name}' is not ready: {_why_none(state)}")
         if version in state.failed or version in state.unloaded:
@@ -264,13 +275,14 @@ class Repository:
                 else f"{UNLOADED}; load it again"
             )
             return ModelNotReadyError(f"model '{name}' version {version} is not ready: {reason}")
-        if not (version.isascii() and version.isdigit()):
-            return InvalidInputError(
-                f"the version of model '{name}' must be a number, or empty for the latest; got '{version}'"
-            )
         return ModelNotFoundError(
-            f"model '{name}' has no version {version}; it has: {_list(self.versions(name))}"
+            f"{UNKNOWN}: model '{name}' has no version {version}; it has: {_list(self.versions(name))}"
         )
+
+    def _unknown(self, name: str) -> Exception:
+        if self.knows(name):
+            return ModelNotReadyError(f"model '{name}' is not ready: it is being loaded; try again")
+        return ModelNotFoundError(f"{UNKNOWN}: there is no model '{name}' here; {_has(self._models)}")
 
 
 def _why_none(state: ModelState) -> str:

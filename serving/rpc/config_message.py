@@ -3,30 +3,33 @@
 import json
 import re
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from google.protobuf import json_format, text_format
 
 from protos import model_config_pb2 as pb
-from serving.datatypes import BYTES
 from serving.errors import ModelLoadError
 from serving.repository.config import (
     UNSTATED,
     Batching,
+    InstanceGroup,
     ModelConfig,
     QueuePolicy,
-    TensorConfig,
     VersionPolicy,
     WarmupInput,
     WarmupRequest,
 )
 from serving.repository.model import LoadedModel
-from serving.rpc import config_limits
+from serving.rpc import config_limits, config_tensors
 from serving.rpc.config_refusals import check
-from serving.runtimes.runtime import TensorSpec
 
 MICROSECONDS = 1_000_000
 """In a second. Divided by, it gives the float that the decimal notation does."""
+
+BYTE_ORDER_MARK = "\ufeff"
+"""What some editors write before a text."""
+
+PINNED = ("input_pinned_memory", "output_pinned_memory")
 
 _NOT_FIELDS = re.compile(r""" "(?:\\.|[^"\\])*" | '(?:\\.|[^'\\])*' | \#[^\n]* """, re.VERBOSE)
 """Strings and comments of the text format."""
@@ -39,6 +42,7 @@ def parse(text: str) -> ModelConfig:
         ModelLoadError: It is not valid, or asks for something that this server does not do.
     """
     message = pb.ModelConfig()
+    text = text.removeprefix(BYTE_ORDER_MARK)
     try:
         text_format.Parse(text, message)
     except text_format.ParseError as error:
@@ -54,6 +58,7 @@ def parse_json(text: str) -> ModelConfig:
         ModelLoadError: It is not valid, or asks for something that this server does not do.
     """
     message = pb.ModelConfig()
+    text = text.removeprefix(BYTE_ORDER_MARK)
     try:
         json_format.Parse(text, message)
     except json_format.ParseError as error:
@@ -85,42 +90,38 @@ def to_model_config(message: pb.ModelConfig, *, states_batch: bool) -> ModelConf
         queue=UNSTATED if policy is None else _to_queue_policy(policy),
         batching=None if batching is None else _to_batching(batching),
         instances=sum(max(1, group.count) for group in message.instance_group) or 1,
-        inputs=tuple(TensorConfig(each.name, _datatype(each), tuple(each.dims)) for each in message.input),
-        outputs=tuple(
-            TensorConfig(each.name, _datatype(each), tuple(each.dims), each.label_filename)
-            for each in message.output
-        ),
+        groups=tuple(_to_group(each) for each in message.instance_group),
+        inputs=config_tensors.to_tensors("input", message.input),
+        outputs=config_tensors.to_tensors("output", message.output),
         warmup=tuple(_to_warmup(each) for each in message.model_warmup),
         name=message.name,
         platform=message.platform,
         backend=message.backend,
         parameters={name: each.string_value for name, each in message.parameters.items()},
+        graph_level=message.optimization.graph.level,
+        pinned={
+            name: getattr(message.optimization, name).enable
+            for name in PINNED
+            if message.optimization.HasField(name)
+        },
+        filename=message.default_model_filename,
     )
 
 
 def from_loaded_model(model: LoadedModel) -> pb.ModelConfig:
     """How a model is served, with everything that was derived."""
     config = model.config
-    declared = {each.name: each for each in config.outputs}
     message = pb.ModelConfig(
         name=model.name,
         platform=model.runtime.platform,
         backend=config.backend,
         max_batch_size=model.max_batch_size,
         version_policy=_from_versions(config.versions),
-        input=[pb.ModelInput(**_described(spec, model)) for spec in model.inputs],
-        output=[
-            pb.ModelOutput(
-                **_described(spec, model),
-                label_filename=declared[spec.name].labels if spec.name in declared else "",
-            )
-            for spec in model.outputs
-        ],
-        instance_group=[
-            pb.ModelInstanceGroup(
-                name=model.name, kind=pb.ModelInstanceGroup.KIND_CPU, count=config.instances
-            )
-        ],
+        default_model_filename=config.filename,
+        input=config_tensors.from_inputs(model),
+        output=config_tensors.from_outputs(model),
+        instance_group=_from_groups(config, model.name),
+        optimization=_from_optimization(config),
         model_warmup=[_from_warmup(each) for each in config.warmup],
         parameters={name: pb.ModelParameter(string_value=value) for name, value in config.parameters.items()},
     )
@@ -130,6 +131,30 @@ def from_loaded_model(model: LoadedModel) -> pb.ModelConfig:
         # What gathers while the model runs shares the next run, whether or not its owner said so.
         message.dynamic_batching.SetInParent()
     return message
+
+
+def _to_group(message: pb.ModelInstanceGroup) -> InstanceGroup:
+    kind = pb.ModelInstanceGroup
+    # Without a GPU, Triton too takes the CPU where the choice is its own.
+    chosen = kind.KIND_CPU if message.kind == kind.KIND_AUTO else message.kind
+    return InstanceGroup(message.name, kind.Kind.Name(chosen), max(1, message.count))
+
+
+def _from_groups(config: ModelConfig, name: str) -> list[pb.ModelInstanceGroup]:
+    kind = pb.ModelInstanceGroup
+    groups = config.groups or (InstanceGroup(name, "KIND_CPU", config.instances),)
+    return [kind(name=each.name, kind=each.kind, count=each.count) for each in groups]
+
+
+def _from_optimization(config: ModelConfig) -> pb.ModelOptimizationPolicy | None:
+    kind = pb.ModelOptimizationPolicy
+    if not (config.graph_level or config.pinned):
+        return None
+    graph = kind.Graph(level=config.graph_level) if config.graph_level else None
+    pinned: dict[str, Any] = {
+        name: kind.PinnedMemoryBuffer(enable=enable) for name, enable in config.pinned.items()
+    }
+    return kind(graph=graph, **pinned)
 
 
 def _to_versions(message: pb.ModelVersionPolicy) -> VersionPolicy:
@@ -209,7 +234,7 @@ def _from_batching(batching: Batching, queue: QueuePolicy) -> pb.ModelDynamicBat
 
 def _to_warmup(message: pb.ModelWarmup) -> WarmupRequest:
     inputs = {
-        name: WarmupInput(_datatype(each), tuple(each.dims), each.random_data)
+        name: WarmupInput(config_tensors.to_datatype(each.data_type), tuple(each.dims), each.random_data)
         for name, each in message.inputs.items()
     }
     if any(size < 1 for each in inputs.values() for size in each.dims):
@@ -222,23 +247,8 @@ def _from_warmup(request: WarmupRequest) -> pb.ModelWarmup:
     for name, each in request.inputs.items():
         chosen: Mapping[str, Any] = {"random_data" if each.random else "zero_data": True}
         made.inputs[name].CopyFrom(
-            pb.ModelWarmup.Input(data_type=_type(each.datatype), dims=each.dims, **chosen)
+            pb.ModelWarmup.Input(
+                data_type=config_tensors.from_datatype(each.datatype), dims=each.dims, **chosen
+            )
         )
     return made
-
-
-def _described(spec: TensorSpec, model: LoadedModel) -> dict[str, Any]:
-    dims = spec.shape[1:] if model.max_batch_size else spec.shape
-    return {"name": spec.name, "data_type": _type(spec.datatype), "dims": dims}
-
-
-def _datatype(described: pb.ModelInput | pb.ModelOutput | pb.ModelWarmup.Input) -> str:
-    if described.data_type not in pb.DataType.values():
-        raise ModelLoadError(f"its config has the data_type {described.data_type}, which does not exist")
-    name = pb.DataType.Name(described.data_type).removeprefix("TYPE_")
-    return BYTES if name == "STRING" else name
-
-
-def _type(datatype: str) -> pb.DataType:
-    name = "STRING" if datatype == BYTES else datatype
-    return cast("pb.DataType", pb.DataType.Value(f"TYPE_{name}"))

@@ -15,7 +15,6 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from serving.dataplane.dataplane import DataPlane
-from serving.errors import InvalidInputError, ModelNotFoundError
 from serving.rpc.error_text import presentable
 
 SERVICE = health_pb2.DESCRIPTOR.services_by_name["Health"]
@@ -69,10 +68,10 @@ class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # gr
     def _status(self, name: str) -> int:
         if name == SERVICE.full_name:
             return int(Status.SERVING)
-        try:
-            ready = (
-                self._plane.server_ready() if name in self._services else self._plane.model_ready(name, "")
-            )
-        except (ModelNotFoundError, InvalidInputError):
+        if name in self._services:
+            ready = self._plane.server_ready()
+        elif self._plane.knows(name):
+            ready = self._plane.model_ready(name, "")
+        else:
             return int(Status.SERVICE_UNKNOWN)
         return int(Status.SERVING if ready else Status.NOT_SERVING)

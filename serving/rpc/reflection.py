@@ -4,8 +4,10 @@
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import grpc
+from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection, reflection_pb2, reflection_pb2_grpc
@@ -40,9 +42,27 @@ SERVICES = (f"{STABLE}.ServerReflection", f"{ALPHA}.ServerReflection")
 """The names under which reflection answers."""
 
 
+class _Pool:
+    """The pool, with methods among the symbols that it finds: protobuf's own search knows all but these."""
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  whatever the pool has
+        return getattr(POOL, name)
+
+    def FindFileContainingSymbol(self, symbol: str) -> FileDescriptor:  # noqa: N802  protobuf's name
+        """The file that defines a symbol, given by its full name.
+
+        Raises:
+            KeyError: There is none.
+        """
+        try:
+            return POOL.FindFileContainingSymbol(symbol)
+        except KeyError:
+            return POOL.FindMethodByName(symbol).containing_service.file
+
+
 def add(server: grpc.aio.Server, services: Sequence[str]) -> None:
     """Answer reflection requests about these services."""
-    servicer = reflection.aio.ReflectionServicer(services, pool=POOL)
+    servicer = reflection.aio.ReflectionServicer(services, pool=_Pool())
     reflection_pb2_grpc.add_ServerReflectionServicer_to_server(servicer, server)
     handler = grpc.stream_stream_rpc_method_handler(
         servicer.ServerReflectionInfo,

@@ -4,38 +4,46 @@ A new format is one file beside this one and one row in :data:`ARTEFACTS`.
 """
 
 import os
-from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 from serving.runtimes.runtime import Runtime
+from serving.runtimes.settings import DEFAULTS, Settings
 
 # Read by onnxruntime when it is imported; the call that it has in Python comes too late.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
-def _onnx(path: Path) -> Runtime:
+def _onnx(path: Path, settings: Settings = DEFAULTS) -> Runtime:
     from serving.runtimes.onnx import OnnxRuntime  # noqa: PLC0415  each library loads with its first model
 
-    return OnnxRuntime(path)
+    return OnnxRuntime(path, settings)
 
 
-def _tflite(path: Path) -> Runtime:
+def _tflite(path: Path, settings: Settings = DEFAULTS) -> Runtime:
     from serving.runtimes.tflite import TfliteRuntime  # noqa: PLC0415  likewise
 
-    return TfliteRuntime(path)
+    return TfliteRuntime(path, settings)
 
 
-def _saved_model(path: Path) -> Runtime:
+def _saved_model(path: Path, settings: Settings = DEFAULTS) -> Runtime:
     from serving.runtimes.saved_model import SavedModelRuntime  # noqa: PLC0415  likewise
 
-    return SavedModelRuntime(path)
+    return SavedModelRuntime(path, settings)
 
 
-def _saved_model_above(path: Path) -> Runtime:
-    return _saved_model(path.parent)
+def _saved_model_above(path: Path, settings: Settings = DEFAULTS) -> Runtime:
+    return _saved_model(path.parent, settings)
 
 
-ARTEFACTS: dict[str, Callable[[Path], Runtime]] = {
+class Opener(Protocol):
+    """What makes a runtime of a file or folder."""
+
+    def __call__(self, path: Path, settings: Settings = DEFAULTS) -> Runtime:
+        """Open it as its owner decides; raises ModelLoadError."""
+
+
+ARTEFACTS: dict[str, Opener] = {
     "model.onnx": _onnx,
     "model.tflite": _tflite,
     "model.savedmodel": _saved_model,

@@ -12,8 +12,9 @@ import onnxruntime
 
 from serving.datatypes import BF16, BYTES
 from serving.errors import InvalidInputError, ModelLoadError
-from serving.runtimes import cpus
+from serving.runtimes.onnx_options import session_options
 from serving.runtimes.runtime import FREE, Array, TensorSpec
+from serving.runtimes.settings import DEFAULTS, Settings
 
 DATATYPES = {
     "tensor(bool)": "BOOL",
@@ -35,9 +36,8 @@ DATATYPES = {
 BFLOAT16_ELEMENT = 16
 """TensorProto.DataType.BFLOAT16."""
 
-TINY = 1 << 20
-"""Bytes of a model below which a second thread costs more than it brings."""
-
+FATAL_IF_EMPTY = ("Unique", "Einsum", "LSTM", "GRU", "RNN", "DynamicQuantizeLSTM")
+"""Operators with which onnxruntime may end the process, by a signal, on a tensor without elements."""
 
 _RUN_OPTIONS = onnxruntime.RunOptions()
 """The defaults; made once, since onnxruntime would make them for each run."""
@@ -48,19 +48,19 @@ class OnnxRuntime:
 
     Args:
         path: The ``.onnx`` file; external data lies in its folder.
+        settings: What its owner decides about its threads and the like.
 
     Raises:
         ModelLoadError: The file is no ONNX model that onnxruntime can run, or has an input or output that
-            is not a tensor.
+            is not a tensor, or a setting is not possible.
     """
 
     platform = "onnxruntime_onnx"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, settings: Settings = DEFAULTS) -> None:
+        options = session_options(path, settings)
         try:
-            self._session = onnxruntime.InferenceSession(
-                path, _options(path), providers=["CPUExecutionProvider"]
-            )
+            self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         except Exception as error:
             # onnxruntime's exceptions share no base class but Exception.
             raise ModelLoadError(f"onnxruntime cannot load it: {error}") from error
@@ -69,7 +69,8 @@ class OnnxRuntime:
         self._strings = [spec.name for spec in self.inputs if spec.datatype == BYTES]
         # What the session's own ``run`` adds to this is a check of the input names, which is already done.
         self._run = self._session._sess.run  # noqa: SLF001  saves a tenth of a small model's time
-        self.steady = not _loops(path)
+        self.steady = not _has(path, "Loop")
+        self.takes_empty = not _has(path, *FATAL_IF_EMPTY)
         if BF16 in {spec.datatype for spec in (*self.inputs, *self.outputs)}:
             bf16 = frozenset(spec.name for spec in self.inputs if spec.datatype == BF16)
             # Not a method: it would keep this object, and with it the weights, until cycles are collected.
@@ -86,24 +87,15 @@ class OnnxRuntime:
         return results
 
 
-def _options(path: Path) -> onnxruntime.SessionOptions:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1 if path.stat().st_size < TINY else cpus.available()
-    options.inter_op_num_threads = 1
-    # An idle thread that spins takes the processor from the threads that read requests.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3
-    return options
+def _has(path: Path, *operators: str) -> bool:
+    """Whether a node of the graph is one of these operators. A Loop takes as many steps as a tensor says.
 
-
-def _loops(path: Path) -> bool:
-    """Whether a node of the graph is a Loop: as many steps as a tensor says.
-
-    A NodeProto writes its operator as field 4, here a string of four bytes. Weights that happen to look like
-    that only give a thread to a model that could do without.
+    A NodeProto writes its operator as field 4, a string. Weights that happen to look like that only make the server
+    more careful with a model than it had to be.
     """
+    written = (bytes((0x22, len(each))) + each.encode() for each in operators)
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        return content.find(b"\x22\x04Loop") >= 0
+        return any(content.find(each) >= 0 for each in written)
 
 
 def _spec(described: Any) -> TensorSpec:  # noqa: ANN401  onnxruntime ships no types

@@ -47,6 +47,10 @@ class Runtime(Protocol):
     def steady(self) -> bool:
         """Whether the time of a run depends on the sizes of its inputs alone, not on their values."""
 
+    @property
+    def takes_empty(self) -> bool:
+        """Whether a free size may be 0. No library may be asked for what ends the process."""
+
     def infer(self, inputs: Mapping[str, Array], outputs: Sequence[str]) -> list[Array]:
         """Run the model once.
 

@@ -9,6 +9,7 @@ from serving.datatypes import BF16, BYTES, NUMPY
 from serving.errors import ModelLoadError
 from serving.runtimes import cpus, saved_model_operators
 from serving.runtimes.runtime import FREE, Array, TensorSpec
+from serving.runtimes.settings import DEFAULTS, Settings
 
 SIGNATURE = "serving_default"
 
@@ -23,16 +24,21 @@ class SavedModelRuntime:
 
     Args:
         path: The folder that holds ``saved_model.pb``.
+        settings: What its owner decides; there is nothing to decide here.
 
     Raises:
         ModelLoadError: TensorFlow is not installed, or cannot load the folder, or its graph reaches beyond it, or it
-            lacks the signature.
+            lacks the signature; or there is a setting that Triton's backend has.
     """
 
     platform = "tensorflow_savedmodel"
     steady = False  # a graph may loop, and no run of TensorFlow is shorter than a thread hop
+    takes_empty = True
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, settings: Settings = DEFAULTS) -> None:
+        # Its threads are those of all models together.
+        settings.allow()
+        settings.refuse_graph_level()
         self._tf = _import_tensorflow()
         saved_model_operators.check(_parsed(path))
         try:

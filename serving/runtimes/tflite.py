@@ -12,6 +12,7 @@ from serving.datatypes import BF16, BYTES, NUMPY
 from serving.errors import ModelLoadError
 from serving.runtimes import cpus
 from serving.runtimes.runtime import Array, TensorSpec
+from serving.runtimes.settings import DEFAULTS, MOST_THREADS, Settings
 
 SIGNATURE = "serving_default"
 
@@ -19,6 +20,9 @@ DATATYPES = {dtype.type: name for name, dtype in NUMPY.items() if name not in (B
     np.bytes_: BYTES,
     np.object_: BYTES,
 }
+
+THREADS = "tflite_num_threads"
+"""The parameter by which Triton's backend for TFLite is told how many threads to use."""
 
 TINY = 1 << 20
 """Bytes of a model below which a second thread costs more than it brings."""
@@ -34,18 +38,24 @@ class TfliteRuntime:
     Args:
         path: The ``.tflite`` file. Its signature ``serving_default`` names the tensors; without a signature
             they have the names in the graph.
+        settings: What its owner decides about its threads.
 
     Raises:
-        ModelLoadError: The file is no TFLite model, or needs operators that are not builtin.
+        ModelLoadError: The file is no TFLite model, or needs operators that are not builtin, or a setting is not
+            possible.
     """
 
     platform = "tensorflowlite"
     steady = True
+    takes_empty = False  # its kernels divide by sizes
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, settings: Settings = DEFAULTS) -> None:
+        settings.allow(THREADS)
+        settings.refuse_graph_level()
         # Read, not mapped: a file overwritten in place must not pull the rug away.
         content = path.read_bytes()
-        threads = 1 if len(content) < TINY else cpus.available()
+        default = 1 if len(content) < TINY else cpus.available()
+        threads = settings.number(THREADS, MOST_THREADS) or default
         try:
             self._interpreter = Interpreter(model_content=content, num_threads=threads)
             self._interpreter.allocate_tensors()

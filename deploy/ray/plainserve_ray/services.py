@@ -10,7 +10,7 @@ from protos import open_inference_pb2 as pb
 from serving import __version__
 from serving.dataplane.dataplane import DataPlane
 from serving.dataplane.messages import ServerMetadata
-from serving.errors import UnsupportedError
+from serving.errors import ModelNotFoundError, UnsupportedError
 from serving.rpc import inference, tensorflow_models, tensorflow_prediction, translate
 from serving.rpc.calls import Method
 
@@ -65,7 +65,14 @@ class ClusterService:
         """Whether the server, a service or a model can answer; NOT_FOUND if there is none of that name."""
         name = request.service
         plane = self._plane
-        ready = plane.server_ready() if name in _SERVER_NAMES else plane.model_ready(name, "")
+        if name in _SERVER_NAMES:
+            ready = plane.server_ready()
+        elif plane.knows(name):
+            ready = plane.model_ready(name, "")
+        else:
+            raise ModelNotFoundError(
+                f"there is no service or model '{name}'; leave the name empty for the server"
+            )
         kinds = health_pb2.HealthCheckResponse
         return kinds(status=kinds.SERVING if ready else kinds.NOT_SERVING)
 

@@ -27,7 +27,7 @@ REQUESTS = {
 def done(ask, clients_python, full_server):
     job = {
         "address": full_server.address,
-        "models": ["affine", "bad"],
+        "models": ["affine", "bad", "none"],
         "requests": list(REQUESTS.values()),
     }
     return ask("kserve_calls.py", job, clients_python)
@@ -35,7 +35,7 @@ def done(ask, clients_python, full_server):
 
 def test_a_server_one_of_whose_models_cannot_answer_is_live_and_not_ready(done):
     assert (done["live"], done["ready"]) == (True, False)
-    assert done["models"] == {"affine": True, "bad": False}
+    assert done["models"] == {"affine": True, "bad": False, "none": False}
 
 
 @pytest.mark.parametrize(

@@ -66,3 +66,11 @@ def test_only_the_outputs_that_are_asked_for_are_classified():
     assert [(spec.name, spec.datatype) for spec in result.specs] == [("y", "BYTES"), ("z", "FP32")]
     assert result.arrays[0].tolist() == [[b"2.000000:1"]]
     assert result.arrays[1] is z
+
+
+@pytest.mark.parametrize(
+    ("shape", "batched", "shown"),
+    [((2, 0), True, [[], []]), ((0, 3), True, []), ((0,), False, []), ((0, 3), False, [])],
+)
+def test_of_nothing_there_are_no_classes(shape, batched, shown):
+    assert classified(np.zeros(shape, np.float32), 2, batched=batched) == shown

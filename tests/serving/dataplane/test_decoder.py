@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from serving.dataplane.decoder import REMEMBERED_SHAPES, Decoder
+from serving.dataplane.decoder import BESIDE_EMPTY, REMEMBERED_SHAPES, Decoder
 from serving.dataplane.messages import InferRequest, InputTensor
-from serving.datatypes import pack_bytes
+from serving.datatypes import NUMPY, pack_bytes
 from serving.errors import InvalidInputError
 from serving.repository.config import ModelConfig
 from serving.repository.model import LoadedModel
@@ -15,13 +15,13 @@ Y = TensorSpec("y", "FP32", (-1, 2))
 class Described:
     """A runtime that is only described."""
 
-    def __init__(self, inputs, outputs):
-        self.inputs, self.outputs = inputs, outputs
+    def __init__(self, inputs, outputs, takes_empty):
+        self.inputs, self.outputs, self.takes_empty = inputs, outputs, takes_empty
 
 
-def decoder(*inputs, max_batch_size=8, outputs=(Y,)):
+def decoder(*inputs, max_batch_size=8, outputs=(Y,), takes_empty=True):
     config = ModelConfig(max_batch_size=max_batch_size)
-    return Decoder(LoadedModel("m", "1", Described(inputs, outputs), config, None))
+    return Decoder(LoadedModel("m", "1", Described(inputs, outputs, takes_empty), config, None))
 
 
 X = TensorSpec("x", "FP32", (-1, 2))
@@ -243,3 +243,50 @@ def test_clients_cannot_make_the_server_remember_shapes_without_end():
     for width in range(1, 2 * REMEMBERED_SHAPES):
         assert free.decode(raw_request(np.ones((1, width), np.uint8), datatype="UINT8")).rows == 1
     assert len(free._inputs["x"]._counts) == REMEMBERED_SHAPES
+
+
+FREE_TWICE = TensorSpec("x", "FP32", (-1, -1))
+
+
+@pytest.mark.parametrize("datatype", ["FP32", "FP16", "BF16", "BOOL", "INT64", "BYTES"])
+@pytest.mark.parametrize("shape", [(0, 3), (2, 0), (0, 0)])
+def test_a_free_size_may_be_nothing_however_the_tensor_comes(datatype, shape):
+    decode = decoder(TensorSpec("x", datatype, (-1, -1)), max_batch_size=0).decode
+    tensor = InputTensor("x", datatype, shape)
+    for raw in ([b""], [memoryview(b"")], ()):
+        array = decode(InferRequest("m", "", [tensor], raw)).inputs["x"]
+        assert array.shape == shape
+        assert array.dtype == NUMPY[datatype]
+
+
+def test_an_empty_tensor_has_no_elements():
+    decode = decoder(FREE_TWICE, max_batch_size=0).decode
+    with pytest.raises(InvalidInputError, match="takes 0 bytes; got 4"):
+        decode(raw_request(ONES, shape=(2, 0), data=b"1234"))
+    with pytest.raises(InvalidInputError, match="has 0 elements; got 1"):
+        decode(typed_request([1.0], shape=(0, 2)))
+
+
+def test_without_a_row_there_is_nothing_to_ask():
+    with pytest.raises(
+        InvalidInputError, match=r"\[-1,-1\], where -1 is any size \(rows from 1\); got \[0,3\]"
+    ):
+        decoder(FREE_TWICE).decode(raw_request(ONES, shape=(0, 3), data=b""))
+    assert decoder(FREE_TWICE).decode(raw_request(ONES, shape=(3, 0), data=b"")).rows == 3
+
+
+def test_a_runtime_that_cannot_take_an_empty_tensor_is_not_given_one():
+    with pytest.raises(InvalidInputError, match=r"where -1 is any size from 1; got \[2,0\]"):
+        decoder(FREE_TWICE, takes_empty=False).decode(raw_request(ONES, shape=(2, 0), data=b""))
+
+
+def test_a_fixed_size_is_not_nothing():
+    with pytest.raises(InvalidInputError, match=r"got \[3,0\]"):
+        decoder(X).decode(raw_request(ONES, shape=(3, 0), data=b""))
+
+
+@pytest.mark.parametrize("shape", [(0, BESIDE_EMPTY + 1), (2**62, 0), (0, 2**62)])
+def test_an_empty_tensor_costs_the_model_nothing_that_the_message_did_not(shape):
+    decode = decoder(FREE_TWICE, max_batch_size=0).decode
+    with pytest.raises(InvalidInputError, match="has no elements; its other free sizes, multiplied, may be"):
+        decode(raw_request(ONES, shape=shape, data=b""))

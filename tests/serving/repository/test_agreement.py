@@ -55,6 +55,12 @@ def test_a_config_that_agrees_is_accepted(repository, onnx_models, config):
         ),
         (ModelConfig(inputs=(TensorConfig("x", "FP32", (-1,)),)), r"dims \[-1\]"),
         (ModelConfig(inputs=(TensorConfig("x", "FP32", (1, 3)),)), r"dims \[1, 3\]"),
+        (
+            ModelConfig(max_batch_size=0, inputs=(TensorConfig("x", "FP32", (0, 3)),)),
+            r"dims \[0, 3\], and the model has \[-1, 3\]",
+        ),
+        (ModelConfig(max_batch_size=0, inputs=(TensorConfig("x", "FP32", (-7, 3)),)), r"dims \[-7, 3\]"),
+        (ModelConfig(filename="model.tflite"), "calls the model's file 'model.tflite', which is not there"),
         (ModelConfig(max_batch_size=0, inputs=(X,)), r"dims \[3\], and the model has \[-1, 3\]"),
         (ModelConfig(outputs=(TensorConfig("z", "FP32", (3,)),)), "declares the output 'z'"),
         (
@@ -107,7 +113,8 @@ def test_a_declared_size_is_what_requests_must_have(repository, onnx_models):
 def test_labels_are_read_with_the_model(repository, onnx_models):
     folder = repository.root / "affine"
     folder.mkdir()
-    (folder / "labels.txt").write_text("cat\ndog\n")
+    # Some editors write a mark before a text; it is no part of the first name.
+    (folder / "labels.txt").write_text("cat\ndog\n", encoding="utf-8-sig")
     config = ModelConfig(outputs=(TensorConfig("y", "FP32", (3,), "labels.txt"),))
     assert loaded(repository, onnx_models, config).labels == {"y": ("cat", "dog")}
 

@@ -69,3 +69,12 @@ def test_two_artefacts_in_a_version_are_ambiguous(repository):
     (folder / "model.tflite").write_text("")
     with pytest.raises(ModelLoadError, match=r"model\.onnx and model\.tflite"):
         layout.artefact(folder)
+
+
+def test_of_two_artefacts_the_owner_may_name_one(repository):
+    folder = repository.version("digits")
+    (folder / "model.onnx").write_text("")
+    (folder / "model.tflite").write_text("")
+    assert layout.artefact(folder, "model.tflite") == folder / "model.tflite"
+    with pytest.raises(ModelLoadError, match=r"calls the model's file 'saved_model\.pb', which is not there"):
+        layout.artefact(folder, "saved_model.pb")

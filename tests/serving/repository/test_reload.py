@@ -158,6 +158,32 @@ def test_others_are_looked_up_while_a_version_is_being_loaded(models, repository
     assert all(each.state is not State.LOADING for each in models.statuses())
 
 
+def test_a_model_that_is_being_loaded_first_is_known_and_not_ready(
+    models, repository, onnx_models, monkeypatch
+):
+    entered, leave = threading.Event(), threading.Event()
+    load = refresh.load
+
+    def slow(*args):
+        entered.set()
+        assert leave.wait(PATIENCE)
+        return load(*args)
+
+    monkeypatch.setattr(refresh, "load", slow)
+    assert not models.knows("other")
+    repository.onnx("other", onnx_models.affine())
+    loading = threading.Thread(target=models.load_all)
+    loading.start()
+    assert entered.wait(PATIENCE)
+    assert models.knows("other")
+    for version in ("", "1"):
+        with pytest.raises(ModelNotReadyError, match="'other' is not ready: it is being loaded"):
+            models.get("other", version)
+    leave.set()
+    loading.join(PATIENCE)
+    assert models.get("other").version == "1"
+
+
 def test_a_config_is_refused_where_nobody_reads_it(models, repository, onnx_models):
     repository.onnx("other", onnx_models.affine())
     repository.config("other", "")

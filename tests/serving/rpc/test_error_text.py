@@ -49,7 +49,7 @@ def test_a_name_of_any_length_is_answered_with_a_status(full_server, name):
                 pb.ModelInferRequest(model_name=name), timeout=PATIENCE
             )
         assert error.value.code() is grpc.StatusCode.NOT_FOUND
-        assert error.value.details().startswith("there is no model '")
+        assert error.value.details().startswith("Request for unknown model: there is no model '")
         with pytest.raises(grpc.RpcError) as error:
             health_pb2_grpc.HealthStub(channel).Check(
                 health_pb2.HealthCheckRequest(service=name), timeout=PATIENCE

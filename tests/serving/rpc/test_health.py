@@ -5,7 +5,6 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from patience import PATIENCE
 
-from serving.errors import ModelNotFoundError
 from serving.rpc.health import HealthService
 
 SERVING, NOT_SERVING, UNKNOWN = (
@@ -23,9 +22,10 @@ class Plane:
     def server_ready(self):
         return self.up
 
+    def knows(self, name):
+        return name in self.ready
+
     def model_ready(self, name, _version):
-        if name not in self.ready:
-            raise ModelNotFoundError(name)
         return self.up and self.ready[name]
 
 

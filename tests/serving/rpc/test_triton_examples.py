@@ -79,9 +79,34 @@ def address(tmp_path_factory, module_server):
 
 
 @pytest.fixture
-def client(address):
+def blocking(address):
     with triton.InferenceServerClient(address) as made:
         yield made
+
+
+class Awaited:
+    """The asynchronous client, its calls awaited: most examples are there a second time, for it."""
+
+    def __init__(self, address, runner):
+        self._runner = runner
+        self._client = runner.run(self._open(address))
+
+    async def _open(self, address):
+        return triton_aio.InferenceServerClient(address)
+
+    def __getattr__(self, name):
+        return lambda *args, **more: self._runner.run(getattr(self._client, name)(*args, **more))
+
+
+@pytest.fixture(params=["blocking", "aio"])
+def client(request, address):
+    if request.param == "blocking":
+        yield request.getfixturevalue("blocking")
+        return
+    with asyncio.Runner() as runner:
+        made = Awaited(address, runner)
+        yield made
+        made.close()
 
 
 def inputs(datatype="INT32", arrays=(A, B)):
@@ -112,24 +137,16 @@ def test_infer(client, compression):
     assert len(client.get_inference_statistics("simple").model_stats) == 1
 
 
-def test_async_infer(client):
+def test_async_infer(blocking):
     answers = queue.Queue()
     for _ in range(4):
-        client.async_infer(
+        blocking.async_infer(
             "simple", inputs(), lambda result, error: answers.put((result, error)), outputs=outputs()
         )
     for _ in range(4):
         result, error = answers.get(timeout=PATIENCE)
         assert error is None
         check(result)
-
-
-def test_aio_infer(address):
-    async def use():
-        async with triton_aio.InferenceServerClient(address) as client:
-            check(await client.infer("simple", inputs(), outputs=outputs()))
-
-    asyncio.run(use())
 
 
 def test_health_metadata(client):
@@ -139,8 +156,11 @@ def test_health_metadata(client):
     assert client.get_server_metadata().extensions
     assert client.get_model_metadata("simple").name == "simple"
     assert client.get_model_config("simple").config.name == "simple"
-    with pytest.raises(InferenceServerException, match=r"NOT_FOUND.*no model 'wrong_model_name'"):
+    with pytest.raises(InferenceServerException, match=r"NOT_FOUND.*no model 'wrong_model_name'") as error:
         client.get_model_metadata("wrong_model_name")
+    # Triton's words; its name, which the script asks for as well, this server does not take.
+    assert "Request for unknown model" in error.value.message()
+    assert client.get_server_metadata().name == "plainserve"
 
 
 def test_custom_args(address):
@@ -260,12 +280,28 @@ def test_explicit_content(address, model, datatype, field):
         assert got.ravel().tolist() == expected.ravel().tolist()
 
 
-def test_objects_are_used_again(client):
+def test_objects_are_used_again(client, regions):
+    """``reuse_infer_objects_client``: the same objects with shared memory, without, and with it again."""
     asked, wanted = inputs(), outputs()
-    check(client.infer("simple", asked, outputs=wanted))
-    asked[0].set_data_from_numpy(B)
-    asked[1].set_data_from_numpy(B)
-    assert client.infer("simple", asked, outputs=wanted).as_numpy("OUTPUT1").tolist() == (B - B).tolist()
+    answers = {name: regions(f"{name}_data", A.nbytes) for name in RESULTS}
+    for at, array in enumerate((A, B)):
+        regions(f"input{at}_data", A.nbytes, array)
+    for shared in (True, False, True):
+        for at, (each, output) in enumerate(zip(asked, wanted, strict=True)):
+            if shared:
+                each.set_shared_memory(f"input{at}_data", A.nbytes)
+                output.set_shared_memory(f"{output.name()}_data", A.nbytes)
+            else:
+                each.set_data_from_numpy((A, 2 * B)[at])
+                output.unset_shared_memory()
+        result = client.infer("simple", asked, outputs=wanted)
+        if shared:
+            for name, expected in RESULTS.items():
+                got = shared_memory.get_contents_as_numpy(answers[name], np.int32, [1, 16])
+                np.testing.assert_array_equal(got, expected)
+                shared_memory.set_shared_memory_region(answers[name], [np.zeros_like(A)])
+        else:
+            assert result.as_numpy("OUTPUT1").tolist() == (A - 2 * B).tolist()
 
 
 def test_sequences_and_gpus_say_why_they_cannot(client):
@@ -273,3 +309,21 @@ def test_sequences_and_gpus_say_why_they_cannot(client):
         client.infer("simple", inputs(), sequence_id=1001, sequence_start=True, sequence_end=True)
     with pytest.raises(InferenceServerException, match=r"UNIMPLEMENTED.*on the CPU"):
         client.register_cuda_shared_memory("output0_data", b"aGFuZGxl", 0, 64)
+
+
+def test_sequences_in_a_stream_say_so_in_its_answers(blocking):
+    answers = queue.Queue()
+    blocking.start_stream(lambda result, error: answers.put((result, error)))
+    for sequence in (1001, "a name"):
+        blocking.async_stream_infer("simple", inputs(), sequence_id=sequence, sequence_start=True)
+        result, error = answers.get(timeout=PATIENCE)
+        assert result is None
+        assert "takes no sequence_id" in error.message()
+    blocking.stop_stream()
+
+
+def test_clients_come_and_go(address):
+    """``memory_growth_test``: a client for each request."""
+    for _ in range(5):
+        with triton.InferenceServerClient(address) as client:
+            check(client.infer("simple", inputs(), outputs=outputs()))

@@ -48,8 +48,15 @@ def test_models_are_ready_or_not(client):
     assert client.is_model_ready("affine")
     assert client.is_model_ready("affine", "1")
     assert not client.is_model_ready("bad")
-    with pytest.raises(InferenceServerException, match=r"NOT_FOUND.*no model 'none'"):
-        client.is_model_ready("none")
+    assert not client.is_model_ready("none")
+    assert not client.is_model_ready("affine", "9")
+
+
+@pytest.mark.parametrize("name", ["affine", "none"])
+@pytest.mark.parametrize("version", ["latest", "-1"])
+def test_a_version_that_is_no_number_is_an_error_and_not_unready(client, name, version):
+    with pytest.raises(InferenceServerException, match=r"INVALID_ARGUMENT.*must be a number"):
+        client.is_model_ready(name, version)
 
 
 @pytest.mark.parametrize(

@@ -183,3 +183,15 @@ def test_operators_of_other_libraries_are_refused(tmp_path):
     path.write_bytes(helper.make_model(graph, opset_imports=sets, ir_version=8).SerializeToString())
     with pytest.raises(ModelLoadError, match="onnxruntime cannot load it"):
         OnnxRuntime(path)
+
+
+def test_a_model_that_an_empty_tensor_may_end_says_so(opened, onnx_models):
+    """onnxruntime ends the process on these, by SIGABRT or SIGFPE."""
+    tensor = helper.make_tensor_value_info
+    x, y = (tensor(name, TensorProto.FLOAT, [f"{name}0", f"{name}1"]) for name in "xy")
+    for node in (
+        helper.make_node("Unique", ["x"], ["y"], axis=0),
+        helper.make_node("Einsum", ["x", "x"], ["y"], equation="ij,kj->ik"),
+    ):
+        assert not opened(onnx_models.save([node], [x], [y])).takes_empty
+    assert opened(onnx_models.affine()).takes_empty
