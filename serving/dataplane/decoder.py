@@ -13,7 +13,7 @@ from serving.dataplane.messages import InferRequest, InputTensor
 from serving.datatypes import BYTES, NUMPY, unpack_bytes
 from serving.errors import InvalidInputError
 from serving.repository.model import LoadedModel
-from serving.runtimes.runtime import FREE, Array, TensorSpec
+from serving.runtimes.runtime import DEFAULT_SIGNATURE, FREE, Array, TensorSpec
 from serving.scheduler.job import Job
 
 REMEMBERED_SHAPES = 256
@@ -35,6 +35,8 @@ class Decoder:
 
     def __init__(self, model: LoadedModel) -> None:
         self._label = f"model '{model.name}'"
+        if model.signature != DEFAULT_SIGNATURE:
+            self._label = f"signature '{model.signature}' of {self._label}"
         self._batched = model.max_batch_size > 0
         self._inputs = {spec.name: InputDecoder(spec, model.max_batch_size) for spec in model.inputs}
         self._outputs = {spec.name: spec for spec in model.outputs}

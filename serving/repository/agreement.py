@@ -4,6 +4,7 @@ A declared size may be stricter than the model's (5 where the model takes any); 
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from serving.errors import ModelLoadError
 from serving.repository.config import ModelConfig, TensorConfig, takes_any_batch
@@ -45,8 +46,7 @@ def narrowed(
     dims = {each.name: each.dims for each in declared}
     batch = (FREE,) if max_batch_size else ()
     return tuple(
-        TensorSpec(spec.name, spec.datatype, (*batch, *dims[spec.name])) if spec.name in dims else spec
-        for spec in specs
+        replace(spec, shape=(*batch, *dims[spec.name])) if spec.name in dims else spec for spec in specs
     )
 
 

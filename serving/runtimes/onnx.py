@@ -13,7 +13,7 @@ import onnxruntime
 from serving.datatypes import BF16, BYTES
 from serving.errors import InvalidInputError, ModelLoadError
 from serving.runtimes import cpus
-from serving.runtimes.runtime import FREE, Array, TensorSpec
+from serving.runtimes.runtime import DEFAULT_SIGNATURE, FREE, PREDICT, Array, Runtime, TensorSpec
 
 DATATYPES = {
     "tensor(bool)": "BOOL",
@@ -55,6 +55,8 @@ class OnnxRuntime:
     """
 
     platform = "onnxruntime_onnx"
+    signature, method = DEFAULT_SIGNATURE, PREDICT
+    others: Sequence[Runtime] = ()
 
     def __init__(self, path: Path) -> None:
         try:

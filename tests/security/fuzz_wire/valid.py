@@ -10,7 +10,6 @@ from google.protobuf.message_factory import GetMessageClass
 from target import KINDS
 
 from protos import open_inference_pb2 as pb
-from protos import tensorflow_core_pb2 as core
 from protos import tensorflow_serving_pb2 as tf
 from serving.datatypes import NUMPY, pack_bytes
 from serving.rpc import tensor_proto
@@ -123,7 +122,7 @@ def predict(model: str, inputs: dict[str, np.ndarray]) -> tf.PredictRequest:
     """The same for TensorFlow Serving's protocol."""
     request = tf.PredictRequest(model_spec=tf.ModelSpec(name=model))
     for name, array in inputs.items():
-        tensor_proto.write(array, _kind(array), request.inputs[name])
+        tensor_proto.write(array, _kind(array), request.inputs[name], content=True)
     return request
 
 
@@ -141,10 +140,12 @@ def predicted(data: bytes) -> dict[str, np.ndarray]:
     names = {number: name for name, number in tensor_proto.TYPES.items()}
     arrays = {}
     for name, tensor in tf.PredictResponse.FromString(data).outputs.items():
-        shape = tuple(dim.size for dim in tensor.tensor_shape.dim)
-        strings = tensor.dtype == core.DT_STRING
-        raw = b"".join(len(each).to_bytes(4, "little") + each for each in tensor.string_val)
-        arrays[name] = _array(raw if strings else tensor.tensor_content, names[tensor.dtype], shape)
+        shape, kind = tuple(dim.size for dim in tensor.tensor_shape.dim), names[tensor.dtype]
+        values = list(getattr(tensor, tensor_proto.FIELDS[kind]))
+        if kind == "FP16":
+            arrays[name] = np.array(values, np.uint16).view(np.float16).reshape(shape)
+        else:
+            arrays[name] = np.array([*values, None], np.object_)[:-1].astype(NUMPY[kind]).reshape(shape)
     return arrays
 
 
