@@ -22,6 +22,9 @@ REMEMBERED_SHAPES = 256
 SHOWN_SIZES = 32
 """Sizes of a shape that an error repeats; a message can hold millions."""
 
+MOST_DIMENSIONS = 64
+"""As many sizes of a shape as numpy takes."""
+
 RAW_ONLY = ("FP16", "BF16")
 """Datatypes that the protocol has no typed field for."""
 
@@ -144,13 +147,16 @@ class InputDecoder:
     def _check(self, shape: tuple[int, ...]) -> int:
         """The number of elements of a shape that the model takes; it is remembered."""
         expected = self._spec.shape
-        fits = len(shape) == len(expected) and all(
-            size >= 1 if want == FREE else size == want for size, want in zip(shape, expected, strict=True)
-        )
+        if self._spec.any_rank:
+            fits = len(shape) <= MOST_DIMENSIONS and all(size >= 1 for size in shape)
+        else:
+            fits = len(shape) == len(expected) and all(
+                size >= 1 if want == FREE else size == want
+                for size, want in zip(shape, expected, strict=True)
+            )
         if not fits:
             raise InvalidInputError(
-                f"input '{self._spec.name}' has shape {_shape(expected)}, where -1 is any size from 1; "
-                f"got {_shape(shape)}"
+                f"input '{self._spec.name}' has {self._taken()}, where -1 is any size from 1; got {_shape(shape)}"
             )
         if self._max_batch_size and shape[0] > self._max_batch_size:
             raise InvalidInputError(
@@ -161,6 +167,12 @@ class InputDecoder:
         if len(self._counts) < REMEMBERED_SHAPES:
             self._counts[shape] = count
         return count
+
+    def _taken(self) -> str:
+        """The shapes that the model takes, in words."""
+        if self._spec.any_rank:
+            return f"any shape of at most {MOST_DIMENSIONS} sizes [-1,-1,...]"
+        return f"shape {_shape(self._spec.shape)}"
 
     def _raw(self, raw: bytes | memoryview, shape: tuple[int, ...], count: int) -> Array:
         if self._spec.datatype == BYTES:

@@ -46,7 +46,8 @@ def narrowed(
     dims = {each.name: each.dims for each in declared}
     batch = (FREE,) if max_batch_size else ()
     return tuple(
-        replace(spec, shape=(*batch, *dims[spec.name])) if spec.name in dims else spec for spec in specs
+        replace(spec, shape=(*batch, *dims[spec.name]), any_rank=False) if spec.name in dims else spec
+        for spec in specs
     )
 
 
@@ -75,6 +76,8 @@ def _check_tensors(
                 f"its config declares the {kind} '{each.name}' as {each.datatype}, "
                 f"and the model has {spec.datatype}"
             )
+        if spec.any_rank:
+            continue
         shape = spec.shape[1:] if batched else spec.shape
         if len(each.dims) != len(shape) or any(
             size not in (FREE, want) for want, size in zip(each.dims, shape, strict=True)

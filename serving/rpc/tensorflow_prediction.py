@@ -132,3 +132,4 @@ def _describe_tensor(spec: TensorSpec, info: core.TensorInfo) -> None:
     info.name = spec.graph_name or spec.name
     info.dtype = tensor_proto.TYPES[spec.datatype]
     tensor_proto.write_shape(spec.shape, info.tensor_shape)
+    info.tensor_shape.unknown_rank = spec.any_rank

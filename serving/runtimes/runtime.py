@@ -27,12 +27,14 @@ class TensorSpec:
         name: The name clients use.
         datatype: An Open Inference name, such as ``FP32``.
         shape: All sizes, the batch included; ``FREE`` where a request chooses.
+        any_rank: Whether a request chooses how many sizes there are as well; ``shape`` is empty then.
         graph_name: The name of the tensor in the model's graph; empty if it is the same.
     """
 
     name: str
     datatype: str
     shape: tuple[int, ...]
+    any_rank: bool = field(default=False, repr=False)
     graph_name: str = field(default="", compare=False, repr=False)
 
 

@@ -17,10 +17,7 @@ log = logging.getLogger(__name__)
 SERVE = "serve"
 """The tag of the graph that is served, where a SavedModel has several."""
 
-EXAMPLES = ("tensorflow/serving/classify", "tensorflow/serving/regress")
-"""The methods whose input is a batch of serialised ``tf.Example``."""
-
-_NODES = re.compile(r"\{\{[^{}]*\}\}")
+_NODES = re.compile(r"\{\{[^{}]*\}\}|\[Op:[^\]]*\]")
 
 DATATYPES = {dtype.name: name for name, dtype in NUMPY.items() if name not in (BF16, BYTES)} | {
     "bfloat16": BF16,
@@ -53,10 +50,7 @@ class SavedModelSignature:
         self.signature, self.method = name, str(described.method_name)
         taken: dict[str, Any] = self._function.structured_input_signature[1]
         returned: dict[str, Any] = self._function.structured_outputs
-        batch = (FREE,) if self.method in EXAMPLES else None
-        self.inputs = tuple(
-            _spec(each, taken[each], described.inputs[each].name, batch) for each in sorted(taken)
-        )
+        self.inputs = tuple(_spec(each, taken[each], described.inputs[each].name) for each in sorted(taken))
         self.outputs = tuple(
             _spec(each, returned[each], described.outputs[each].name) for each in sorted(returned)
         )
@@ -68,8 +62,8 @@ class SavedModelSignature:
         try:
             results = self._function(**{name: self._tensor(name, array) for name, array in inputs.items()})
         except self._tf.errors.InvalidArgumentError as error:
-            # Above all a tf.Example that lacks what the graph looks for; the first line says so.
-            raise InvalidInputError(f"the model cannot take this: {_first_line(error)}") from error
+            # A shape that no signature states, or a tf.Example that lacks what the graph looks for.
+            raise InvalidInputError(f"the model cannot take this: {_said(error)}") from error
         return [self._array(name, results[name]) for name in outputs]
 
     def _tensor(self, name: str, array: Array) -> Any:  # noqa: ANN401  a tensorflow.Tensor
@@ -163,20 +157,17 @@ def _parsed(path: Path) -> Any:  # noqa: ANN401  a SavedModel message
         raise ModelLoadError("its saved_model.pb is damaged") from error
 
 
-def _spec(name: str, described: Any, graph_name: str, unknown: tuple[int, ...] | None = None) -> TensorSpec:  # noqa: ANN401  a tensorflow.TensorSpec
-    """A tensor of a signature; ``unknown`` is the shape of text whose number of dimensions is not stated."""
+def _spec(name: str, described: Any, graph_name: str) -> TensorSpec:  # noqa: ANN401  a tensorflow.TensorSpec
     datatype = DATATYPES.get(described.dtype.name)
     if datatype is None:
         raise ModelLoadError(f"'{name}' is of type {described.dtype.name}, which has no wire format")
-    if described.shape.rank is not None:
-        shape = tuple(FREE if size is None else size for size in described.shape)
-    elif unknown is not None and datatype == BYTES:
-        shape = unknown
-    else:
-        raise ModelLoadError(f"'{name}' has no fixed number of dimensions")
-    return TensorSpec(name, datatype, shape, graph_name)
+    any_rank = described.shape.rank is None
+    shape = () if any_rank else tuple(FREE if size is None else size for size in described.shape)
+    return TensorSpec(name, datatype, shape, any_rank, graph_name)
 
 
-def _first_line(error: Exception) -> str:
-    """What TensorFlow says, without the nodes of the graph around it."""
-    return _NODES.sub("", str(error)).strip().partition("\n")[0].strip()
+def _said(error: Exception) -> str:
+    """What an operator says of its input, without where it stands: there are our paths, and nodes of the graph."""
+    said, _, _ = str(error).partition("\n\t [[")
+    lines = [line for each in _NODES.sub("", said).splitlines() if (line := each.strip())]
+    return lines[-1] if lines and not lines[-1].startswith('File "') else "TensorFlow does not say why"
