@@ -146,17 +146,14 @@ class InputDecoder:
 
     def _check(self, shape: tuple[int, ...]) -> int:
         """The number of elements of a shape that the model takes; it is remembered."""
-        expected = self._spec.shape
-        if self._spec.any_rank:
-            fits = len(shape) <= MOST_DIMENSIONS and all(size >= 1 for size in shape)
-        else:
-            fits = len(shape) == len(expected) and all(
-                size >= 1 if want == FREE else size == want
-                for size, want in zip(shape, expected, strict=True)
-            )
+        expected = self._expected(shape)
+        fits = len(shape) == len(expected) and all(
+            size >= 1 if want == FREE else size == want for size, want in zip(shape, expected, strict=True)
+        )
         if not fits:
             raise InvalidInputError(
-                f"input '{self._spec.name}' has {self._taken()}, where -1 is any size from 1; got {_shape(shape)}"
+                f"input '{self._spec.name}' has shape {_shape(expected)}, where -1 is any size from 1; "
+                f"got {_shape(shape)}"
             )
         if self._max_batch_size and shape[0] > self._max_batch_size:
             raise InvalidInputError(
@@ -168,11 +165,15 @@ class InputDecoder:
             self._counts[shape] = count
         return count
 
-    def _taken(self) -> str:
-        """The shapes that the model takes, in words."""
-        if self._spec.any_rank:
-            return f"any shape of at most {MOST_DIMENSIONS} sizes [-1,-1,...]"
-        return f"shape {_shape(self._spec.shape)}"
+    def _expected(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape that the model takes; of a model that takes any number of sizes, as many as came."""
+        if not self._spec.any_rank:
+            return self._spec.shape
+        if len(shape) > MOST_DIMENSIONS:
+            raise InvalidInputError(
+                f"input '{self._spec.name}' has {len(shape)} dimensions; at most {MOST_DIMENSIONS} are possible"
+            )
+        return (FREE,) * len(shape)
 
     def _raw(self, raw: bytes | memoryview, shape: tuple[int, ...], count: int) -> Array:
         if self._spec.datatype == BYTES:

@@ -243,3 +243,27 @@ def test_clients_cannot_make_the_server_remember_shapes_without_end():
     for width in range(1, 2 * REMEMBERED_SHAPES):
         assert free.decode(raw_request(np.ones((1, width), np.uint8), datatype="UINT8")).rows == 1
     assert len(free._inputs["x"]._counts) == REMEMBERED_SHAPES
+
+
+ANY = TensorSpec("x", "FP32", (), any_rank=True)
+
+
+@pytest.mark.parametrize("shape", [(), (6,), (2, 3), (1, 1, 6), (1,) * 63 + (6,)])
+def test_an_input_of_any_rank_takes_every_shape(shape):
+    count = int(np.prod(shape, dtype=int))
+    array = np.arange(count, dtype=np.float32).reshape(shape)
+    job = decoder(ANY, max_batch_size=0).decode(raw_request(array))
+    np.testing.assert_array_equal(job.inputs["x"], array)
+
+
+@pytest.mark.parametrize(
+    ("shape", "error"),
+    [
+        ((-1, 2), r"has shape \[-1,-1\], where -1 is any size .*; got \[-1,2\]"),
+        ((1,) * 65, "has 65 dimensions; at most 64 are possible"),
+        ((1 << 62, 1 << 62), r"takes \d+ bytes; got 24"),
+    ],
+)
+def test_an_input_of_any_rank_takes_no_shape_that_is_none(shape, error):
+    with pytest.raises(InvalidInputError, match=error):
+        decoder(ANY, max_batch_size=0).decode(raw_request(ONES, shape=shape))
