@@ -23,7 +23,7 @@ SHOWN_SIZES = 32
 """Sizes of a shape that an error repeats; a message can hold millions."""
 
 MOST_DIMENSIONS = 64
-"""As many sizes of a shape as numpy takes."""
+"""As many as numpy has; the product of a million sizes would take minutes."""
 
 RAW_ONLY = ("FP16", "BF16")
 """Datatypes that the protocol has no typed field for."""

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from protos import tensorflow_core_pb2 as core
+from serving.dataplane.decoder import MOST_DIMENSIONS
 from serving.datatypes import BF16, BYTES, NUMPY, pack_bytes
 from serving.errors import InvalidInputError
 from serving.rpc.varint import varint
@@ -66,10 +67,6 @@ _DELIMITED = 2
 
 _ELEMENT = 64
 """Bytes that an element of BYTES takes in memory beside its own."""
-
-
-MOST_DIMENSIONS = 64
-"""As many as numpy has; the product of a million sizes would take minutes."""
 
 
 class Budget:

@@ -10,6 +10,7 @@ from google.protobuf.message_factory import GetMessageClass
 from target import KINDS
 
 from protos import open_inference_pb2 as pb
+from protos import tensorflow_core_pb2 as core
 from protos import tensorflow_serving_pb2 as tf
 from serving.datatypes import NUMPY, pack_bytes
 from serving.rpc import tensor_proto
@@ -306,15 +307,28 @@ def _descriptions() -> list[Seed]:
         for name in named
         for model, version in (("affine", ""), ("both", "1"), ("broken", ""))
     ]
+    tasks = [
+        tf.InferenceTask(model_spec=spec, method_name=f"tensorflow/serving/{method}")
+        for method in ("classify", "regress")
+    ]
     metadata = tf.GetModelMetadataRequest(model_spec=spec, metadata_field=["signature_def"])
     return [
         *asked,
         Seed(INFERENCE + "ServerMetadata", pb.ServerMetadataRequest(), 0.1),
         Seed(PREDICTION + "GetModelMetadata", metadata),
-        Seed(PREDICTION + "Classify", tf.ClassificationRequest(model_spec=spec), 0.1),
-        Seed(PREDICTION + "MultiInference", tf.MultiInferenceRequest(), 0.1),
+        Seed(PREDICTION + "Classify", tf.ClassificationRequest(model_spec=spec, input=_examples()), 0.1),
+        Seed(PREDICTION + "Regress", tf.RegressionRequest(model_spec=spec, input=_examples()), 0.1),
+        Seed(PREDICTION + "MultiInference", tf.MultiInferenceRequest(tasks=tasks, input=_examples()), 0.1),
         Seed(MODELS + "GetModelStatus", tf.GetModelStatusRequest(model_spec=spec), 0.5),
     ]
+
+
+def _examples() -> tf.Input:
+    """An example, and what all examples share."""
+    example = core.Example()
+    example.features.feature["x"].float_list.value.extend([1.0, 2.0])
+    listed = tf.ExampleListWithContext(examples=[example], context=example)
+    return tf.Input(example_list_with_context=listed)
 
 
 def _input(name: str) -> object:

@@ -73,5 +73,5 @@ def test_states_are_told(answers):
 
 
 def test_a_refusal_says_why(answers):
-    assert answers["classify"]["code"] == "UNIMPLEMENTED"
-    assert "send the tensors with Predict" in answers["classify"]["text"]
+    assert answers["classify"]["code"] == "INVALID_ARGUMENT"
+    assert "is not for Classify" in answers["classify"]["text"]
