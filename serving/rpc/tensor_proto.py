@@ -59,11 +59,14 @@ CONTENT = "tensor_content"
 
 _DATATYPES = {value: name for name, value in TYPES.items()}
 _LISTED = {name: np.dtype(np.uint16) if FIELDS[name] == "half_val" else NUMPY[name] for name in FIELDS}
-_PACKED_AS_HELD = frozenset({"BOOL", "FP32", "FP64"})
-"""Datatypes whose elements stand in a packed list as they stand in memory; the others are varints there."""
-
 _DELIMITED = 2
 """The wire type of what stands behind its length: a packed list does."""
+
+_PACKED_TAGS = {
+    held: varint(core.TensorProto.DESCRIPTOR.fields_by_name[FIELDS[held]].number << 3 | _DELIMITED)
+    for held in ("BOOL", "FP32", "FP64")
+}
+"""What stands before a list whose elements are the same there and in memory. Those of other datatypes are varints."""
 
 _ELEMENT = 64
 """Bytes that an element of BYTES takes in memory beside its own."""
@@ -169,7 +172,7 @@ def write(array: Array, held: str, tensor: core.TensorProto, *, content: bool = 
     elif content:
         # The one copy there must be: protobuf takes bytes and nothing else.
         tensor.tensor_content = array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
-    elif held in _PACKED_AS_HELD:
+    elif held in _PACKED_TAGS:
         _merge_list(array, held, tensor)
     else:
         elements = array.ravel().astype(NUMPY[held], copy=False).view(_LISTED[held])
@@ -178,11 +181,10 @@ def write(array: Array, held: str, tensor: core.TensorProto, *, content: bool = 
 
 def _merge_list(array: Array, held: str, tensor: core.TensorProto) -> None:
     """Write the list as it is on the wire and have protobuf read it: one by one it takes ten times as long."""
-    number = core.TensorProto.DESCRIPTOR.fields_by_name[FIELDS[held]].number
     # A byte that is neither 0 nor 1 would be the beginning of a longer number.
     elements = array.view(np.uint8) != 0 if held == "BOOL" else array
     data = elements.astype(NUMPY[held].newbyteorder("<"), copy=False).tobytes()
-    tensor.MergeFromString(b"".join((varint(number << 3 | _DELIMITED), varint(len(data)), data)))
+    tensor.MergeFromString(b"".join((_PACKED_TAGS[held], varint(len(data)), data)))
 
 
 def write_shape(sizes: Sequence[int], shape: core.TensorShapeProto) -> None:
