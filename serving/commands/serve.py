@@ -57,6 +57,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="largest request, in MiB (default: %(default)s)",
     )
     parser.add_argument(
+        "--enable-serialization-as-tensor-content",
+        action="store_true",
+        help="let Predict answer in tensor_content and not in float_val and its like, as TensorFlow Serving's option "
+        "of that name does",
+    )
+    parser.add_argument(
         "--lame-duck-seconds",
         metavar="S",
         type=duration,
@@ -218,6 +224,7 @@ def decided(options: argparse.Namespace) -> "ServerOptions":
         poll_seconds=options.repository_poll_secs,
         load_models=tuple(options.load_model),
         allow_shared_memory=options.allow_shared_memory,
+        tensor_content=options.enable_serialization_as_tensor_content,
         tls=TlsFiles(*certificates) if options.tls_certificate else None,
         tokens=options.tokens,
         allow_plain_tokens=options.allow_plain_tokens,

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from time import perf_counter_ns
 
 from serving import __version__
@@ -84,6 +85,8 @@ class DataPlane:
         # Nothing is awaited before the job is submitted: a version that is replaced meanwhile still answers it.
         start = perf_counter_ns()
         try:
+            if request.signature is not None:
+                model = model.called(request.signature)
             decoder, lane = self._ways.get(model) or self._way(model)
             job = decoder.decode(request)
             decoded = perf_counter_ns()
@@ -97,6 +100,7 @@ class DataPlane:
             model.statistics.failed(reason, perf_counter_ns() - start)
             raise
         assert job.run is not None  # noqa: S101  a job with results ran
+        result.signature = model.signature
         result.queue_ns, result.infer_ns = int(job.waited * 1e9), job.run.infer
         total = perf_counter_ns() - start
         model.statistics.answered(job.rows, total, result.queue_ns, decoded - start, job.run)
@@ -124,6 +128,10 @@ class DataPlane:
         if not found:
             self._repository.get(name)
         return found
+
+    def has_version(self, name: str, version: str) -> bool:
+        """Whether a model has a version, however that stands."""
+        return self._repository.has_version(name, version)
 
     def model_ready(self, name: str, version: str) -> bool:
         """Whether a model can answer; one that is not there cannot.
@@ -164,8 +172,8 @@ class DataPlane:
         return self._repository.loaded()
 
     def pending(self, model: LoadedModel) -> int:
-        """How many requests wait for a model."""
-        return self._scheduler.pending(model)
+        """How many requests wait for a model, by all its signatures."""
+        return sum(self._scheduler.pending(each) for each in model.signatures.values())
 
     def stop_accepting(self) -> None:
         """Say from now on that nothing is ready; requests that still arrive are answered."""
@@ -184,7 +192,7 @@ class DataPlane:
         self._loop.call_soon_threadsafe(self._forget, models)
 
     def _forget(self, models: Iterable[LoadedModel]) -> None:
-        for model in models:
+        for model in chain.from_iterable(each.signatures.values() for each in models):
             self._ways.pop(model, None)
             self._scheduler.retire(model)
         self._sweep()

@@ -13,7 +13,7 @@ from serving.dataplane.messages import InferRequest, InputTensor
 from serving.datatypes import BYTES, NUMPY, unpack_bytes
 from serving.errors import InvalidInputError
 from serving.repository.model import LoadedModel
-from serving.runtimes.runtime import FREE, Array, TensorSpec
+from serving.runtimes.runtime import DEFAULT_SIGNATURE, FREE, Array, TensorSpec
 from serving.scheduler.job import Job
 
 REMEMBERED_SHAPES = 256
@@ -28,6 +28,9 @@ BESIDE_EMPTY = 1 << 16
 No byte of the message stands for them, and the model may make an output of that size.
 """
 
+MOST_DIMENSIONS = 64
+"""As many as numpy has; the product of a million sizes would take minutes."""
+
 RAW_ONLY = ("FP16", "BF16")
 """Datatypes that the protocol has no typed field for."""
 
@@ -41,6 +44,8 @@ class Decoder:
 
     def __init__(self, model: LoadedModel) -> None:
         self._label = f"model '{model.name}'"
+        if model.signature != DEFAULT_SIGNATURE:
+            self._label = f"signature '{model.signature}' of {self._label}"
         self._batched = model.max_batch_size > 0
         least = 0 if model.runtime.takes_empty else 1
         self._inputs = {spec.name: InputDecoder(spec, model.max_batch_size, least) for spec in model.inputs}
@@ -119,8 +124,7 @@ class InputDecoder:
 
     def __init__(self, spec: TensorSpec, max_batch_size: int, least: int = 1) -> None:
         self._spec = spec
-        # Per axis: a request without rows has nothing to ask, and would share a run with others for nothing.
-        self._least = [1 if axis == 0 and max_batch_size else least for axis in range(len(spec.shape))]
+        self._least = least
         self._dtype = NUMPY[spec.datatype].newbyteorder("<")
         self._max_batch_size = max_batch_size
         self._counts: dict[tuple[int, ...], int] = {}
@@ -151,15 +155,16 @@ class InputDecoder:
 
     def _check(self, shape: tuple[int, ...]) -> int:
         """The number of elements of a shape that the model takes; it is remembered."""
-        expected = self._spec.shape
+        expected = self._expected(shape)
+        leasts = self._leasts(len(expected))
         fits = len(shape) == len(expected) and all(
             size >= least if want == FREE else size == want
-            for size, want, least in zip(shape, expected, self._least, strict=True)
+            for size, want, least in zip(shape, expected, leasts, strict=True)
         )
         if not fits:
             raise InvalidInputError(
                 f"input '{self._spec.name}' has shape {_shape(expected)}, where -1 is any size"
-                f"{self._exceptions()}; got {_shape(shape)}"
+                f"{_exceptions(leasts)}; got {_shape(shape)}"
             )
         if self._max_batch_size and shape[0] > self._max_batch_size:
             raise InvalidInputError(
@@ -168,24 +173,33 @@ class InputDecoder:
             )
         count = prod(shape)
         if not count:
-            self._check_beside_empty(shape)
+            self._check_beside_empty(shape, expected)
         if len(self._counts) < REMEMBERED_SHAPES:
             self._counts[shape] = count
         return count
 
-    def _check_beside_empty(self, shape: tuple[int, ...]) -> None:
-        chosen = (size for size, want in zip(shape, self._spec.shape, strict=True) if want == FREE)
+    def _leasts(self, rank: int) -> list[int]:
+        """What a free size is at least, for each axis."""
+        # A request without rows has nothing to ask, and would share a run with others for nothing.
+        return [1 if axis == 0 and self._max_batch_size else self._least for axis in range(rank)]
+
+    def _check_beside_empty(self, shape: tuple[int, ...], expected: tuple[int, ...]) -> None:
+        chosen = (size for size, want in zip(shape, expected, strict=True) if want == FREE)
         if prod(max(1, size) for size in chosen) > BESIDE_EMPTY:
             raise InvalidInputError(
                 f"input '{self._spec.name}' of shape {_shape(shape)} has no elements; its other free sizes, "
                 f"multiplied, may be {BESIDE_EMPTY} at most"
             )
 
-    def _exceptions(self) -> str:
-        """What an error adds to "any size"."""
-        if len(set(self._least)) > 1:
-            return " (rows from 1)"
-        return " from 1" if 1 in self._least else ""
+    def _expected(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape that the model takes; of a model that takes any number of sizes, as many as came."""
+        if not self._spec.any_rank:
+            return self._spec.shape
+        if len(shape) > MOST_DIMENSIONS:
+            raise InvalidInputError(
+                f"input '{self._spec.name}' has {len(shape)} dimensions; at most {MOST_DIMENSIONS} are possible"
+            )
+        return (FREE,) * len(shape)
 
     def _raw(self, raw: bytes | memoryview, shape: tuple[int, ...], count: int) -> Array:
         if self._spec.datatype == BYTES:
@@ -230,6 +244,13 @@ class InputDecoder:
                 f"input '{name}': an element is out of range for {tensor.datatype}"
             ) from error
         return array.reshape(tensor.shape)
+
+
+def _exceptions(leasts: Sequence[int]) -> str:
+    """What an error adds to "any size"."""
+    if len(set(leasts)) > 1:
+        return " (rows from 1)"
+    return " from 1" if 1 in leasts else ""
 
 
 def _shape(shape: Sequence[int]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from serving.runtimes.runtime import Array, TensorSpec
+from serving.runtimes.runtime import DEFAULT_SIGNATURE, Array, TensorSpec
 
 
 @dataclass(slots=True)
@@ -39,6 +39,8 @@ class InferRequest:
         priority: How urgent it is, 1 being the most; 0 for the model's default.
         timeout: Seconds it may wait for its turn; 0 for the model's default.
         classes: Outputs of which only the highest values are wanted, and how many of them; none if there are none.
+        signature: The name of a signature; empty for ``serving_default``, or for the only one. None for the model's
+            default one, as for clients that cannot name any.
     """
 
     model: str
@@ -50,6 +52,7 @@ class InferRequest:
     priority: int = 0
     timeout: float = 0.0
     classes: Mapping[str, int] | None = None
+    signature: str | None = None
 
 
 @dataclass(slots=True)
@@ -63,6 +66,7 @@ class InferResult:
         arrays: Their values.
         queue_ns: Nanoseconds that the request waited.
         infer_ns: Nanoseconds that the model ran for it.
+        signature: The signature that was called.
     """
 
     model: str
@@ -71,6 +75,7 @@ class InferResult:
     arrays: Sequence[Array]
     queue_ns: int = 0
     infer_ns: int = 0
+    signature: str = DEFAULT_SIGNATURE
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ A declared size may be stricter than the model's (5 where the model takes any); 
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from serving.errors import ModelLoadError
 from serving.repository.config import ModelConfig, TensorConfig, takes_any_batch
@@ -45,7 +46,7 @@ def narrowed(
     dims = {each.name: each.dims for each in declared}
     batch = (FREE,) if max_batch_size else ()
     return tuple(
-        TensorSpec(spec.name, spec.datatype, (*batch, *dims[spec.name])) if spec.name in dims else spec
+        replace(spec, shape=(*batch, *dims[spec.name]), any_rank=False) if spec.name in dims else spec
         for spec in specs
     )
 
@@ -75,16 +76,22 @@ def _check_tensors(
                 f"its config declares the {kind} '{each.name}' as {each.datatype}, "
                 f"and the model has {spec.datatype}"
             )
-        _check_sizes(kind, each, spec.shape[1:] if batched else spec.shape, batched=batched)
+        shape = None if spec.any_rank else spec.shape[1:] if batched else spec.shape
+        _check_sizes(kind, each, shape, batched=batched)
     missing = sorted(set(specs) - {each.name for each in declared}) if declared and kind == "input" else []
     if missing:
         raise ModelLoadError(f"its config lacks the {kind} {', '.join(missing)} of the model")
 
 
-def _check_sizes(kind: str, declared: TensorConfig, shape: Sequence[int], *, batched: bool) -> None:
+def _check_sizes(kind: str, declared: TensorConfig, shape: Sequence[int] | None, *, batched: bool) -> None:
+    """Hold what is declared against the shape of the model; None for a model that takes any."""
     dims, what = declared.model_dims, f"its config declares the {kind} '{declared.name}' with"
-    if len(dims) != len(shape) or any(
-        want != size if want < 1 else size not in (FREE, want) for want, size in zip(dims, shape, strict=True)
+    if shape is not None and (
+        len(dims) != len(shape)
+        or any(
+            want != size if want < 1 else size not in (FREE, want)
+            for want, size in zip(dims, shape, strict=True)
+        )
     ):
         field = "dims" if declared.reshape is None else "the reshape"
         without = " without the batch" if batched else ""

@@ -203,6 +203,11 @@ class ModelConfig:
             return self
         return replace(self, max_batch_size=DERIVED_BATCH if takes_any_batch(runtime) else 0)
 
+    def of_other(self, runtime: Runtime) -> "ModelConfig":
+        """This config for another signature of the model: what it declares of tensors is the default one's."""
+        size = self.completed(runtime).max_batch_size if takes_any_batch(runtime) else 0
+        return replace(self, max_batch_size=size, inputs=(), outputs=(), warmup=())
+
 
 def takes_any_batch(runtime: Runtime) -> bool:
     """Whether the first dimension of every input and output is free, and so is taken for the batch."""

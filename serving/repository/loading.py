@@ -8,8 +8,10 @@ from serving.repository.config import ModelConfig
 from serving.repository.model import LoadedModel
 from serving.repository.plain_reason import plain
 from serving.repository.reshaped import reshaped
+from serving.repository.statistics import Statistics
 from serving.repository.warmup import answer_requests, warm_up
 from serving.runtimes import ARTEFACTS
+from serving.runtimes.runtime import Runtime
 
 
 def load(name: str, version: int, folder: Path, root: Path, config: ModelConfig) -> LoadedModel:
@@ -39,4 +41,21 @@ def load(name: str, version: int, folder: Path, root: Path, config: ModelConfig)
         reason = str(error) if isinstance(error, ModelLoadError) else f"{type(error).__name__}: {error}"
         raise ModelLoadError(plain(reason, folder, root)) from error
     pace = warm_up(runtime, completed.max_batch_size or 0)
-    return LoadedModel(name, str(version), runtime, completed, pace, names)
+    statistics = Statistics()
+    others = {
+        each.signature: _other(name, version, each, config.of_other(each), statistics)
+        for each in runtime.others
+    }
+    return LoadedModel(
+        name, str(version), runtime, completed, pace, names, statistics, runtime.signature, others
+    )
+
+
+def _other(
+    name: str, version: int, runtime: Runtime, config: ModelConfig, statistics: Statistics
+) -> LoadedModel:
+    """The version by another signature than the default one."""
+    pace = warm_up(runtime, config.max_batch_size or 0)
+    return LoadedModel(
+        name, str(version), runtime, config, pace, statistics=statistics, signature=runtime.signature
+    )

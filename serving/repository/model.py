@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from serving.errors import InvalidInputError
 from serving.repository.agreement import narrowed
 from serving.repository.config import ModelConfig
 from serving.repository.statistics import Statistics
 from serving.repository.warmup import Pace
-from serving.runtimes.runtime import Runtime, TensorSpec
+from serving.runtimes.runtime import DEFAULT_SIGNATURE, Runtime, TensorSpec
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
@@ -22,6 +23,8 @@ class LoadedModel:
         pace: How fast it ran when it was warmed up; None if that could not be found out.
         labels: The names of an output's classes, by output.
         statistics: What it has done so far.
+        signature: The signature by which it is called.
+        others: The same version by each of its other signatures, which counts with this one and runs by itself.
     """
 
     name: str
@@ -31,6 +34,8 @@ class LoadedModel:
     pace: Pace | None
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     statistics: Statistics = field(default_factory=Statistics)
+    signature: str = DEFAULT_SIGNATURE
+    others: Mapping[str, "LoadedModel"] = field(default_factory=dict)
 
     @property
     def max_batch_size(self) -> int:
@@ -46,3 +51,27 @@ class LoadedModel:
     def outputs(self) -> tuple[TensorSpec, ...]:
         """What answers hold, likewise."""
         return narrowed(self.runtime.outputs, self.config.outputs, self.max_batch_size)
+
+    @property
+    def signatures(self) -> Mapping[str, "LoadedModel"]:
+        """The version by each of its signatures, the default one first."""
+        return {self.signature: self, **self.others}
+
+    def called(self, signature: str) -> "LoadedModel":
+        """The version by a signature.
+
+        Args:
+            signature: Its name; empty for ``serving_default``, or for the only one there is.
+
+        Raises:
+            InvalidInputError: There is none of that name.
+        """
+        name = signature or DEFAULT_SIGNATURE
+        if name == self.signature or not (signature or self.others):
+            return self
+        if name in self.others:
+            return self.others[name]
+        known = ", ".join(f"'{each}'" for each in self.signatures)
+        raise InvalidInputError(
+            f"model '{self.name}' has no signature '{name}'; it has {known}: set signature_name to one of these"
+        )

@@ -193,6 +193,11 @@ class Repository:
         """The versions of a model that can answer, ascending."""
         return tuple(sorted(set(self._served.get(name, ())) - {LATEST}, key=int))
 
+    def has_version(self, name: str, version: str) -> bool:
+        """Whether a model has a version, however that stands."""
+        state = self._models.get(name, ModelState())
+        return version in state.served or version in state.failed or version in state.unloaded
+
     def _scan(self, *, may_be_empty: bool = True) -> dict[str, layout.ModelFolder]:
         return layout.scan(self._root, may_be_empty=may_be_empty, left_out=self._leave_out)
 

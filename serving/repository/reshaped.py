@@ -38,6 +38,7 @@ class Reshaped:
         self.outputs = narrowed(runtime.outputs, config.outputs, self._batch)
         self.steady = runtime.steady
         self.takes_empty = runtime.takes_empty
+        self.signature, self.method, self.others = runtime.signature, runtime.method, runtime.others
 
     def infer(self, inputs: Mapping[str, Array], outputs: Sequence[str]) -> list[Array]:
         """Run the model once; see :class:`~serving.runtimes.runtime.Runtime`."""

@@ -4,12 +4,12 @@ from protos import tensorflow_serving_pb2 as pb
 from serving.dataplane.dataplane import DataPlane
 from serving.errors import InvalidInputError
 
-SIGNATURE = "serving_default"
-"""The one signature that every model here has."""
-
 
 def version_of(spec: pb.ModelSpec, plane: DataPlane) -> str:
     """The version a client means, as the dataplane writes it; empty for the latest.
+
+    Version 0 is the latest, unless the model has a version of that number: clients that always fill in the field
+    write 0 for none.
 
     Raises:
         InvalidInputError: No model is named.
@@ -20,24 +20,12 @@ def version_of(spec: pb.ModelSpec, plane: DataPlane) -> str:
     chosen = spec.WhichOneof("version_choice")
     if chosen == "version_label":
         return plane.labels.version(spec.name, spec.version_label)
-    return str(spec.version.value) if chosen == "version" else ""
+    version = str(spec.version.value) if chosen == "version" else ""
+    return "" if version == "0" and not plane.has_version(spec.name, version) else version
 
 
-def check_signature(spec: pb.ModelSpec) -> None:
-    """Refuse any signature but the one there is.
-
-    Raises:
-        InvalidInputError: Another one is named.
-    """
-    if spec.signature_name not in ("", SIGNATURE):
-        raise InvalidInputError(
-            f"model '{spec.name}' has no signature '{spec.signature_name}'; "
-            f"use '{SIGNATURE}', or leave signature_name empty"
-        )
-
-
-def answered(name: str, version: str) -> pb.ModelSpec:
-    """Which model answered."""
-    spec = pb.ModelSpec(name=name)
+def answered(name: str, version: str, signature: str = "") -> pb.ModelSpec:
+    """Which model answered, and by which signature."""
+    spec = pb.ModelSpec(name=name, signature_name=signature)
     spec.version.value = int(version)
     return spec

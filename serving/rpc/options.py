@@ -41,6 +41,7 @@ class ServerOptions:
         tls: Where certificates lie; None to speak without encryption.
         tokens: Where bearer tokens lie; None to ask for none.
         allow_plain_tokens: Whether tokens may come unencrypted from other hosts.
+        tensor_content: Whether Predict answers in ``tensor_content`` and not in the list of each type.
     """
 
     repository: Path
@@ -57,6 +58,7 @@ class ServerOptions:
     tls: TlsFiles | None = None
     tokens: Path | None = None
     allow_plain_tokens: bool = False
+    tensor_content: bool = False
 
     @property
     def administration(self) -> bool:

@@ -124,7 +124,9 @@ class Server:
                 SettingsService(logging.getLogger("serving"), changeable=options.administration),
             ),
             tensorflow_prediction.SERVICE: (
-                tensorflow_prediction.PredictionService(plane, options.max_message_size),
+                tensorflow_prediction.PredictionService(
+                    plane, options.max_message_size, content=options.tensor_content
+                ),
             ),
             tensorflow_models.SERVICE: (
                 tensorflow_models.ModelService(plane, control, labelled=options.administration),

@@ -13,7 +13,7 @@ import onnxruntime
 from serving.datatypes import BF16, BYTES
 from serving.errors import InvalidInputError, ModelLoadError
 from serving.runtimes.onnx_options import session_options
-from serving.runtimes.runtime import FREE, Array, TensorSpec
+from serving.runtimes.runtime import DEFAULT_SIGNATURE, FREE, PREDICT, Array, Runtime, TensorSpec
 from serving.runtimes.settings import DEFAULTS, Settings
 
 DATATYPES = {
@@ -56,6 +56,8 @@ class OnnxRuntime:
     """
 
     platform = "onnxruntime_onnx"
+    signature, method = DEFAULT_SIGNATURE, PREDICT
+    others: Sequence[Runtime] = ()
 
     def __init__(self, path: Path, settings: Settings = DEFAULTS) -> None:
         options = session_options(path, settings)

@@ -1,7 +1,7 @@
 """What a runtime is: something that turns named arrays into named arrays."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 from numpy.typing import NDArray
@@ -12,6 +12,12 @@ Array: TypeAlias = NDArray[Any]
 FREE = -1
 """A size that each request chooses."""
 
+DEFAULT_SIGNATURE = "serving_default"
+"""The signature that TensorFlow Serving's clients mean when they name none; of a model without names the only one."""
+
+PREDICT = "tensorflow/serving/predict"
+"""What TensorFlow calls the method of a signature that takes and returns tensors."""
+
 
 @dataclass(frozen=True, slots=True)
 class TensorSpec:
@@ -21,15 +27,27 @@ class TensorSpec:
         name: The name clients use.
         datatype: An Open Inference name, such as ``FP32``.
         shape: All sizes, the batch included; ``FREE`` where a request chooses.
+        any_rank: Whether a request chooses how many sizes there are as well; ``shape`` is empty then.
+        graph_name: The name of the tensor in the model's graph; empty if it is the same.
     """
 
     name: str
     datatype: str
     shape: tuple[int, ...]
+    any_rank: bool = field(default=False, repr=False)
+    graph_name: str = field(default="", compare=False, repr=False)
+
+
+def default_first(signatures: Iterable[str]) -> list[str]:
+    """The names of signatures in their order: ``serving_default``, then the others by name.
+
+    The first is what clients get that cannot name one, as in Triton.
+    """
+    return sorted(signatures, key=lambda name: (name != DEFAULT_SIGNATURE, name))
 
 
 class Runtime(Protocol):
-    """A loaded model. ``infer`` may be called from any thread, and from several at once."""
+    """A loaded model, by one of its signatures. ``infer`` may be called from any thread, and from several at once."""
 
     @property
     def platform(self) -> str:
@@ -50,6 +68,18 @@ class Runtime(Protocol):
     @property
     def takes_empty(self) -> bool:
         """Whether a free size may be 0. No library may be asked for what ends the process."""
+
+    @property
+    def signature(self) -> str:
+        """The name of the signature, such as ``serving_default``."""
+
+    @property
+    def method(self) -> str:
+        """What TensorFlow calls the signature's method, such as ``tensorflow/serving/predict``."""
+
+    @property
+    def others(self) -> Sequence["Runtime"]:
+        """The same model by its other signatures, by name; of a model that has none, empty."""
 
     def infer(self, inputs: Mapping[str, Array], outputs: Sequence[str]) -> list[Array]:
         """Run the model once.

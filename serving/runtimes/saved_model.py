@@ -1,17 +1,24 @@
 """SavedModels, run by TensorFlow, which is imported when the first of them is loaded and not before."""
 
+import logging
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from serving.datatypes import BF16, BYTES, NUMPY
-from serving.errors import ModelLoadError
+from serving.errors import InvalidInputError, ModelLoadError
 from serving.runtimes import cpus, saved_model_operators
-from serving.runtimes.runtime import FREE, Array, TensorSpec
+from serving.runtimes.runtime import DEFAULT_SIGNATURE, FREE, Array, Runtime, TensorSpec, default_first
 from serving.runtimes.settings import DEFAULTS, Settings
 
-SIGNATURE = "serving_default"
+log = logging.getLogger(__name__)
+
+SERVE = "serve"
+"""The tag of the graph that is served, where a SavedModel has several."""
+
+_NODES = re.compile(r"\{\{[^{}]*\}\}|\[Op:[^\]]*\]")
 
 DATATYPES = {dtype.name: name for name, dtype in NUMPY.items() if name not in (BF16, BYTES)} | {
     "bfloat16": BF16,
@@ -19,47 +26,46 @@ DATATYPES = {dtype.name: name for name, dtype in NUMPY.items() if name not in (B
 }
 
 
-class SavedModelRuntime:
-    """One SavedModel, through its signature ``serving_default``.
+class SavedModelSignature:
+    """One SavedModel, by one of its signatures.
 
     Args:
-        path: The folder that holds ``saved_model.pb``.
-        settings: What its owner decides; there is nothing to decide here.
+        tf: TensorFlow.
+        model: The loaded model.
+        name: The signature's name.
+        described: What the file says of it, a ``SignatureDef``.
 
     Raises:
-        ModelLoadError: TensorFlow is not installed, or cannot load the folder, or its graph reaches beyond it, or it
-            lacks the signature; or there is a setting that Triton's backend has.
+        ModelLoadError: It takes or returns what has no wire format.
     """
 
     platform = "tensorflow_savedmodel"
     steady = False  # a graph may loop, and no run of TensorFlow is shorter than a thread hop
     takes_empty = True
+    others: Sequence[Runtime] = ()
 
-    def __init__(self, path: Path, settings: Settings = DEFAULTS) -> None:
-        # Its threads are those of all models together.
-        settings.allow()
-        settings.refuse_graph_level()
-        self._tf = _import_tensorflow()
-        saved_model_operators.check(_parsed(path))
-        try:
-            # The functions of a loaded model hold its variables by weak references.
-            self._model = self._tf.saved_model.load(str(path))
-        except Exception as error:
-            # TensorFlow raises OSError, its own errors, and whatever a malformed graph provokes.
-            raise ModelLoadError(f"TensorFlow cannot load it: {error}") from error
-        if SIGNATURE not in self._model.signatures:
-            raise ModelLoadError(f"it has no signature '{SIGNATURE}'")
-        self._function = self._model.signatures[SIGNATURE]
+    def __init__(self, tf: Any, model: Any, name: str, described: Any) -> None:  # noqa: ANN401  TensorFlow has no types
+        self._tf = tf
+        # The functions of a loaded model hold its variables by weak references.
+        self._model = model
+        self._function = model.signatures[name]
+        self.signature, self.method = name, str(described.method_name)
         taken: dict[str, Any] = self._function.structured_input_signature[1]
         returned: dict[str, Any] = self._function.structured_outputs
-        self.inputs = tuple(_spec(name, taken[name]) for name in sorted(taken))
-        self.outputs = tuple(_spec(name, returned[name]) for name in sorted(returned))
-        self._types = {name: spec.dtype for name, spec in taken.items()}
+        self.inputs = tuple(_spec(each, taken[each], described.inputs[each].name) for each in sorted(taken))
+        self.outputs = tuple(
+            _spec(each, returned[each], described.outputs[each].name) for each in sorted(returned)
+        )
+        self._types = {each: spec.dtype for each, spec in taken.items()}
         self._bf16 = {spec.name for spec in (*self.inputs, *self.outputs) if spec.datatype == BF16}
 
     def infer(self, inputs: Mapping[str, Array], outputs: Sequence[str]) -> list[Array]:
         """Run the model once; see :class:`~serving.runtimes.runtime.Runtime`."""
-        results = self._function(**{name: self._tensor(name, array) for name, array in inputs.items()})
+        try:
+            results = self._function(**{name: self._tensor(name, array) for name, array in inputs.items()})
+        except self._tf.errors.InvalidArgumentError as error:
+            # A shape that no signature states, or a tf.Example that lacks what the graph looks for.
+            raise InvalidInputError(f"the model cannot take this: {_said(error)}") from error
         return [self._array(name, results[name]) for name in outputs]
 
     def _tensor(self, name: str, array: Array) -> Any:  # noqa: ANN401  a tensorflow.Tensor
@@ -70,6 +76,58 @@ class SavedModelRuntime:
     def _array(self, name: str, tensor: Any) -> Array:  # noqa: ANN401  a tensorflow.Tensor
         array: Array = tensor.numpy()
         return array.view(NUMPY[BF16]) if name in self._bf16 else array
+
+
+class SavedModelRuntime(SavedModelSignature):
+    """One SavedModel, by its signature ``serving_default``, else by the first.
+
+    Args:
+        path: The folder that holds ``saved_model.pb``.
+        settings: What its owner decides; there is nothing to decide here.
+
+    Raises:
+        ModelLoadError: TensorFlow is not installed, or cannot load the folder, or its graph reaches beyond it, or it
+            has no signature, or the default one has no wire format; or there is a setting that Triton's backend has.
+    """
+
+    def __init__(self, path: Path, settings: Settings = DEFAULTS) -> None:
+        # Its threads are those of all models together.
+        settings.allow()
+        settings.refuse_graph_level()
+        tf = _import_tensorflow()
+        parsed = _parsed(path)
+        saved_model_operators.check(parsed)
+        several = len(parsed.meta_graphs) > 1
+        try:
+            model = tf.saved_model.load(str(path), tags=[SERVE] if several else None)
+        except Exception as error:
+            # TensorFlow raises OSError, its own errors, and whatever a malformed graph provokes.
+            raise ModelLoadError(f"TensorFlow cannot load it: {error}") from error
+        default, *others = default_first(model.signatures) or [DEFAULT_SIGNATURE]
+        if default not in model.signatures:
+            raise ModelLoadError(f"it has no signature; export it with one named '{default}'")
+        described = _signatures(parsed)
+        super().__init__(tf, model, default, described[default])
+        self.others = [
+            each for name in others if (each := _served(tf, model, name, described[name], path)) is not None
+        ]
+
+
+def _signatures(parsed: Any) -> Mapping[str, Any]:  # noqa: ANN401  a SavedModel message
+    """What the file says of the signatures of the graph that is served."""
+    graphs = parsed.meta_graphs
+    served = (graph for graph in graphs if len(graphs) == 1 or list(graph.meta_info_def.tags) == [SERVE])
+    found: Mapping[str, Any] = next(served).signature_def
+    return found
+
+
+def _served(tf: Any, model: Any, name: str, described: Any, path: Path) -> SavedModelSignature | None:  # noqa: ANN401  TensorFlow has no types
+    """A signature beside the default one; None, and a line in the log, if it cannot be served."""
+    try:
+        return SavedModelSignature(tf, model, name, described)
+    except ModelLoadError as error:
+        log.warning("signature %r of the SavedModel %r is not served: %s", name, str(path), error)
+        return None
 
 
 def _import_tensorflow() -> Any:  # noqa: ANN401  a module
@@ -105,10 +163,17 @@ def _parsed(path: Path) -> Any:  # noqa: ANN401  a SavedModel message
         raise ModelLoadError("its saved_model.pb is damaged") from error
 
 
-def _spec(name: str, described: Any) -> TensorSpec:  # noqa: ANN401  a tensorflow.TensorSpec
+def _spec(name: str, described: Any, graph_name: str) -> TensorSpec:  # noqa: ANN401  a tensorflow.TensorSpec
     datatype = DATATYPES.get(described.dtype.name)
     if datatype is None:
         raise ModelLoadError(f"'{name}' is of type {described.dtype.name}, which has no wire format")
-    if described.shape.rank is None:
-        raise ModelLoadError(f"'{name}' has no fixed number of dimensions")
-    return TensorSpec(name, datatype, tuple(FREE if size is None else size for size in described.shape))
+    any_rank = described.shape.rank is None
+    shape = () if any_rank else tuple(FREE if size is None else size for size in described.shape)
+    return TensorSpec(name, datatype, shape, any_rank, graph_name)
+
+
+def _said(error: Exception) -> str:
+    """What an operator says of its input, without where it stands: there are our paths, and nodes of the graph."""
+    said, _, _ = str(error).partition("\n\t [[")
+    lines = [line for each in _NODES.sub("", said).splitlines() if (line := each.strip())]
+    return lines[-1] if lines and not lines[-1].startswith('File "') else "TensorFlow does not say why"

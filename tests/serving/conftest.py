@@ -78,6 +78,27 @@ class OnnxModels:
         return save([node], [ids], [row], [table])
 
     @staticmethod
+    def examples(*names):
+        """inputs: BYTES [-1] -> those named of classes = inputs twice, scores = 0.25 and 0.75, outputs = 1.5."""
+        numbers = {
+            "twice": np.array([1, 2]),
+            "quarters": np.float32([[0.25, 0.75]]),
+            "half": np.float32([[1.5]]),
+            "last": np.array([-1]),
+        }
+        nodes = [
+            helper.make_node("Unsqueeze", ["inputs", "last"], ["column"]),
+            helper.make_node("Tile", ["column", "twice"], ["classes"]),
+            helper.make_node("Shape", ["column"], ["sizes"]),
+            helper.make_node("Expand", ["quarters", "sizes"], ["scores"]),
+            helper.make_node("Expand", ["half", "sizes"], ["outputs"]),
+        ]
+        kinds = {"classes": (TensorProto.STRING, 2), "scores": (1, 2), "outputs": (1, 1)}
+        returned = [tensor(name, kinds[name][0], ["batch", kinds[name][1]]) for name in names]
+        constants = [onnx.numpy_helper.from_array(value, name) for name, value in numbers.items()]
+        return save(nodes, [tensor("inputs", TensorProto.STRING, ["batch"])], returned, constants)
+
+    @staticmethod
     def counter():
         """n: INT64 [1] -> y = n, counted one by one: a run takes as long as the request wants."""
         one = onnx.numpy_helper.from_array(np.array([1], np.int64), "one")

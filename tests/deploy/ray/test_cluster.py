@@ -128,7 +128,7 @@ def test_tensorflow_servings_predict_gives_the_golden_answer(channel, golden):
         tensor.tensor_shape.dim.add(size=size)
     output = prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict(request, timeout=PATIENCE)
     shape = [each.size for each in output.outputs[OUTPUT].tensor_shape.dim]
-    answer = np.frombuffer(output.outputs[OUTPUT].tensor_content, np.float32).reshape(shape)
+    answer = np.array(output.outputs[OUTPUT].float_val, np.float32).reshape(shape)
     assert_golden(answer, recorded)
 
 

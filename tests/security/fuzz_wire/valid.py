@@ -123,7 +123,7 @@ def predict(model: str, inputs: dict[str, np.ndarray]) -> tf.PredictRequest:
     """The same for TensorFlow Serving's protocol."""
     request = tf.PredictRequest(model_spec=tf.ModelSpec(name=model))
     for name, array in inputs.items():
-        tensor_proto.write(array, _kind(array), request.inputs[name])
+        tensor_proto.write(array, _kind(array), request.inputs[name], content=True)
     return request
 
 
@@ -141,10 +141,12 @@ def predicted(data: bytes) -> dict[str, np.ndarray]:
     names = {number: name for name, number in tensor_proto.TYPES.items()}
     arrays = {}
     for name, tensor in tf.PredictResponse.FromString(data).outputs.items():
-        shape = tuple(dim.size for dim in tensor.tensor_shape.dim)
-        strings = tensor.dtype == core.DT_STRING
-        raw = b"".join(len(each).to_bytes(4, "little") + each for each in tensor.string_val)
-        arrays[name] = _array(raw if strings else tensor.tensor_content, names[tensor.dtype], shape)
+        shape, kind = tuple(dim.size for dim in tensor.tensor_shape.dim), names[tensor.dtype]
+        values = list(getattr(tensor, tensor_proto.FIELDS[kind]))
+        if kind == "FP16":
+            arrays[name] = np.array(values, np.uint16).view(np.float16).reshape(shape)
+        else:
+            arrays[name] = np.array([*values, None], np.object_)[:-1].astype(NUMPY[kind]).reshape(shape)
     return arrays
 
 
@@ -305,15 +307,28 @@ def _descriptions() -> list[Seed]:
         for name in named
         for model, version in (("affine", ""), ("both", "1"), ("broken", ""))
     ]
+    tasks = [
+        tf.InferenceTask(model_spec=spec, method_name=f"tensorflow/serving/{method}")
+        for method in ("classify", "regress")
+    ]
     metadata = tf.GetModelMetadataRequest(model_spec=spec, metadata_field=["signature_def"])
     return [
         *asked,
         Seed(INFERENCE + "ServerMetadata", pb.ServerMetadataRequest(), 0.1),
         Seed(PREDICTION + "GetModelMetadata", metadata),
-        Seed(PREDICTION + "Classify", tf.ClassificationRequest(model_spec=spec), 0.1),
-        Seed(PREDICTION + "MultiInference", tf.MultiInferenceRequest(), 0.1),
+        Seed(PREDICTION + "Classify", tf.ClassificationRequest(model_spec=spec, input=_examples()), 0.1),
+        Seed(PREDICTION + "Regress", tf.RegressionRequest(model_spec=spec, input=_examples()), 0.1),
+        Seed(PREDICTION + "MultiInference", tf.MultiInferenceRequest(tasks=tasks, input=_examples()), 0.1),
         Seed(MODELS + "GetModelStatus", tf.GetModelStatusRequest(model_spec=spec), 0.5),
     ]
+
+
+def _examples() -> tf.Input:
+    """An example, and what all examples share."""
+    example = core.Example()
+    example.features.feature["x"].float_list.value.extend([1.0, 2.0])
+    listed = tf.ExampleListWithContext(examples=[example], context=example)
+    return tf.Input(example_list_with_context=listed)
 
 
 def _input(name: str) -> object:

@@ -58,7 +58,7 @@ def test_a_model_is_described_and_answers_through_both_protocols(answers):
     assert answers["live"] == {"live": True}
     assert answers["metadata"]["inputs"] == [{"name": "x", "datatype": "FP32", "shape": ["-1", "3"]}]
     assert answers["infer"]["raw_output_contents"] == [ANSWER]
-    assert answers["predict"]["outputs"]["y"]["tensor_content"] == ANSWER
+    assert answers["predict"]["outputs"]["y"]["float_val"] == [3.0, 5.0, 7.0]
 
 
 def test_even_the_message_inside_an_any_is_resolved(answers):
@@ -73,5 +73,5 @@ def test_states_are_told(answers):
 
 
 def test_a_refusal_says_why(answers):
-    assert answers["classify"]["code"] == "UNIMPLEMENTED"
-    assert "send the tensors with Predict" in answers["classify"]["text"]
+    assert answers["classify"]["code"] == "INVALID_ARGUMENT"
+    assert "is not for Classify" in answers["classify"]["text"]

@@ -148,8 +148,12 @@ TABLE = [
     (
         Code.UNIMPLEMENTED,
         FREE,
-        lambda c: c.prediction.Classify(pb.ClassificationRequest()),
-        "tensors with Predict",
+        lambda c: c.prediction.MultiInference(
+            pb.MultiInferenceRequest(
+                tasks=[pb.InferenceTask(model_spec=pb.ModelSpec(name="lookup"), method_name="predict")]
+            )
+        ),
+        "does not do method_name 'predict'; set tensorflow/serving/classify or",
     ),
     (
         Code.PERMISSION_DENIED,

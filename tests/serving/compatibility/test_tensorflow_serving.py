@@ -107,11 +107,11 @@ def test_requests_are_answered(answers, request_name, version, outputs):
     [
         ("unknown", "NOT_FOUND", "the names are: affine"),
         ("unknown label", "NOT_FOUND", "it has 'stable'"),
-        ("unknown signature", "INVALID_ARGUMENT", "use 'serving_default'"),
+        ("unknown signature", "INVALID_ARGUMENT", "it has 'serving_default'"),
         ("wrong type", "INVALID_ARGUMENT", "is of datatype FP32; got INT64"),
-        ("Classify", "UNIMPLEMENTED", "send the tensors with Predict"),
-        ("Regress", "UNIMPLEMENTED", "send the tensors with Predict"),
-        ("MultiInference", "UNIMPLEMENTED", "send the tensors with Predict"),
+        ("Classify", "INVALID_ARGUMENT", "model_spec.name is empty; name the model"),
+        ("Regress", "INVALID_ARGUMENT", "model_spec.name is empty; name the model"),
+        ("MultiInference", "INVALID_ARGUMENT", "came without tasks"),
     ],
 )
 def test_refusals_name_what_to_do(answers, request_name, code, text):

@@ -290,3 +290,27 @@ def test_an_empty_tensor_costs_the_model_nothing_that_the_message_did_not(shape)
     decode = decoder(FREE_TWICE, max_batch_size=0).decode
     with pytest.raises(InvalidInputError, match="has no elements; its other free sizes, multiplied, may be"):
         decode(raw_request(ONES, shape=shape, data=b""))
+
+
+ANY = TensorSpec("x", "FP32", (), any_rank=True)
+
+
+@pytest.mark.parametrize("shape", [(), (6,), (2, 3), (1, 1, 6), (1,) * 63 + (6,)])
+def test_an_input_of_any_rank_takes_every_shape(shape):
+    count = int(np.prod(shape, dtype=int))
+    array = np.arange(count, dtype=np.float32).reshape(shape)
+    job = decoder(ANY, max_batch_size=0).decode(raw_request(array))
+    np.testing.assert_array_equal(job.inputs["x"], array)
+
+
+@pytest.mark.parametrize(
+    ("shape", "error"),
+    [
+        ((-1, 2), r"has shape \[-1,-1\], where -1 is any size; got \[-1,2\]"),
+        ((1,) * 65, "has 65 dimensions; at most 64 are possible"),
+        ((1 << 62, 1 << 62), r"takes \d+ bytes; got 24"),
+    ],
+)
+def test_an_input_of_any_rank_takes_no_shape_that_is_none(shape, error):
+    with pytest.raises(InvalidInputError, match=error):
+        decoder(ANY, max_batch_size=0).decode(raw_request(ONES, shape=shape))

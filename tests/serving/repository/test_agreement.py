@@ -3,7 +3,8 @@ import pytest
 
 from serving.dataplane.decoder import Decoder
 from serving.dataplane.messages import InferRequest, InputTensor
-from serving.errors import InvalidInputError, ModelNotReadyError
+from serving.errors import InvalidInputError, ModelLoadError, ModelNotReadyError
+from serving.repository import agreement
 from serving.repository.config import (
     ModelConfig,
     TensorConfig,
@@ -11,6 +12,7 @@ from serving.repository.config import (
     WarmupRequest,
 )
 from serving.repository.repository import Repository
+from serving.runtimes.runtime import TensorSpec
 
 X, Y = TensorConfig("x", "FP32", (3,)), TensorConfig("y", "FP32", (3,))
 
@@ -138,3 +140,44 @@ def test_warm_up_requests_are_answered_before_a_model_is_ready(repository, onnx_
 def test_a_model_that_fails_its_warm_up_is_not_ready(repository, onnx_models, inputs, reason):
     with pytest.raises(ModelNotReadyError, match=reason):
         loaded(repository, onnx_models, warmup(**inputs))
+
+
+@pytest.mark.parametrize("size", [None, 4, 0])
+def test_what_a_config_declares_of_tensors_is_of_the_default_signature(repository, size):
+    repository.tflite("m", "signatures.tflite")
+    dims = (1, 3) if size == 0 else (3,)
+    warmup = (WarmupRequest("w", 1, {"x": WarmupInput("FP32", dims)}),)
+    made = Repository(
+        repository.root,
+        ModelConfig(max_batch_size=size, inputs=(TensorConfig("x", "FP32", dims),), warmup=warmup),
+    )
+    made.load_all()
+    model = made.get("m")
+    assert list(model.signatures) == ["serving_default", "a_text", "predict_images"]
+    assert [each.max_batch_size for each in model.signatures.values()] == [64 if size is None else size] * 3
+    assert [each.inputs[0].shape for each in model.signatures.values()] == [
+        (1, 3) if size == 0 else (-1, 3),
+        (-1,),
+        (-1, 3),
+    ]
+    assert all(each.statistics is model.statistics for each in model.signatures.values())
+
+
+def test_a_signature_without_a_batch_has_none_whatever_the_others_have(function_model):
+    batched = function_model(lambda x: {"y": x})
+    fixed = function_model(lambda x: {"y": x}, shape=(1, 2))
+    assert batched.config.of_other(fixed.runtime).max_batch_size == 0
+    assert ModelConfig().of_other(fixed.runtime).max_batch_size == 0
+    assert ModelConfig().of_other(batched.runtime).max_batch_size == 64
+
+
+def test_the_owner_may_declare_the_sizes_of_a_tensor_of_any_rank(function_model):
+    runtime = function_model(lambda x: {"y": x}).runtime
+    runtime.inputs = (TensorSpec("x", "FP32", (), any_rank=True),)
+    config = ModelConfig(max_batch_size=0, inputs=(TensorConfig("x", "FP32", (-1, 784)),))
+    agreement.check(config, "m", runtime)
+    assert agreement.narrowed(runtime.inputs, config.inputs, 0) == (TensorSpec("x", "FP32", (-1, 784)),)
+    with pytest.raises(ModelLoadError, match="as FP64, and the model has FP32"):
+        agreement.check(
+            ModelConfig(max_batch_size=0, inputs=(TensorConfig("x", "FP64", (2,)),)), "m", runtime
+        )

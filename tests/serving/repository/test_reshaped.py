@@ -7,13 +7,14 @@ from serving.errors import ModelLoadError
 from serving.repository import agreement
 from serving.repository.config import ModelConfig, TensorConfig
 from serving.repository.reshaped import reshaped
-from serving.runtimes.runtime import TensorSpec
+from serving.runtimes.runtime import DEFAULT_SIGNATURE, PREDICT, TensorSpec
 
 
 class Doubling:
     platform = "python_function"
     steady = True
     takes_empty = True
+    signature, method, others = DEFAULT_SIGNATURE, PREDICT, ()
 
     def __init__(self, shape):
         self.inputs, self.outputs = (TensorSpec("x", "FP32", shape),), (TensorSpec("y", "FP32", shape),)

@@ -140,12 +140,81 @@ def test_all_inputs_share_one_budget():
         wire_form("y", tensor, budget)
 
 
+EXTREMES = {
+    "BOOL": [True, False],
+    "FP16": [0.5, -65504.0, float("inf"), -0.0],
+    "FP32": [3.4e38, -1e-45, float("nan"), float("-inf"), -0.0],
+    "FP64": [1.7e308, -5e-324, float("nan"), float("-inf"), -0.0],
+    "BF16": [0, 0x3F80, 0xFFFF],
+}
+
+
+def extremes(datatype):
+    """The values of a datatype that are hardest to write."""
+    dtype = NUMPY[datatype]
+    if datatype in EXTREMES:
+        return np.array(EXTREMES[datatype], dtype)
+    return np.array([np.iinfo(dtype).min, 0, 127, np.iinfo(dtype).max], dtype)
+
+
 @pytest.mark.parametrize("datatype", NUMERIC)
-def test_outputs_are_content(datatype):
+def test_outputs_stand_in_the_list_of_their_type_and_nowhere_else(datatype):
+    values, wire = elements(datatype, 6)
+    array = np.frombuffer(wire, NUMPY[datatype]).reshape(2, 3)
+    tensor = core.TensorProto()
+    tensor_proto.write(array, datatype, tensor)
+    field = tensor_proto.FIELDS[datatype]
+    assert tensor.dtype == tensor_proto.TYPES[datatype]
+    assert [dim.size for dim in tensor.tensor_shape.dim] == [2, 3]
+    assert list(getattr(tensor, field)) == values
+    assert {each.name for each, _ in tensor.ListFields()} == {"dtype", "tensor_shape", field}
+
+
+@pytest.mark.parametrize("datatype", NUMERIC)
+def test_outputs_are_the_bytes_that_protobuf_writes_of_single_elements(datatype):
+    array = extremes(datatype)
+    written, expected = core.TensorProto(), core.TensorProto()
+    tensor_proto.write(array, datatype, written)
+    expected.dtype = tensor_proto.TYPES[datatype]
+    tensor_proto.write_shape(array.shape, expected.tensor_shape)
+    listed = array.view(np.uint16) if datatype == "FP16" else array
+    getattr(expected, tensor_proto.FIELDS[datatype]).extend(listed.tolist())
+    assert written.SerializeToString(deterministic=True) == expected.SerializeToString(deterministic=True)
+    assert read(written) == array.tobytes()
+
+
+@pytest.mark.parametrize("content", [False, True])
+@pytest.mark.parametrize("datatype", NUMERIC)
+def test_outputs_are_written_row_by_row_and_little_endian_however_they_lie_in_memory(datatype, content):
+    _, wire = elements(datatype, 6)
+    array = np.frombuffer(wire, NUMPY[datatype]).reshape(2, 3)
+    swapped = array.astype(array.dtype.newbyteorder(">")).T
+    tensor = core.TensorProto()
+    tensor_proto.write(swapped, datatype, tensor, content=content)
+    assert [dim.size for dim in tensor.tensor_shape.dim] == [3, 2]
+    assert read(tensor) == array.T.tobytes()
+
+
+@pytest.mark.parametrize("datatype", NUMERIC)
+def test_outputs_without_elements_have_their_shape(datatype):
+    tensor = core.TensorProto()
+    tensor_proto.write(np.empty((0, 3), NUMPY[datatype]), datatype, tensor)
+    assert [dim.size for dim in tensor.tensor_shape.dim] == [0, 3]
+    assert not getattr(tensor, tensor_proto.FIELDS[datatype])
+
+
+def test_a_truth_that_is_neither_0_nor_1_in_memory_is_a_truth():
+    tensor = core.TensorProto()
+    tensor_proto.write(np.array([0, 2, 255], np.uint8).view(np.bool_), "BOOL", tensor)
+    assert list(tensor.bool_val) == [False, True, True]
+
+
+@pytest.mark.parametrize("datatype", NUMERIC)
+def test_outputs_are_content_where_that_is_wanted(datatype):
     _, wire = elements(datatype, 6)
     array = np.frombuffer(wire, NUMPY[datatype]).reshape(2, 3)
     tensor = core.TensorProto()
-    tensor_proto.write(array.T, datatype, tensor)
+    tensor_proto.write(array.T, datatype, tensor, content=True)
     assert tensor.dtype == tensor_proto.TYPES[datatype]
     assert [dim.size for dim in tensor.tensor_shape.dim] == [3, 2]
     assert tensor.tensor_content == array.T.tobytes()

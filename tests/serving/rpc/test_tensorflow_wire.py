@@ -11,6 +11,7 @@ from protos import tensorflow_serving_pb2 as pb
 from protos.tensorflow_serving_pb2_grpc import ModelServiceStub, PredictionServiceStub
 from serving.rpc import tensor_proto
 
+LISTS = {np.float32: "float_val", np.int32: "int_val", np.bool_: "bool_val", np.float16: "half_val"}
 INVALID, MISSING, UNDONE = (
     grpc.StatusCode.INVALID_ARGUMENT,
     grpc.StatusCode.NOT_FOUND,
@@ -49,7 +50,10 @@ def number(version):
 
 
 def array_of(tensor, dtype=np.float32):
-    return np.frombuffer(tensor.tensor_content, dtype).reshape([dim.size for dim in tensor.tensor_shape.dim])
+    """What a client reads from the list of the type, which is where TensorFlow Serving puts it."""
+    listed = np.array(getattr(tensor, LISTS[dtype]), np.uint16 if dtype is np.float16 else dtype)
+    assert not tensor.tensor_content
+    return listed.view(dtype).reshape([dim.size for dim in tensor.tensor_shape.dim])
 
 
 @pytest.mark.parametrize("name", ["affine", "affine_lite"])
@@ -122,8 +126,10 @@ def test_strings_halves_and_truths_go_through(predict):
             {"x": ONES},
             {"signature_name": "other"},
             INVALID,
-            "'other'; use 'serving_default', or leave",
+            "'affine' has no signature 'other'; it has 'serving_default': set",
         ),
+        ("none", {"x": ONES}, {"signature_name": "other"}, MISSING, "no model 'none' here"),
+        ("affine", {"x": ONES}, number(7) | {"signature_name": "other"}, MISSING, "no version 7"),
         ("affine", {"z": ONES}, {}, INVALID, "no input 'z'; it has 'x'"),
         ("affine", {"x": ONES[:, :2]}, {}, INVALID, r"'x' has shape \[-1,3\].*got \[2,2\]"),
         ("affine", {}, {}, INVALID, "needs 'x' too; came nothing"),
@@ -184,18 +190,36 @@ def test_there_is_no_other_metadata(channel, fields):
     assert raised.value.code() is INVALID
 
 
-@pytest.mark.parametrize(
-    ("method", "request_type"),
-    [
-        ("Classify", pb.ClassificationRequest),
-        ("Regress", pb.RegressionRequest),
-        ("MultiInference", pb.MultiInferenceRequest),
-    ],
-)
-def test_methods_that_need_tensorflow_say_what_to_use(channel, method, request_type):
-    with pytest.raises(grpc.RpcError, match=f"{method} takes tf.Example.*with Predict") as raised:
-        getattr(PredictionServiceStub(channel), method)(request_type(), timeout=PATIENCE)
-    assert raised.value.code() is UNDONE
+def test_the_latest_is_meant_by_clients_that_write_version_0_for_none(predict, models):
+    assert predict("affine", {"x": ONES}, **number(0)).model_spec.version.value == 2
+    assert list(states(models, name="affine", **number(0))) == [2, 1]
+    with pytest.raises(grpc.RpcError, match="no model 'none' here") as raised:
+        predict("none", {"x": ONES}, **number(0))
+    assert raised.value.code() is MISSING
+
+
+def test_a_version_0_that_is_there_is_meant(repository, onnx_models, start_server):
+    for version in (0, 1):
+        repository.onnx("m", onnx_models.affine(version), version)
+    repository.config("m", "version_policy { all {} }")
+    with grpc.insecure_channel(start_server(repository.root).address) as channel:
+        request = pb.PredictRequest(model_spec=pb.ModelSpec(name="m", **number(0)))
+        tensor_proto.write(ONES, "FP32", request.inputs["x"])
+        answer = PredictionServiceStub(channel).Predict(request, timeout=PATIENCE)
+        assert list(answer.outputs["y"].float_val) == [1] * 6
+        assert answer.model_spec.version.value == 0
+        assert answer.model_spec.HasField("version")
+        assert list(states(ModelServiceStub(channel), name="m", **number(0))) == [0]
+
+
+def test_content_is_answered_where_the_server_is_started_so(full_repository, start_server):
+    server = start_server(full_repository, "--enable-serialization-as-tensor-content")
+    with grpc.insecure_channel(server.address) as channel:
+        request = pb.PredictRequest(model_spec=pb.ModelSpec(name="affine"))
+        tensor_proto.write(ONES, "FP32", request.inputs["x"])
+        answer = PredictionServiceStub(channel).Predict(request, timeout=PATIENCE).outputs["y"]
+        assert np.frombuffer(answer.tensor_content, np.float32).tolist() == [3] * 6
+        assert not answer.float_val
 
 
 def test_sessions_are_refused_with_the_reason(channel):

@@ -28,7 +28,11 @@ def tflite(_onnx_models, _file):
     return TfliteRuntime(DATA / "affine.tflite"), np.ones((1, 3), np.float32)
 
 
-@pytest.mark.parametrize("make", [affine, bfloat16, tflite])
+def signatures(_onnx_models, _file):
+    return TfliteRuntime(DATA / "signatures.tflite"), np.ones((1, 3), np.float32)
+
+
+@pytest.mark.parametrize("make", [affine, bfloat16, tflite, signatures])
 def test_a_runtime_that_ran_is_freed_without_the_collector(make, onnx_models, tmp_path):
     runtime, x = make(onnx_models, tmp_path / "model.onnx")
     assert len(runtime.infer({"x": x}, ["y"])) == 1

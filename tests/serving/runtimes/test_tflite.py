@@ -13,6 +13,15 @@ from serving.runtimes.tflite import TfliteRuntime
 DATA = Path(__file__).parents[1] / "data"
 
 
+def written(folder, model):
+    """The file of a model that was put together here."""
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    path = folder / "model.tflite"
+    path.write_bytes(builder.Output())
+    return path
+
+
 @pytest.fixture
 def affine():
     return TfliteRuntime(DATA / "affine.tflite")
@@ -67,6 +76,56 @@ def test_a_run_that_fails_leaves_the_interpreter_usable(labels):
     assert label.tolist() == [b"b"]
 
 
+def test_every_signature_answers_in_any_order_and_the_default_one_is_first():
+    model = TfliteRuntime(DATA / "signatures.tflite")
+    called = {each.signature: each for each in (model, *model.others)}
+    assert list(called) == ["serving_default", "a_text", "predict_images"]
+    random = np.random.default_rng(0)
+    for rows in (1, 7, 2, 2):
+        x = random.standard_normal((rows, 3), np.float32)
+        text = np.array([b"a", b"b"] * rows, np.object_)
+        (y,) = called["serving_default"].infer({"x": x}, ["y"])
+        (same,) = called["a_text"].infer({"text": text}, ["same"])
+        (scores,) = called["predict_images"].infer({"images": x}, ["scores"])
+        np.testing.assert_array_equal(y, 2 * x + 1)
+        np.testing.assert_array_equal(scores, 3 * x)
+        assert same.tolist() == [False, True] * rows
+        # What came first outlives what came after it.
+        np.testing.assert_array_equal(y, 2 * x + 1)
+
+
+def test_signatures_of_one_model_may_be_called_from_many_threads():
+    model = TfliteRuntime(DATA / "signatures.tflite")
+    images = next(each for each in model.others if each.signature == "predict_images")
+
+    def ask(number):
+        x = np.full((1 + number % 5, 3), number, np.float32)
+        if number % 2:
+            (y,) = model.infer({"x": x}, ["y"])
+            return bool((y == 2 * x + 1).all())
+        (scores,) = images.infer({"images": x}, ["scores"])
+        return bool((scores == 3 * x).all())
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(ask, range(300)))
+
+
+@pytest.mark.parametrize("left", ["a_text", "predict_images", "serving_default"])
+def test_a_signature_that_is_the_only_one_is_called_whichever_graph_it_has(tmp_path, left):
+    """All graphs stay in the file; the interpreter by itself runs the first of them."""
+    model = schema.ModelT.InitFromPackedBuf(bytearray((DATA / "signatures.tflite").read_bytes()), 0)
+    model.signatureDefs = [each for each in model.signatureDefs if each.signatureKey.decode() == left]
+    runtime = TfliteRuntime(written(tmp_path, model))
+    assert (runtime.signature, list(runtime.others)) == (left, [])
+    x = np.ones((2, 3), np.float32)
+    inputs, expected = {
+        "a_text": ({"text": np.array([b"b"], np.object_)}, [True]),
+        "predict_images": ({"images": x}, (3 * x).tolist()),
+        "serving_default": ({"x": x}, (2 * x + 1).tolist()),
+    }[left]
+    assert runtime.infer(inputs, [runtime.outputs[0].name])[0].tolist() == expected
+
+
 @pytest.mark.parametrize("damage", [lambda _: b"", lambda _: b"junk" * 10, lambda whole: whole[:500]])
 def test_a_damaged_file_is_refused_with_a_reason(tmp_path, damage):
     path = tmp_path / "model.tflite"
@@ -81,9 +140,5 @@ def test_operators_that_are_not_builtin_are_refused_and_no_delegate_is_sought(tm
     for code in model.operatorCodes:
         code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.CUSTOM
         code.customCode = operator
-    builder = flatbuffers.Builder(1024)
-    builder.Finish(model.Pack(builder), b"TFL3")
-    path = tmp_path / "model.tflite"
-    path.write_bytes(builder.Output())
     with pytest.raises(ModelLoadError, match="the TFLite interpreter cannot load it"):
-        TfliteRuntime(path)
+        TfliteRuntime(written(tmp_path, model))
