@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from serving.commands import connection
+from serving.commands.numbers import seconds
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -18,7 +19,9 @@ def add_parser(subparsers: "_SubParsersAction[argparse.ArgumentParser]") -> None
     parser = subparsers.add_parser("health", help="exit 0 if a server, or one of its models, serves")
     connection.add_options(parser)
     parser.add_argument("--model", default="", metavar="NAME", help="ask about one model")
-    parser.add_argument("--timeout", type=float, default=5.0, metavar="SECONDS", help="default: %(default)s")
+    parser.add_argument(
+        "--timeout", type=seconds, default=5.0, metavar="SECONDS", help="default: %(default)s"
+    )
     parser.set_defaults(run=run)
 
 

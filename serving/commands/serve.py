@@ -9,12 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from serving.commands import log_output
-from serving.commands.numbers import duration, number, port, positive, whole
+from serving.commands.numbers import YEAR, between, duration, port, seconds, whole
 
 if TYPE_CHECKING:
     from serving.rpc.options import ServerOptions
 
 MEGABYTE = 1 << 20
+
+MOST_MESSAGE = 2047
+"""MiB. gRPC counts the bytes of a message in 31 bits, and protobuf reads no longer ones."""
+
+MOST_WORKERS = 1024
+"""More than there are processors in one machine."""
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -52,9 +58,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--max-message-size",
         metavar="MIB",
-        type=positive(whole),
+        type=between(whole, 1, MOST_MESSAGE),
         default=64,
-        help="largest request, in MiB (default: %(default)s)",
+        help=f"largest request, in MiB, at most {MOST_MESSAGE} (default: %(default)s)",
     )
     parser.add_argument(
         "--lame-duck-seconds",
@@ -67,14 +73,14 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--drain-seconds",
         metavar="S",
-        type=positive(whole),
+        type=between(whole, 1, YEAR),
         default=30,
         help="at the end, most time for answering what was accepted (default: %(default)s)",
     )
     parser.add_argument(
         "--workers",
         metavar="N",
-        type=positive(whole),
+        type=between(whole, 1, MOST_WORKERS),
         default=1,
         help="processes that serve together on the port; one that ends or hangs is replaced "
         "(default: %(default)s)",
@@ -100,7 +106,7 @@ def _add_repository_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--repository-poll-secs",
         metavar="S",
-        type=positive(number),
+        type=seconds,
         default=15.0,
         help="with poll: how often (default: %(default)s)",
     )

@@ -162,7 +162,7 @@ class SharedMemory:
         region = self.within(name, offset, size)
         start = region.offset + offset
         _check_length(region, start + size)
-        data, done = memoryview(np.empty(size, np.uint8)), 0
+        data, done = np.empty(size, np.uint8).data, 0
         while done < size:
             try:
                 count = os.preadv(region.file, [data[done:]], start + done)
@@ -190,7 +190,7 @@ class SharedMemory:
             InternalError: The system cannot write them.
         """
         region = self.within(name, offset, room)
-        start, left = region.offset + offset, memoryview(np.frombuffer(data, np.uint8))
+        start, left = region.offset + offset, np.frombuffer(data, np.uint8).data
         if len(left) > room:
             raise InvalidInputError(
                 f"the output takes {len(left)} bytes, and {room} of region '{name}' are for it"
