@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from serving.commands import connection
 from serving.commands.numbers import seconds
+from serving.commands.terminal_text import in_one_line
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -51,8 +52,8 @@ def run(options: argparse.Namespace) -> int:
                 HealthCheckRequest(service=options.model), timeout=options.timeout
             )
         except grpc.RpcError as error:
-            print(f"{what}: {error.code().name}: {error.details()}", file=sys.stderr)  # noqa: T201  a command's output
+            print(in_one_line(f"{what}: {error.code().name}: {error.details()}"), file=sys.stderr)  # noqa: T201  a command's output
             return 1
     status = HealthCheckResponse.ServingStatus.Name(answer.status)
-    print(f"{what}: {status}")  # noqa: T201  a command's output
+    print(f"{in_one_line(what)}: {status}")  # noqa: T201  a command's output
     return 0 if answer.status == HealthCheckResponse.SERVING else 1

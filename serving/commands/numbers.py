@@ -45,9 +45,7 @@ def seconds(text: str) -> float:
     """Seconds above zero, up to a year: timers of libraries fail with much longer ones."""
     value = number(text)
     if not 0 < value <= YEAR:
-        raise argparse.ArgumentTypeError(
-            f"{_shown(text)} is not above zero, or more than a year ({YEAR} s)"
-        )
+        raise argparse.ArgumentTypeError(f"{_shown(text)} is not above zero, or more than a year ({YEAR} s)")
     return value
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from serving.commands import connection
 from serving.commands.numbers import between, seconds, whole
+from serving.commands.terminal_text import in_one_line
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -138,7 +139,7 @@ def call(options: argparse.Namespace) -> "tuple[Answer, dict[str, NDArray[Any]]]
 
     with Client(options.server, timeout=options.timeout, **_security(options)) as client:
         metadata = client.metadata(options.model, options.version)
-        inputs = read(options.input, metadata)
+        inputs = read(options.input, metadata, note)
         batched = all(tensor.shape[:1] == (-1,) for tensor in metadata.inputs)
         parts = list(_parts(inputs)) if batched else [inputs]
         answers = [
@@ -171,5 +172,10 @@ def _parts(inputs: "dict[str, NDArray[Any]]") -> "Iterator[dict[str, NDArray[Any
 
 def fail(error: Exception | str, code: int) -> int:
     """Say in one line what is wrong, and hand back the exit code."""
-    sys.stderr.write(f"plainserve predict: {' '.join(str(error).split())}\n")
+    note(str(error))
     return code
+
+
+def note(text: str) -> None:
+    """Say something in one line on stderr."""
+    sys.stderr.write(f"plainserve predict: {in_one_line(text)}\n")
