@@ -37,6 +37,7 @@ def run(options: argparse.Namespace) -> int:
     from grpc_health.v1.health_pb2_grpc import HealthStub  # noqa: PLC0415
 
     from serving.client_credentials import CredentialsError, channel, named  # noqa: PLC0415
+    from serving.connection_advice import advised  # noqa: PLC0415
 
     try:
         credentials = connection.credentials(options)
@@ -52,7 +53,8 @@ def run(options: argparse.Namespace) -> int:
                 HealthCheckRequest(service=options.model), timeout=options.timeout
             )
         except grpc.RpcError as error:
-            print(in_one_line(f"{what}: {error.code().name}: {error.details()}"), file=sys.stderr)  # noqa: T201  a command's output
+            details = advised(error.details() or "", encrypted=credentials is not None)
+            print(in_one_line(f"{what}: {error.code().name}: {details}"), file=sys.stderr)  # noqa: T201  a command's output
             return 1
     status = HealthCheckResponse.ServingStatus.Name(answer.status)
     print(f"{in_one_line(what)}: {status}")  # noqa: T201  a command's output
