@@ -2,17 +2,21 @@
 
 import argparse
 import asyncio
+import logging
 import os
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from serving.address import is_loopback
 from serving.commands import log_output
 from serving.commands.numbers import YEAR, between, duration, port, seconds, whole
 
 if TYPE_CHECKING:
     from serving.rpc.options import ServerOptions
+
+log = logging.getLogger(__name__)
 
 MEGABYTE = 1 << 20
 
@@ -158,6 +162,16 @@ def _contradiction(options: argparse.Namespace) -> str:
     return ""
 
 
+def _warn_if_open(options: argparse.Namespace) -> None:
+    """Tell the owner of a server that whoever reaches it may use it; once, however many workers there are."""
+    if not (options.tls_certificate or options.tokens or is_loopback(options.host)):
+        log.warning(
+            "whoever can reach %s can use this server, and what is sent to it can be read on its way; add "
+            "--tls-certificate, --tls-key and --tokens, or listen with --host 127.0.0.1",
+            options.host,
+        )
+
+
 def run(options: argparse.Namespace) -> int:
     """Serve until a signal says otherwise.
 
@@ -170,6 +184,7 @@ def run(options: argparse.Namespace) -> int:
     from serving.errors import StartupError  # noqa: PLC0415  --help needs none of this
 
     log_output.set_up(options.log_format, options.log_level)
+    _warn_if_open(options)
     # The core of gRPC, in workers too, writes past our log of each stranger that fails to shake hands.
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     try:
