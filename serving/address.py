@@ -1,5 +1,6 @@
 """Whether an address can be listened on, asked of the system before a library tries: it gives the reason."""
 
+import ipaddress
 import socket
 
 from serving.errors import AddressError
@@ -16,6 +17,14 @@ def resolved(host: str, port: int) -> tuple[socket.AddressFamily, tuple[object, 
     except OSError as error:
         raise refused(host, port, error) from error
     return found[0][0], found[0][4]
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address. Of a name other than localhost that is not known."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def check(host: str, port: int) -> None:

@@ -32,7 +32,7 @@ class AsyncClient:
     """Calls a server of the Open Inference Protocol; made and used within one event loop.
 
     Args:
-        address: ``host:port``, or another form that gRPC resolves.
+        address: ``host:port``, ``host`` for port 8001, or another form that gRPC resolves.
         timeout: Seconds for a call with all its attempts, unless the call names its own.
         retry: How persistent to be when the server is unavailable or asks to be tried again.
         credentials: TLS, from :func:`serving.client.tls`; without them the connection is plain.
@@ -40,7 +40,7 @@ class AsyncClient:
         server_name: The name in the server's certificate, if it is another than in the address.
 
     Raises:
-        AddressError: The address is no gRPC address.
+        AddressError: The address is no gRPC address; the text says what to write.
         CredentialsError: The token cannot be sent.
     """
 
@@ -55,6 +55,7 @@ class AsyncClient:
         server_name: str = "",
     ) -> None:
         target, options = check_address(address), channel_options(server_name)
+        self._encrypted = credentials is not None
         self._bearer = bearer(token)
         self._channel = (
             grpc.aio.secure_channel(target, credentials, options)
@@ -184,7 +185,7 @@ class AsyncClient:
                 left = max(0.0, deadline - time.monotonic())
                 return await method(request, timeout=left, metadata=self._bearer)
             except grpc.aio.AioRpcError as error:
-                failure = server_error(error)
+                failure = server_error(error, encrypted=self._encrypted)
                 pause = retry.pause(attempt, failure, deadline - time.monotonic())
                 if pause is None:
                     raise failure from error

@@ -30,7 +30,7 @@ class Client:
     """Calls a server of the Open Inference Protocol; threads may share it.
 
     Args:
-        address: ``host:port``, or another form that gRPC resolves.
+        address: ``host:port``, ``host`` for port 8001, or another form that gRPC resolves.
         timeout: Seconds for a call with all its attempts, unless the call names its own.
         retry: How persistent to be when the server is unavailable or asks to be tried again.
         credentials: TLS, from :func:`serving.client.tls`; without them the connection is plain.
@@ -38,7 +38,7 @@ class Client:
         server_name: The name in the server's certificate, if it is another than in the address.
 
     Raises:
-        AddressError: The address is no gRPC address.
+        AddressError: The address is no gRPC address; the text says what to write.
         CredentialsError: The token cannot be sent.
     """
 
@@ -53,6 +53,7 @@ class Client:
         server_name: str = "",
     ) -> None:
         target, options = check_address(address), channel_options(server_name)
+        self._encrypted = credentials is not None
         self._bearer = bearer(token)
         self._channel = channel(target, credentials, options)
         self._stub = GRPCInferenceServiceStub(self._channel)
@@ -176,7 +177,7 @@ class Client:
                 left = max(0.0, deadline - time.monotonic())
                 return method(request, timeout=left, metadata=self._bearer)
             except grpc.RpcError as error:
-                failure = server_error(error)
+                failure = server_error(error, encrypted=self._encrypted)
                 pause = retry.pause(attempt, failure, deadline - time.monotonic())
                 if pause is None:
                     raise failure from error

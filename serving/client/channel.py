@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from serving.client.errors import AddressError
 from serving.client_credentials import named
+from serving.server_address import target
 
 OPTIONS: Final[list[tuple[str, Any]]] = [
     # A tensor is as large as it is; grpcio's limit for answers is 4 MiB.
@@ -25,16 +26,12 @@ def channel_options(server_name: str = "") -> list[tuple[str, Any]]:
 
 
 def check_address(address: str) -> str:
-    """Return a gRPC target as it is.
-
-    Args:
-        address: ``host:port``, or another form that gRPC resolves, such as ``unix:/run/plainserve.sock``.
+    """The gRPC target of an address; see :func:`serving.server_address.target`.
 
     Raises:
-        AddressError: It is a web address.
+        AddressError: It is a web address, or names no host or no port.
     """
-    if address.startswith(("http://", "https://", "grpc://")):
-        raise AddressError(
-            f"'{address}' is not a gRPC address; write '{address.partition('://')[2].rstrip('/')}'"
-        )
-    return address
+    try:
+        return target(address)
+    except ValueError as error:
+        raise AddressError(str(error)) from error

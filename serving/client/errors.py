@@ -25,6 +25,8 @@ from typing import Any, Final
 
 import grpc
 
+from serving.connection_advice import advised
+
 PUSHBACK_KEY: Final = "grpc-retry-pushback-ms"
 """Trailing metadata in which a server says how long to wait; negative means do not try again (gRFC A6)."""
 
@@ -116,10 +118,15 @@ BY_CODE: Final[dict[grpc.StatusCode, type[ServerError]]] = {
 """The class of each code; codes that are not here are a plain :class:`ServerError`."""
 
 
-def server_error(error: grpc.RpcError) -> ServerError:
-    """Translate grpc's error, be it of a blocking or an asynchronous call."""
-    code = error.code()
-    return BY_CODE.get(code, ServerError)(code, error.details() or "", retry_after(error.trailing_metadata()))
+def server_error(error: grpc.RpcError, *, encrypted: bool = False) -> ServerError:
+    """Translate grpc's error, be it of a blocking or an asynchronous call.
+
+    Args:
+        error: The error.
+        encrypted: Whether the call went over TLS.
+    """
+    code, details = error.code(), advised(error.details() or "", encrypted=encrypted)
+    return BY_CODE.get(code, ServerError)(code, details, retry_after(error.trailing_metadata()))
 
 
 def retry_after(trailing: Iterable[Any] | None) -> float | None:

@@ -1,4 +1,7 @@
-"""An answer as text: a table for people, tab-separated lines for pipes, one JSON object for programs."""
+"""An answer as text: a table for people, tab-separated lines for pipes, one JSON object for programs.
+
+Names and strings are the server's; no control character of theirs gets out.
+"""
 
 import itertools
 import json
@@ -9,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serving.client.answer import Answer
+from serving.commands.terminal_text import printable
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -25,12 +29,13 @@ def as_json(answer: Answer) -> str:
         name: {"dtype": _dtype(array), "shape": list(array.shape), "data": _plain(array.tolist())}
         for name, array in answer.items()
     }
-    return json.dumps({"model": answer.model, "version": answer.version, "outputs": outputs}, allow_nan=False)
+    text = json.dumps({"model": answer.model, "version": answer.version, "outputs": outputs}, allow_nan=False)
+    return text.replace("\x7f", "\\u007f")  # the one control character that JSON leaves as it is
 
 
 def as_lines(answer: Answer) -> Iterator[str]:
     """A line of names, then a line for each row of the batch: outputs between tabs, values between spaces."""
-    yield "\t".join(answer)
+    yield "\t".join(map(printable, answer))
     for row in itertools.zip_longest(*(_rows(array) for array in answer.values())):
         yield "\t".join("" if cell is None else " ".join(map(_text, cell.ravel())) for cell in row)
 
@@ -41,10 +46,10 @@ def as_table(answer: Answer) -> "Table":
     from rich.table import Table  # noqa: PLC0415
 
     caption = f"rows: {max((len(_rows(array)) for array in answer.values()), default=0)}"
-    table = Table(title=escape(f"{answer.model}, version {answer.version}"), caption=caption)
+    table = Table(title=escape(printable(f"{answer.model}, version {answer.version}")), caption=caption)
     table.add_column("row", justify="right")
     for name, array in answer.items():
-        table.add_column(escape(f"{name}\n{_dtype(array)} {list(array.shape)}"))
+        table.add_column(escape(f"{printable(name)}\n{_dtype(array)} {list(array.shape)}"))
         if _has_largest(array):
             table.add_column("largest at", justify="right")
     columns = (list(_cells(array)) for array in answer.values())
@@ -73,7 +78,9 @@ def _dtype(array: NDArray[Any]) -> str:
 
 
 def _text(value: object) -> str:
-    return json.dumps(_plain(value), ensure_ascii=False) if isinstance(value, bytes) else str(value)
+    return (
+        printable(json.dumps(_plain(value), ensure_ascii=False)) if isinstance(value, bytes) else str(value)
+    )
 
 
 def _plain(value: object) -> object:

@@ -5,6 +5,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from serving.commands.terminal_text import in_one_line
+from serving.server_address import PORT, target
+
 if TYPE_CHECKING:
     import grpc
 
@@ -15,7 +18,11 @@ TOKEN: Final = "PLAINSERVE_TOKEN"  # noqa: S105  the name of a variable
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare where the server is and how to trust it."""
     parser.add_argument(
-        "--server", default="127.0.0.1:8001", metavar="HOST:PORT", help="default: %(default)s"
+        "--server",
+        type=_server,
+        default=f"127.0.0.1:{PORT}",
+        metavar="HOST[:PORT]",
+        help="default: %(default)s",
     )
     parser.add_argument(
         "--tls-ca",
@@ -30,6 +37,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--tls-certificate", type=Path, metavar="FILE", help="our certificate, for servers that ask for one"
     )
     parser.add_argument("--tls-key", type=Path, metavar="FILE", help="its private key")
+
+
+def _server(text: str) -> str:
+    try:
+        return target(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(in_one_line(str(error))) from None
 
 
 def add_token_option(parser: argparse.ArgumentParser) -> None:

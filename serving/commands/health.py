@@ -8,6 +8,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from serving.commands import connection
+from serving.commands.numbers import seconds
+from serving.commands.terminal_text import in_one_line
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -18,7 +20,9 @@ def add_parser(subparsers: "_SubParsersAction[argparse.ArgumentParser]") -> None
     parser = subparsers.add_parser("health", help="exit 0 if a server, or one of its models, serves")
     connection.add_options(parser)
     parser.add_argument("--model", default="", metavar="NAME", help="ask about one model")
-    parser.add_argument("--timeout", type=float, default=5.0, metavar="SECONDS", help="default: %(default)s")
+    parser.add_argument(
+        "--timeout", type=seconds, default=5.0, metavar="SECONDS", help="default: %(default)s"
+    )
     parser.set_defaults(run=run)
 
 
@@ -33,6 +37,7 @@ def run(options: argparse.Namespace) -> int:
     from grpc_health.v1.health_pb2_grpc import HealthStub  # noqa: PLC0415
 
     from serving.client_credentials import CredentialsError, channel, named  # noqa: PLC0415
+    from serving.connection_advice import advised  # noqa: PLC0415
 
     try:
         credentials = connection.credentials(options)
@@ -48,8 +53,9 @@ def run(options: argparse.Namespace) -> int:
                 HealthCheckRequest(service=options.model), timeout=options.timeout
             )
         except grpc.RpcError as error:
-            print(f"{what}: {error.code().name}: {error.details()}", file=sys.stderr)  # noqa: T201  a command's output
+            details = advised(error.details() or "", encrypted=credentials is not None)
+            print(in_one_line(f"{what}: {error.code().name}: {details}"), file=sys.stderr)  # noqa: T201  a command's output
             return 1
     status = HealthCheckResponse.ServingStatus.Name(answer.status)
-    print(f"{what}: {status}")  # noqa: T201  a command's output
+    print(f"{in_one_line(what)}: {status}")  # noqa: T201  a command's output
     return 0 if answer.status == HealthCheckResponse.SERVING else 1

@@ -2,9 +2,15 @@
 
 import argparse
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 _Kind = TypeVar("_Kind", int, float)
+
+YEAR: Final = 365 * 24 * 3600
+"""Seconds."""
+
+LONGEST: Final = 40
+"""Characters of a number that an error repeats."""
 
 
 def whole(text: str) -> int:
@@ -12,7 +18,7 @@ def whole(text: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number") from None
+        raise argparse.ArgumentTypeError(f"'{_shown(text)}' is not a whole number") from None
 
 
 def number(text: str) -> float:
@@ -20,29 +26,38 @@ def number(text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a number") from None
+        raise argparse.ArgumentTypeError(f"'{_shown(text)}' is not a number") from None
 
 
-def positive(kind: Callable[[str], _Kind]) -> Callable[[str], _Kind]:
-    """A type of those above zero, among what another type takes."""
+def between(kind: Callable[[str], _Kind], least: _Kind, most: _Kind) -> Callable[[str], _Kind]:
+    """A type of those from one number to another, both included, among what another type takes."""
 
     def checked(text: str) -> _Kind:
         value = kind(text)
-        if not 0 < value < float("inf"):
-            raise argparse.ArgumentTypeError(f"{text} is not above zero, or has no end")
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"{_shown(text)} is not between {least} and {most}")
         return value
 
     return checked
 
 
+def seconds(text: str) -> float:
+    """Seconds above zero, up to a year: timers of libraries fail with much longer ones."""
+    value = number(text)
+    if not 0 < value <= YEAR:
+        raise argparse.ArgumentTypeError(f"{_shown(text)} is not above zero, or more than a year ({YEAR} s)")
+    return value
+
+
 def duration(text: str) -> float:
     """Seconds, or 0 for none."""
-    return 0.0 if number(text) == 0 else positive(number)(text)
+    return 0.0 if number(text) == 0 else seconds(text)
 
 
-def port(text: str) -> int:
-    """A port; 0 lets the system choose."""
-    chosen = whole(text)
-    if not 0 <= chosen <= 65535:
-        raise argparse.ArgumentTypeError(f"{chosen} is not between 0 and 65535")
-    return chosen
+port = between(whole, 0, 65535)
+"""A port; 0 lets the system choose."""
+
+
+def _shown(text: str) -> str:
+    """A number as it was typed, if that is of a sane length."""
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from serving.commands import connection
-from serving.commands.numbers import number, positive, whole
+from serving.commands.numbers import between, seconds, whole
+from serving.commands.terminal_text import in_one_line
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 ROWS_A_REQUEST: Final = 32
 """Within the 64 that a server takes of a model without a config."""
+
+MOST_CALLERS: Final = 10_000
+"""Of a benchmark: ten times what a server answers at a time on one connection."""
 
 
 def add_parser(subparsers: "_SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -41,17 +45,17 @@ def add_parser(subparsers: "_SubParsersAction[argparse.ArgumentParser]") -> None
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument(
-        "--timeout", type=positive(number), default=30.0, metavar="SECONDS", help="default: %(default)s"
+        "--timeout", type=seconds, default=30.0, metavar="SECONDS", help="default: %(default)s"
     )
     parser.add_argument(
         "--benchmark",
-        type=positive(number),
+        type=seconds,
         metavar="SECONDS",
         help="call again and again for so long; print requests per second and percentiles",
     )
     parser.add_argument(
         "--concurrency",
-        type=positive(whole),
+        type=between(whole, 1, MOST_CALLERS),
         default=1,
         metavar="N",
         help="callers of a benchmark; default: 1",
@@ -135,7 +139,7 @@ def call(options: argparse.Namespace) -> "tuple[Answer, dict[str, NDArray[Any]]]
 
     with Client(options.server, timeout=options.timeout, **_security(options)) as client:
         metadata = client.metadata(options.model, options.version)
-        inputs = read(options.input, metadata)
+        inputs = read(options.input, metadata, note)
         batched = all(tensor.shape[:1] == (-1,) for tensor in metadata.inputs)
         parts = list(_parts(inputs)) if batched else [inputs]
         answers = [
@@ -168,5 +172,10 @@ def _parts(inputs: "dict[str, NDArray[Any]]") -> "Iterator[dict[str, NDArray[Any
 
 def fail(error: Exception | str, code: int) -> int:
     """Say in one line what is wrong, and hand back the exit code."""
-    sys.stderr.write(f"plainserve predict: {' '.join(str(error).split())}\n")
+    note(str(error))
     return code
+
+
+def note(text: str) -> None:
+    """Say something in one line on stderr."""
+    sys.stderr.write(f"plainserve predict: {in_one_line(text)}\n")

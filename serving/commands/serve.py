@@ -2,19 +2,29 @@
 
 import argparse
 import asyncio
+import logging
 import os
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from serving.address import is_loopback
 from serving.commands import log_output
-from serving.commands.numbers import duration, number, port, positive, whole
+from serving.commands.numbers import YEAR, between, duration, port, seconds, whole
 
 if TYPE_CHECKING:
     from serving.rpc.options import ServerOptions
 
+log = logging.getLogger(__name__)
+
 MEGABYTE = 1 << 20
+
+MOST_MESSAGE = 2047
+"""MiB. gRPC counts the bytes of a message in 31 bits, and protobuf reads no longer ones."""
+
+MOST_WORKERS = 1024
+"""More than there are processors in one machine."""
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -52,9 +62,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--max-message-size",
         metavar="MIB",
-        type=positive(whole),
+        type=between(whole, 1, MOST_MESSAGE),
         default=64,
-        help="largest request, in MiB (default: %(default)s)",
+        help=f"largest request, in MiB, at most {MOST_MESSAGE} (default: %(default)s)",
     )
     parser.add_argument(
         "--enable-serialization-as-tensor-content",
@@ -73,14 +83,14 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--drain-seconds",
         metavar="S",
-        type=positive(whole),
+        type=between(whole, 1, YEAR),
         default=30,
         help="at the end, most time for answering what was accepted (default: %(default)s)",
     )
     parser.add_argument(
         "--workers",
         metavar="N",
-        type=positive(whole),
+        type=between(whole, 1, MOST_WORKERS),
         default=1,
         help="processes that serve together on the port; one that ends or hangs is replaced "
         "(default: %(default)s)",
@@ -106,7 +116,7 @@ def _add_repository_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--repository-poll-secs",
         metavar="S",
-        type=positive(number),
+        type=seconds,
         default=15.0,
         help="with poll: how often (default: %(default)s)",
     )
@@ -158,6 +168,16 @@ def _contradiction(options: argparse.Namespace) -> str:
     return ""
 
 
+def _warn_if_open(options: argparse.Namespace) -> None:
+    """Tell the owner of a server that whoever reaches it may use it; once, however many workers there are."""
+    if not (options.tls_certificate or options.tokens or is_loopback(options.host)):
+        log.warning(
+            "whoever can reach %s can use this server, and what is sent to it can be read on its way; add "
+            "--tls-certificate, --tls-key and --tokens, or listen with --host 127.0.0.1",
+            options.host,
+        )
+
+
 def run(options: argparse.Namespace) -> int:
     """Serve until a signal says otherwise.
 
@@ -170,6 +190,7 @@ def run(options: argparse.Namespace) -> int:
     from serving.errors import StartupError  # noqa: PLC0415  --help needs none of this
 
     log_output.set_up(options.log_format, options.log_level)
+    _warn_if_open(options)
     # The core of gRPC, in workers too, writes past our log of each stranger that fails to shake hands.
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     try:

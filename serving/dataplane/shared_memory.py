@@ -2,18 +2,29 @@
 
 A region is a part of a file in /dev/shm. It is read and written by position and never mapped: a client that
 shortens its file then gets an error, where a mapping would end the server. What is read is a copy, so a client
-cannot change a tensor after it was checked.
+cannot change a tensor after it was checked. Threads may read and write while regions come and go.
 """
 
+import errno
 import logging
 import os
 import stat
+import sys
+import weakref
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from serving.errors import InvalidInputError, ModelNotFoundError, PermissionDeniedError
+import numpy as np
+
+from serving.errors import (
+    InternalError,
+    InvalidInputError,
+    ModelNotFoundError,
+    NoRoomError,
+    PermissionDeniedError,
+)
 
 log = logging.getLogger(__name__)
 
@@ -22,10 +33,16 @@ FOLDER = Path("/dev/shm")  # noqa: S108  where POSIX shared memory is
 MOST = 256
 """Regions at a time: each holds a file open, and a process has only so many."""
 
+LONGEST_NAME = 1024
+"""Characters of a region's name: names are kept for as long as their regions are."""
 
-@dataclass(frozen=True, slots=True)
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EFBIG})
+"""Why a write fails that has nowhere to go."""
+
+
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Region:
-    """A registered part of shared memory.
+    """A registered part of shared memory. Its file is closed when nothing refers to the region any more.
 
     Attributes:
         name: What requests call it.
@@ -47,11 +64,13 @@ class SharedMemory:
 
     Args:
         allowed: Whether clients may use shared memory at all.
+        most: Most bytes of all the inputs of one request that lie here, and of all its outputs.
         folder: Where it is.
     """
 
-    def __init__(self, *, allowed: bool, folder: Path = FOLDER) -> None:
+    def __init__(self, *, allowed: bool, most: int = sys.maxsize, folder: Path = FOLDER) -> None:
         self._allowed = allowed
+        self._most = most
         self._folder = folder
         self._regions: dict[str, Region] = {}
 
@@ -65,8 +84,10 @@ class SharedMemory:
         self._check_allowed()
         if name in self._regions:
             raise InvalidInputError(f"the region '{name}' is registered already; unregister it first")
-        if not name or size < 1:
-            raise InvalidInputError("a region needs a name and at least one byte")
+        if not name or len(name) > LONGEST_NAME or offset < 0 or size < 1:
+            raise InvalidInputError(
+                f"a region needs a name of at most {LONGEST_NAME} characters and at least one byte"
+            )
         if len(self._regions) >= MOST:
             raise InvalidInputError(
                 f"{MOST} regions are registered, and no more may be; unregister some first"
@@ -78,7 +99,9 @@ class SharedMemory:
             raise InvalidInputError(
                 f"the region '{name}' ends at byte {offset + size} of '{key}', which has {found.st_size}"
             )
-        self._regions[name] = Region(name, key, offset, size, file)
+        region = self._regions[name] = Region(name, key, offset, size, file)
+        # Not by whoever forgets the region: a thread that still writes would write to the file that is opened next.
+        weakref.finalize(region, os.close, file)
 
     def unregister(self, name: str) -> None:
         """Forget a region, or all of them if the name is empty. One that is not there is forgotten already.
@@ -88,9 +111,7 @@ class SharedMemory:
         """
         self._check_allowed()
         for each in [name] if name else [*self._regions]:
-            region = self._regions.pop(each, None)
-            if region is not None:
-                os.close(region.file)
+            self._regions.pop(each, None)
 
     def status(self, name: str) -> list[Region]:
         """The region of that name, or all of them if the name is empty.
@@ -129,22 +150,31 @@ class SharedMemory:
             except InvalidInputError as error:
                 log.warning("a region of shared memory is forgotten: %s", error)
 
-    def read(self, name: str, offset: int, size: int) -> bytes:
+    def read(self, name: str, offset: int, size: int) -> memoryview:
         """The bytes of a tensor.
 
         Raises:
             PermissionDeniedError: Shared memory is not allowed here.
             ModelNotFoundError: There is no such region.
             InvalidInputError: The bytes are not all within the region, or its file was shortened.
+            InternalError: The system cannot read them.
         """
-        region = self._within(name, offset, size)
-        data = os.pread(region.file, size, region.offset + offset)
-        if len(data) != size:
-            raise InvalidInputError(f"'{region.key}' was shortened after the region '{name}' was registered")
-        return data
+        region = self.within(name, offset, size)
+        start = region.offset + offset
+        _check_length(region, start + size)
+        data, done = np.empty(size, np.uint8).data, 0
+        while done < size:
+            try:
+                count = os.preadv(region.file, [data[done:]], start + done)
+            except OSError as error:
+                raise InternalError(f"the shared memory '{region.key}' cannot be read") from error
+            if not count:
+                raise _shortened(region)
+            done += count
+        return data.toreadonly()
 
-    def write(self, name: str, offset: int, room: int, data: bytes) -> None:
-        """Put the bytes of a tensor where a client wants them.
+    def write(self, name: str, offset: int, room: int, data: bytes | memoryview) -> None:
+        """Put the bytes of a tensor where a client wants them. If that fails, some of them may be there.
 
         Args:
             name: The region.
@@ -155,24 +185,48 @@ class SharedMemory:
         Raises:
             PermissionDeniedError: Shared memory is not allowed here.
             ModelNotFoundError: There is no such region.
-            InvalidInputError: There is not enough room, or it is not within the region.
+            InvalidInputError: The client set too few bytes aside, or not within the region, or shortened its file.
+            NoRoomError: The file system of shared memory is full.
+            InternalError: The system cannot write them.
         """
-        region = self._within(name, offset, room)
-        if len(data) > room:
+        region = self.within(name, offset, room)
+        start, left = region.offset + offset, np.frombuffer(data, np.uint8).data
+        if len(left) > room:
             raise InvalidInputError(
-                f"the output takes {len(data)} bytes, and {room} of region '{name}' are for it"
+                f"the output takes {len(left)} bytes, and {room} of region '{name}' are for it"
             )
-        if os.fstat(region.file).st_size < region.offset + offset + len(data):
-            raise InvalidInputError(f"'{region.key}' was shortened after the region '{name}' was registered")
-        os.pwrite(region.file, data, region.offset + offset)
+        _check_length(region, start + len(left))
+        while left:
+            try:
+                count = os.pwrite(region.file, left, start)
+            except OSError as error:
+                raise _not_written(region, error) from error
+            start, left = start + count, left[count:]
+
+    def check_size(self, size: int) -> None:
+        """Whether the inputs of one request, or its outputs, may take so many bytes here.
+
+        Raises:
+            NoRoomError: They may not.
+        """
+        if size > self._most:
+            raise NoRoomError(
+                f"the tensors of one request in shared memory take {size} bytes, and {self._most} is the most, "
+                "as of a message; ask for less at once, or start the server with a larger --max-message-size"
+            )
 
     def close(self) -> None:
         """Forget every region."""
-        for region in self._regions.values():
-            os.close(region.file)
         self._regions.clear()
 
-    def _within(self, name: str, offset: int, size: int) -> Region:
+    def within(self, name: str, offset: int, size: int) -> Region:
+        """The region of that name, in which these bytes must lie.
+
+        Raises:
+            PermissionDeniedError: Shared memory is not allowed here.
+            ModelNotFoundError: There is no such region.
+            InvalidInputError: The bytes are not all within it.
+        """
         self._check_allowed()
         region = self._region(name)
         if offset < 0 or size < 0 or offset + size > region.size:
@@ -208,3 +262,22 @@ class SharedMemory:
             raise PermissionDeniedError(
                 "shared memory is off; start the server with --allow-shared-memory, or send the tensors"
             )
+
+
+def _check_length(region: Region, end: int) -> None:
+    """Make sure that a region's file still has the bytes before ``end``."""
+    if os.fstat(region.file).st_size < end:
+        raise _shortened(region)
+
+
+def _shortened(region: Region) -> InvalidInputError:
+    return InvalidInputError(f"'{region.key}' was shortened after the region '{region.name}' was registered")
+
+
+def _not_written(region: Region, error: OSError) -> NoRoomError | InternalError:
+    if error.errno in NO_ROOM:
+        return NoRoomError(
+            f"the shared memory '{region.key}' has no room for the output: {error.strerror}; "
+            "remove what fills it, or ask without shared_memory_region"
+        )
+    return InternalError(f"the shared memory '{region.key}' cannot be written")

@@ -9,7 +9,7 @@ It takes calls with less work too: grpcio's loop waits for all its queues anew a
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any
 
 import grpc
@@ -122,10 +122,21 @@ class Acceptor(cygrpc.AioServer):  # type: ignore[misc]  # grpcio ships no types
             state = await (self._request_call() if path is None else self._request_registered_call(path))
             call = cygrpc._handle_rpc(name, resolver, self._checks, state, self._events, False)  # noqa: FBT003, SLF001  likewise
             task = self._events.create_task(
-                cygrpc._schedule_rpc_coro(call, state, self._events, name)  # noqa: SLF001  likewise
+                cygrpc._schedule_rpc_coro(_of_client(call), state, self._events, name)  # noqa: SLF001  likewise
             )
             self._calls.add(task)
             task.add_done_callback(self._calls.discard)
+
+
+async def _of_client(call: Coroutine[Any, Any, None]) -> None:
+    """Answer a call; if there is nobody any more to hand an answer to, the call was cancelled.
+
+    A connection can be lost while an answer is handed to it, before grpcio knows that. grpcio would log a traceback.
+    """
+    try:
+        await call
+    except cygrpc.ExecuteBatchError as error:
+        raise asyncio.CancelledError from error
 
 
 def _acceptor(made: grpc.aio.Server) -> Acceptor:

@@ -13,7 +13,7 @@ import grpc
 from google.protobuf.message import Message
 
 from serving.metrics.calls import CallCounts
-from serving.rpc.held import LARGE, Held
+from serving.rpc.held import CALL, LARGE, Held
 from serving.rpc.status import described
 from serving.rpc.under_way import UnderWay
 
@@ -110,6 +110,7 @@ def unary(method: WireMethod, traffic: Traffic, name: str) -> "grpc.RpcMethodHan
         start, code = monotonic(), "CANCELLED"
         calls.started += 1
         traffic.under_way += 1
+        CALL.set(context)
         try:
             left = context.time_remaining()
             if len(data) > LARGE:
@@ -151,6 +152,7 @@ def stream(
     async def handle(data: AsyncIterator[bytes], context: Context) -> AsyncIterator[bytes]:
         start, code = monotonic(), "CANCELLED"
         calls.started += 1
+        CALL.set(context)
         left = context.time_remaining()
         deadline = None if left is None else start + left
         under_way = UnderWay(traffic)

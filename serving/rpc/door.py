@@ -1,9 +1,8 @@
 """How the port is guarded: TLS, tokens, both, or neither."""
 
-import ipaddress
-
 import grpc
 
+from serving.address import is_loopback
 from serving.errors import CredentialsError
 from serving.metrics.calls import CallCounts
 from serving.rpc.options import ServerOptions
@@ -23,7 +22,7 @@ class Door:
     """
 
     def __init__(self, options: ServerOptions) -> None:
-        if options.tokens and not (options.tls or options.allow_plain_tokens or _is_loopback(options.host)):
+        if options.tokens and not (options.tls or options.allow_plain_tokens or is_loopback(options.host)):
             raise CredentialsError(
                 f"tokens sent to {options.host} without encryption could be read on their way and used by others; "
                 "add --tls-certificate and --tls-key, or --allow-plain-tokens if something in front decrypts"
@@ -51,11 +50,3 @@ class Door:
         if self._credentials is None:
             return server.add_insecure_port(address)
         return server.add_secure_port(address, self._credentials)
-
-
-def _is_loopback(host: str) -> bool:
-    """Whether only this machine can reach an address. Of a name other than localhost that is not known."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

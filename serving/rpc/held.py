@@ -5,6 +5,9 @@ client that reads slowly, or not at all, would fill the memory; so they are coun
 refused.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import grpc
@@ -18,6 +21,9 @@ RETRY = 1.0
 """Seconds after which a client may try again: nobody knows how fast others read."""
 
 MIB = 1 << 20
+
+CALL: "ContextVar[grpc.aio.ServicerContext[Any, Any] | None]" = ContextVar("CALL", default=None)
+"""The call that is being answered, for what counts bytes that did not come with its message."""
 
 
 class Held:
@@ -48,6 +54,28 @@ class Held:
             QueueFullError: With it they would be too many bytes.
         """
         peer = context.peer()
+        self._take(size, peer)
+        context.add_done_callback(lambda _: self._release(peer, size))  # type: ignore[arg-type]
+
+    @contextmanager
+    def holding(self, size: int) -> Iterator[None]:
+        """Count bytes that came another way than with a message of the present call; small ones are not counted.
+
+        Raises:
+            QueueFullError: With them they would be too many bytes.
+        """
+        if size <= LARGE:
+            yield
+            return
+        call = CALL.get()
+        peer = call.peer() if call is not None else ""
+        self._take(size, peer)
+        try:
+            yield
+        finally:
+            self._release(peer, size)
+
+    def _take(self, size: int, peer: str) -> None:
         held = self._peers.get(peer, 0)
         for before, most in ((held, self._most_each), (self._total, self._most)):
             if before and before + size > most:
@@ -55,7 +83,6 @@ class Held:
                 raise QueueFullError(f"{text}; have fewer under way at once", retry_after=RETRY)
         self._peers[peer] = held + size
         self._total += size
-        context.add_done_callback(lambda _: self._release(peer, size))  # type: ignore[arg-type]
 
     def _release(self, peer: str, size: int) -> None:
         self._total -= size

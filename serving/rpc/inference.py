@@ -13,8 +13,10 @@ from serving.dataplane.dataplane import DataPlane
 from serving.dataplane.messages import InferRequest, InferResult
 from serving.dataplane.shared_memory import SharedMemory
 from serving.rpc import translate
+from serving.rpc.held import Held
 from serving.rpc.repeats import Repeats
 from serving.rpc.request_log import log, logged
+from serving.rpc.shared_tensors import SharedTensors
 from serving.rpc.status import described
 
 SERVICE = pb.DESCRIPTOR.services_by_name["GRPCInferenceService"]
@@ -29,11 +31,12 @@ class InferenceService:
     Args:
         plane: What the server does.
         memory: Tensors that clients share with it.
+        requests: Counts the bytes of those that are being answered.
     """
 
-    def __init__(self, plane: DataPlane, memory: SharedMemory) -> None:
+    def __init__(self, plane: DataPlane, memory: SharedMemory, requests: Held) -> None:
         self._plane = plane
-        self._memory = memory
+        self._shared = SharedTensors(memory, requests)
         self._repeats = Repeats()
 
     async def ServerLive(
@@ -70,8 +73,7 @@ class InferenceService:
         self, request: pb.ModelInferRequest, deadline: float | None
     ) -> pb.ModelInferResponse:
         """Run a model."""
-        asked = translate.to_infer_request(request, deadline, self._memory)
-        return translate.from_infer_result(await self._infer(asked, request.id), request, self._memory)
+        return await self._shared.answer(request, deadline, self._infer)
 
     async def ModelInferWire(self, data: bytes, deadline: float | None) -> bytes:
         """Run a model, from bytes to bytes: what was said before is not parsed again."""

@@ -17,6 +17,8 @@ CLASSIFICATION = "classification"
 
 Parameters = Mapping[str, pb.InferParameter]
 
+Tensor = pb.ModelInferRequest.InferInputTensor | pb.ModelInferRequest.InferRequestedOutputTensor
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -68,6 +70,16 @@ def place(parameters: Parameters) -> Place | None:
     if SIZE not in parameters:
         raise InvalidInputError(f"a tensor in the region '{region}' needs the parameter {SIZE}")
     return Place(region, _whole(parameters, OFFSET), _whole(parameters, SIZE))
+
+
+def places(tensors: Iterable[Tensor]) -> list[Place]:
+    """Where those of the tensors lie that lie in shared memory.
+
+    Raises:
+        InvalidInputError: A place is not wholly described.
+    """
+    found = [place(each.parameters) for each in tensors if each.parameters]
+    return [each for each in found if each is not None]
 
 
 def write_place(parameters: MutableMapping[str, pb.InferParameter], place: Place, size: int) -> None:

@@ -80,7 +80,7 @@ class Server:
         self._plane = DataPlane(self._repository, self._loop)
         self._control = ModelControl(self._repository, explicit=options.control is ControlMode.EXPLICIT)
         self._traffic = Traffic(options.max_message_size)
-        self._memory = SharedMemory(allowed=options.allow_shared_memory)
+        self._memory = SharedMemory(allowed=options.allow_shared_memory, most=options.max_message_size)
         self.standing = Standing(
             self._repository, self._control, self._plane.labels, self._memory, logging.getLogger("serving")
         )
@@ -118,7 +118,7 @@ class Server:
         options, plane, control = self._options, self._plane, self._control
         return {
             inference.SERVICE: (
-                inference.InferenceService(plane, self._memory),
+                inference.InferenceService(plane, self._memory, self._traffic.requests),
                 ModelRepositoryService(plane, control, self._fleet),
                 SharedMemoryService(self._memory),
                 SettingsService(logging.getLogger("serving"), changeable=options.administration),

@@ -7,6 +7,7 @@ import grpc
 
 from serving.errors import PermissionDeniedError, ServingError, UnauthenticatedError
 from serving.metrics.calls import CallCounts
+from serving.rpc.refusal_log import RefusalLog
 from serving.rpc.rights import NEEDED, Right, needed
 from serving.rpc.status import described
 from serving.rpc.tokens import Tokens
@@ -31,6 +32,7 @@ class TokenCheck(grpc.aio.ServerInterceptor):
     def __init__(self, tokens: Tokens, counts: CallCounts) -> None:
         self._tokens = tokens
         self._counts = counts
+        self._log = RefusalLog()
 
     async def intercept_service(
         self,
@@ -79,6 +81,7 @@ class TokenCheck(grpc.aio.ServerInterceptor):
         ) -> NoReturn:
             counts.started += 1
             counts.end(status[0].name, 0.0)
+            self._log.note(context.peer(), name, error)
             await context.abort(*status)
 
         # Of any method: a handler of streams does not wait for the request.

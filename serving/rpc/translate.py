@@ -78,19 +78,22 @@ def from_infer_result(
         ServingError: An output cannot be put where the client wants it.
     """
     response = pb.ModelInferResponse(model_name=result.model, model_version=result.version, id=request.id)
-    places = {}
+    places, placed = {}, 0
     if request.outputs:
         places = {each.name: each.parameters for each in request.outputs if each.parameters}
     for spec, array in zip(result.specs, result.arrays, strict=True):
         output = response.outputs.add(name=spec.name, datatype=spec.datatype, shape=array.shape)
-        data = wire_form(array, spec.datatype)
         place = parameters.place(places[spec.name]) if spec.name in places else None
-        if place is not None:
-            memory.write(place.region, place.offset, place.size, data)
-            parameters.write_place(output.parameters, place, len(data))
-            # Clients find an output's raw content by the output's position, so none may be left out.
-            data = b""
-        response.raw_output_contents.append(data)
+        if place is None:
+            response.raw_output_contents.append(wire_form(array, spec.datatype))
+            continue
+        data = memoryview(wire_view(array, spec.datatype))
+        placed += data.nbytes
+        memory.check_size(placed)
+        memory.write(place.region, place.offset, place.size, data)
+        parameters.write_place(output.parameters, place, data.nbytes)
+        # Clients find an output's raw content by the output's position, so none may be left out.
+        response.raw_output_contents.append(b"")
     return response
 
 
@@ -132,10 +135,10 @@ def _tensors(specs: Sequence[TensorSpec]) -> list[pb.ModelMetadataResponse.Tenso
     return [made(name=spec.name, datatype=spec.datatype, shape=spec.shape) for spec in specs]
 
 
-def _placed(message: pb.ModelInferRequest, memory: SharedMemory) -> list[bytes | None]:
+def _placed(message: pb.ModelInferRequest, memory: SharedMemory) -> list[bytes | memoryview | None]:
     """The wire form of each input, from where it is; inputs in shared memory have no raw content."""
     sent = list(message.raw_input_contents)
-    raw: list[bytes | None] = []
+    raw: list[bytes | memoryview | None] = []
     for tensor in message.inputs:
         place = parameters.place(tensor.parameters)
         if place is not None:

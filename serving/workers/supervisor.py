@@ -207,27 +207,30 @@ class Supervisor:
             What became of it.
         """
         missed, asked = 0, asyncio.create_task(worker.count())
-        while not worker.ended.done():
-            await asyncio.wait((worker.ended, asked), timeout=BEAT, return_when=asyncio.FIRST_COMPLETED)
-            if not asked.done():
-                missed += 1
-            elif not worker.ended.done():
-                try:
-                    await asked
-                    missed = 0
-                except LinkLostError:
-                    # It sees that too, and ends, unless it hangs.
+        try:
+            while not worker.ended.done():
+                await asyncio.wait((worker.ended, asked), timeout=BEAT, return_when=asyncio.FIRST_COMPLETED)
+                if not asked.done():
                     missed += 1
-                except ServingError:
-                    missed = 0
-                await asyncio.wait((worker.ended,), timeout=BEAT)
-                asked = asyncio.create_task(worker.count())
-            if missed >= (PATIENCE_LOADING if self._crew.busy else PATIENCE):
-                worker.signal()
-                await worker.wait()
-                return f"did not answer for {missed * BEAT:g} s and was ended"
-        asked.cancel()
-        await asyncio.gather(asked, return_exceptions=True)
+                elif not worker.ended.done():
+                    try:
+                        await asked
+                        missed = 0
+                    except LinkLostError:
+                        # It sees that too, and ends, unless it hangs.
+                        missed += 1
+                    except ServingError:
+                        missed = 0
+                    await asyncio.wait((worker.ended,), timeout=BEAT)
+                    asked = asyncio.create_task(worker.count())
+                if missed >= (PATIENCE_LOADING if self._crew.busy else PATIENCE):
+                    worker.signal()
+                    await worker.wait()
+                    return f"did not answer for {missed * BEAT:g} s and was ended"
+        finally:
+            # A question that its worker took along must not be a traceback in the log.
+            asked.cancel()
+            await asyncio.gather(asked, return_exceptions=True)
         return await worker.death()
 
     def _over(self, task: "asyncio.Task[None]") -> None:

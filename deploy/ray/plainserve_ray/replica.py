@@ -21,6 +21,7 @@ from serving.dataplane.shared_memory import SharedMemory
 from serving.errors import UnavailableError
 from serving.repository.repository import Repository
 from serving.rpc import config_message, contents
+from serving.rpc.calls import Traffic
 from serving.rpc.inference import InferenceService
 from serving.rpc.model_repository import ModelRepositoryService
 from serving.rpc.options import ControlMode, ServerOptions
@@ -101,7 +102,7 @@ def _parts(plane: DataPlane, repository: Repository, options: ServerOptions) -> 
     control = ModelControl(repository, explicit=False)
     return (
         ClusterService(plane),
-        InferenceService(plane, SharedMemory(allowed=False)),
+        InferenceService(plane, SharedMemory(allowed=False), Traffic(options.max_message_size).requests),
         ModelRepositoryService(plane, control),
         PredictionService(plane, options.max_message_size),
         ModelService(plane, control, labelled=False),

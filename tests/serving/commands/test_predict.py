@@ -132,12 +132,16 @@ def test_a_grey_image_becomes_a_flat_row_between_0_and_1(ask):
     np.testing.assert_allclose(data, [pixels.ravel() / 255], atol=1e-6)
 
 
-def test_an_image_of_another_size_and_mode_is_fitted(ask):
+def test_an_image_of_another_size_and_mode_is_fitted_and_that_is_told(ask):
     image = Image.new("RGBA", (5, 7), (10, 20, 30, 255))
-    data = np.array(outputs(ask("colour", "x.png", image, "--json"))["x"])
-    assert data.shape == (1, 2, 5, 3)
+    code, out, err = ask("colour", "x.png", image, "--json")
+    data = np.array(json.loads(out)["outputs"]["x"]["data"])
+    assert (code, data.shape) == (0, (1, 2, 5, 3))
     assert (data == [10, 20, 30]).all()
-    assert np.shape(outputs(ask("digits", "x.png", image, "--json"))["x"]) == (1, 16)
+    assert err.endswith("x.png: the image was resized from 5 x 7 to 5 x 2 pixels\n")
+    code, out, err = ask("digits", "x.png", image, "--json")
+    assert np.shape(json.loads(out)["outputs"]["x"]["data"]) == (1, 16)
+    assert err.endswith("x.png: the image was resized from 5 x 7 to 4 x 4 pixels and turned grey\n")
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from patience import PATIENCE
 
 from protos import open_inference_pb2 as pb
 from protos.open_inference_pb2_grpc import GRPCInferenceServiceStub
+from serving.address import is_loopback
 from serving.cli import main
 
 LIST_MODULES_AT_EXIT = """
@@ -219,3 +220,28 @@ def test_help_is_there_at_once_and_imports_no_library():
     tops = {name.partition(".")[0] for name in shown.stdout.split()}
     assert "argparse" in tops
     assert not tops & {"grpc", "google", "numpy", "onnxruntime", "ai_edge_litert", "rich"}
+
+
+EVERYWHERE = "0.0.0.0"  # noqa: S104  in a test, for a second
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_server_that_everybody_can_use_says_so_once(repository, onnx_models, start_server, workers):
+    repository.onnx("affine", onnx_models.affine())
+    server = start_server(repository.root, "--host", EVERYWHERE, "--workers", workers)
+    server.terminate()
+    code, _, err = server.wait()
+    assert code == 0
+    (line,) = err.splitlines()
+    assert line.startswith(f"WARNING: whoever can reach {EVERYWHERE} can use this server")
+    assert "add --tls-certificate, --tls-key and --tokens, or listen with --host 127.0.0.1" in line
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "localhost", "::1"])
+def test_a_server_that_only_this_machine_can_reach_says_nothing(host):
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize("host", [EVERYWHERE, "::", "", "10.0.0.1", "localhost.example.org"])
+def test_any_other_may_be_reached_by_others(host):
+    assert not is_loopback(host)

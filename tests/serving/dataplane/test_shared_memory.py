@@ -1,10 +1,18 @@
+import errno
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from serving.dataplane.shared_memory import MOST, SharedMemory
-from serving.errors import InvalidInputError, ModelNotFoundError, PermissionDeniedError
+from serving.dataplane.shared_memory import LONGEST_NAME, MOST, SharedMemory
+from serving.errors import (
+    InternalError,
+    InvalidInputError,
+    ModelNotFoundError,
+    NoRoomError,
+    PermissionDeniedError,
+)
 
 
 @pytest.fixture
@@ -56,6 +64,72 @@ def test_a_file_that_was_shortened_is_an_error_and_no_crash(memory, folder):
     assert (folder / "block").stat().st_size == 8
 
 
+def test_a_file_that_is_shortened_while_it_is_read_is_an_error(memory, folder, monkeypatch):
+    def shorten(*arguments):
+        count = real(arguments[0], [arguments[1][0][:4]], arguments[2])
+        os.truncate(folder / "block", 4)
+        return count
+
+    real = os.preadv
+    monkeypatch.setattr(os, "preadv", shorten)
+    memory.register("r", "block", 0, 32)
+    with pytest.raises(InvalidInputError, match="was shortened"):
+        memory.read("r", 0, 32)
+
+
+def test_what_the_system_reads_and_writes_in_pieces_arrives_whole(memory, folder, monkeypatch):
+    reading, writing = os.preadv, os.pwrite
+    monkeypatch.setattr(os, "preadv", lambda file, into, at: reading(file, [into[0][:3]], at))
+    monkeypatch.setattr(os, "pwrite", lambda file, data, at: writing(file, bytes(data[:5]), at))
+    memory.register("r", "block", 8, 16)
+    assert memory.read("r", 1, 15) == bytes(range(9, 24))
+    memory.write("r", 0, 16, bytes(range(100, 116)))
+    assert (folder / "block").read_bytes() == bytes([*range(8), *range(100, 116), *range(24, 32)])
+
+
+def test_arrays_of_any_shape_are_written(memory, folder):
+    memory.register("r", "block", 0, 32)
+    memory.write("r", 0, 32, np.arange(4, dtype=np.float32).reshape(2, 2).data)
+    assert (folder / "block").read_bytes()[:16] == np.arange(4, dtype=np.float32).tobytes()
+    memory.write("r", 0, 32, np.zeros((0, 3), np.float32).data)
+    memory.write("r", 0, 32, np.array(1, np.uint8).data)
+    assert (folder / "block").read_bytes()[:1] == b"\1"
+
+
+@pytest.mark.parametrize(
+    ("number", "error"),
+    [(errno.ENOSPC, NoRoomError), (errno.EDQUOT, NoRoomError), (errno.EIO, InternalError)],
+)
+def test_what_cannot_be_written_or_read_is_an_error(memory, monkeypatch, number, error):
+    def fail(*_):
+        raise OSError(number, os.strerror(number))
+
+    memory.register("r", "block", 0, 32)
+    monkeypatch.setattr(os, "pwrite", fail)
+    monkeypatch.setattr(os, "preadv", fail)
+    with pytest.raises(error):
+        memory.write("r", 0, 32, bytes(32))
+    with pytest.raises(InternalError):
+        memory.read("r", 0, 32)
+
+
+def test_all_tensors_of_a_request_together_are_bounded(folder):
+    memory = SharedMemory(allowed=True, most=16, folder=folder)
+    memory.check_size(16)
+    with pytest.raises(NoRoomError, match=r"take 17 bytes, and 16 is the most.*larger --max-message-size"):
+        memory.check_size(17)
+
+
+def test_a_region_that_is_forgotten_while_it_is_used_keeps_its_file_until_then(memory, folder):
+    before = open_files()
+    memory.register("r", "block", 0, 32)
+    used = memory.within("r", 0, 32)
+    memory.unregister("r")
+    assert os.fstat(used.file).st_ino == (folder / "block").stat().st_ino
+    del used
+    assert open_files() == before
+
+
 @pytest.mark.parametrize(
     "key", ["", "/", ".", "..", "/..", "a/b", "/a/b", "//block", "../secret", "block\0", "none"]
 )
@@ -75,10 +149,19 @@ def test_links_and_other_things_than_files_are_refused(memory, folder):
             memory.register("r", key, 0, 1)
 
 
-@pytest.mark.parametrize(("offset", "size"), [(0, 33), (32, 1), (0, 0)])
+@pytest.mark.parametrize(
+    ("offset", "size"),
+    [(0, 33), (32, 1), (0, 0), (-1, 4), (0, -1), (2**64 - 1, 1), (1, 2**64 - 1), (2**63, 2**63)],
+)
 def test_a_region_lies_within_its_file(memory, offset, size):
     with pytest.raises(InvalidInputError):
         memory.register("r", "block", offset, size)
+
+
+def test_a_name_is_kept_and_so_not_of_any_length(memory):
+    memory.register("n" * LONGEST_NAME, "block", 0, 1)
+    with pytest.raises(InvalidInputError, match="a name of at most 1024 characters"):
+        memory.register("n" * (LONGEST_NAME + 1), "block", 0, 1)
 
 
 def test_a_name_is_registered_once_until_it_is_forgotten(memory):

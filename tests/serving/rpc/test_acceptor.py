@@ -6,6 +6,7 @@ import logging
 import grpc
 import numpy as np
 import pytest
+from grpc._cython import cygrpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from patience import PATIENCE, until_async
 
@@ -129,3 +130,32 @@ def test_a_call_that_its_client_gives_up_is_given_up_here(
         assert await made.stop(Signals())
 
     asyncio.run(asyncio.wait_for(run(), PATIENCE))
+
+
+def test_an_answer_that_nobody_is_there_to_take_is_no_traceback(caplog):
+    """A connection can be lost between grpcio's learning of it and our handing over an answer: it then says so."""
+    handed = []
+
+    async def handle(_requests, _context):
+        yield b"one"
+        handed.append("two")
+        raise cygrpc.ExecuteBatchError('Failed "execute_batch"')
+
+    class Handlers(grpc.GenericRpcHandler):
+        def service(self, _details):
+            return grpc.stream_stream_rpc_method_handler(handle)
+
+    async def run():
+        made = acceptor.server([])
+        acceptor.announce(made, ["/a/B"], Handlers())
+        port = made.add_insecure_port("127.0.0.1:0")
+        await made.start()
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            call = channel.stream_stream("/a/B")(iter([b""]))
+            assert await call.read() == b"one"
+            await until_async(lambda: handed)
+        await made.stop(0)
+
+    with caplog.at_level(logging.INFO):
+        asyncio.run(asyncio.wait_for(run(), PATIENCE))
+    assert not caplog.records

@@ -268,3 +268,26 @@ def test_no_token_reaches_the_log(start_server, good_repository, tokens_file):
     _, _, err = server.wait()
     assert "line 2: it must begin with inference or administration" in err
     assert not [token for token in (INFERENCE, ADMINISTRATION, unknown) if token in err]
+
+
+def test_calls_that_are_turned_away_are_logged_without_their_tokens(
+    start_server, good_repository, tokens_file
+):
+    server = start_server(good_repository, "--tokens", str(tokens_file))
+    secrets = ["Bearer " + "s3cret-guess-" * 3, f"Basic {ADMINISTRATION}", f"Bearer {INFERENCE}"]
+    with grpc.insecure_channel(server.address) as channel:
+        for secret in secrets * 40:
+            code(channel, "/inference.GRPCInferenceService/RepositoryModelLoad", secret)
+    server.terminate()
+    ended, _, err = server.wait()
+    lines = err.splitlines()
+    assert ended == 0
+    assert re.fullmatch(
+        r"WARNING: a call was turned away peer=ipv4:127\.0\.0\.1:\d+ "
+        r"method=/inference\.GRPCInferenceService/RepositoryModelLoad "
+        r"reason='the server does not know this token'",
+        lines[0],
+    )
+    assert len(lines) < 60  # of 120 calls; one a second
+    assert all("turned away" in line for line in lines)
+    assert not any(secret.split()[1] in err for secret in secrets)

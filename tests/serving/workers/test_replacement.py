@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -109,7 +110,10 @@ def test_a_worker_that_hangs_is_found_and_replaced_and_the_other_stays_ready(aff
     fleet.server.terminate()
     code, _, err = fleet.server.wait()
     assert code == 0
-    assert "did not answer for 5 s and was ended" in err
+    told, *more = err.splitlines()
+    assert "did not answer for 5 s and was ended" in told
+    # And no traceback of a question that it took along.
+    assert all(re.fullmatch(r"WARNING: worker \d is back, as process \d+", line) for line in more)
 
 
 def test_a_worker_that_ends_again_and_again_is_started_less_and_less_often(affine, start_fleet):

@@ -1,0 +1,49 @@
+"""What to do when client and server do not agree on encryption: gRPC's own words for it do not say.
+
+Source: what grpcio 1.84 and 1.85 report; ``tests/serving/security/test_connection_advice.py`` holds it.
+"""
+
+from typing import Final
+
+_CLOSED: Final = ("failed to connect to all addresses", "Socket closed")
+
+_TLS: Final = (
+    "the server closed the connection at once, as one does that wants TLS: give --tls-ca FILE "
+    "(in Python: credentials=serving.client.tls(FILE))"
+)
+_CERTIFICATE: Final = (
+    "the server closed the connection at once, as one does that wants a client's certificate: give "
+    "--tls-certificate FILE and --tls-key FILE (in Python: tls(FILE, certificate=FILE, key=FILE))"
+)
+_PLAIN: Final = "the server answers without TLS: leave out --tls-ca (in Python: credentials=)"
+_AUTHORITY: Final = (
+    "give as --tls-ca the authority that signed the server's certificate (in Python: tls(FILE))"
+)
+_EXPIRED: Final = "the server's certificate has expired: whoever runs the server must renew it"
+_NAME: Final = (
+    "the server's certificate has another name than --server: give that as --tls-name NAME "
+    "(in Python: server_name=NAME)"
+)
+
+ADVICE: Final = (
+    (False, _CLOSED, _TLS),
+    (True, _CLOSED, _CERTIFICATE),
+    (True, ("WRONG_VERSION_NUMBER",), _PLAIN),
+    (True, ("unable to get local issuer certificate",), _AUTHORITY),
+    (True, ("certificate has expired",), _EXPIRED),
+    (True, ("Hostname Verification Check failed",), _NAME),
+)
+"""Whether we encrypt, what gRPC says then, and what to do."""
+
+
+def advised(details: str, *, encrypted: bool) -> str:
+    """The reason that gRPC gives for a connection that failed, with what to do about it if that is known.
+
+    Args:
+        details: The reason.
+        encrypted: Whether we speak TLS.
+    """
+    for ours, signs, advice in ADVICE:
+        if ours is encrypted and all(sign in details for sign in signs):
+            return f"{advice}; {details}"
+    return details
