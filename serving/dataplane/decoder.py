@@ -36,7 +36,7 @@ class Decoder:
     def __init__(self, model: LoadedModel) -> None:
         self._label = f"model '{model.name}'"
         self._batched = model.max_batch_size > 0
-        self._inputs = {spec.name: InputDecoder(spec, model.max_batch_size) for spec in model.inputs}
+        self._inputs = {spec.name: InputDecoder(spec, model.request_rows) for spec in model.inputs}
         self._outputs = {spec.name: spec for spec in model.outputs}
         self._all_outputs = tuple(self._outputs)
         self._all_specs = tuple(self._outputs.values())
@@ -106,13 +106,13 @@ class InputDecoder:
 
     Args:
         spec: What the model takes.
-        max_batch_size: Most rows it takes; 0 if it has no batch dimension.
+        most_rows: Most rows of a request; 0 for any number, or without a batch dimension.
     """
 
-    def __init__(self, spec: TensorSpec, max_batch_size: int) -> None:
+    def __init__(self, spec: TensorSpec, most_rows: int) -> None:
         self._spec = spec
         self._dtype = NUMPY[spec.datatype].newbyteorder("<")
-        self._max_batch_size = max_batch_size
+        self._most_rows = most_rows
         self._counts: dict[tuple[int, ...], int] = {}
 
     def decode(self, tensor: InputTensor, raw: bytes | memoryview | None) -> Array:
@@ -150,10 +150,9 @@ class InputDecoder:
                 f"input '{self._spec.name}' has shape {_shape(expected)}, where -1 is any size from 1; "
                 f"got {_shape(shape)}"
             )
-        if self._max_batch_size and shape[0] > self._max_batch_size:
+        if self._most_rows and shape[0] > self._most_rows:
             raise InvalidInputError(
-                f"input '{self._spec.name}' has {shape[0]} rows; "
-                f"at most {self._max_batch_size} fit one request"
+                f"input '{self._spec.name}' has {shape[0]} rows; at most {self._most_rows} fit one request"
             )
         count = prod(shape)
         if len(self._counts) < REMEMBERED_SHAPES:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from serving.runtimes.runtime import FREE, Runtime
 
 DERIVED_BATCH = 64
-"""The largest batch of a model that takes any, when its owner did not say."""
+"""Most rows that requests have together in one run of a model that takes any batch, when its owner did not say."""
 
 QUEUE_SIZE = 1024
 """Most requests that may wait for a model, when its owner did not say."""
@@ -131,6 +131,7 @@ class ModelConfig:
 
     Attributes:
         max_batch_size: Most rows a run may have; 0 for a model without a batch dimension; None to derive it.
+        derived: Whether that was derived; then it bounds no request.
         versions: Which versions are served.
         queue: What happens to requests that wait.
         batching: How requests are put together.
@@ -145,6 +146,7 @@ class ModelConfig:
     """
 
     max_batch_size: int | None = None
+    derived: bool = False
     versions: VersionPolicy = field(default_factory=VersionPolicy)
     queue: QueuePolicy = UNSTATED
     batching: Batching | None = None
@@ -161,7 +163,7 @@ class ModelConfig:
         """This config with everything decided that the model itself can tell."""
         if self.max_batch_size is not None:
             return self
-        return replace(self, max_batch_size=DERIVED_BATCH if takes_any_batch(runtime) else 0)
+        return replace(self, max_batch_size=DERIVED_BATCH if takes_any_batch(runtime) else 0, derived=True)
 
 
 def takes_any_batch(runtime: Runtime) -> bool:

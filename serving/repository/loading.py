@@ -1,9 +1,9 @@
-"""From a version's folder to a model that may answer: open, hold the config against it, check, warm up."""
+"""From a version's folder to a model that may answer: open, hold the config against it, check, warm up, try."""
 
 from pathlib import Path
 
 from serving.errors import ModelLoadError
-from serving.repository import agreement, confinement, golden, labels, layout
+from serving.repository import agreement, confinement, golden, joining, labels, layout
 from serving.repository.config import ModelConfig
 from serving.repository.model import LoadedModel
 from serving.repository.plain_reason import plain
@@ -31,11 +31,12 @@ def load(name: str, version: int, folder: Path, root: Path, config: ModelConfig)
         completed = config.completed(runtime)
         agreement.check(completed, name, runtime)
         names = labels.read(folder.parent, root, completed)
-        golden.check(runtime, folder)
+        recorded = golden.check(runtime, folder)
         answer_requests(runtime, completed)
     except Exception as error:
         # A corrupt file makes a library raise anything; none of it may stop the other models.
         reason = str(error) if isinstance(error, ModelLoadError) else f"{type(error).__name__}: {error}"
         raise ModelLoadError(plain(reason, folder, root)) from error
     pace = warm_up(runtime, completed.max_batch_size or 0)
-    return LoadedModel(name, str(version), runtime, completed, pace, names)
+    joined = joining.decide(runtime, completed, artefact, recorded)
+    return LoadedModel(name, str(version), runtime, completed, pace, names, joined)

@@ -1,0 +1,210 @@
+"""A trial at load: whether a row's answer changes with the rows beside it. It can disprove that, never prove it.
+
+Random rows of very different scales are asked alone and together, in both orders and several sizes. Where an answer
+is another than alone, the row is asked among copies of itself, in the same place of a batch of the same size: kernels
+round differently by size and place, and only a model whose rows depend on each other by what they hold.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+
+import numpy as np
+
+from serving.datatypes import BF16, BYTES, NUMPY
+from serving.repository.agreement import narrowed
+from serving.repository.config import ModelConfig
+from serving.repository.golden import ATOL, RTOL, Golden, agreement
+from serving.repository.warmup import FULL
+from serving.runtimes.runtime import FREE, Array, Runtime, TensorSpec
+
+log = logging.getLogger(__name__)
+
+SECONDS = 0.5
+"""After which nothing more is asked, but for two rows alone and together in both orders: the server is to start."""
+
+SCALES = (1.0, 1e3, 0.0, 1e-3, 30.0, 1.0)
+"""Of the rows whose answers are compared; all below 65,504, where 16-bit floats end."""
+
+WILD = (np.nan, 6e4, np.inf)
+"""What rows hold that are only company: what no model answers sensibly must not reach the others' answers."""
+
+ROUNDING = 0.01
+"""Of a row's largest answer: a thousand roundings of sums over a thousand terms stay below, and rows of 1e3 magnify
+them; an answer that depends on how many rows there are, by a mean or a sum, differs by far more."""
+
+LARGE = 32
+"""Rows of the largest batch that is tried."""
+
+Row = Mapping[str, Array]
+Answers = Sequence[Array]
+
+
+class _UnsteadyError(Exception):
+    """The model answers one request in two ways, so nothing can be told of its rows."""
+
+
+def coupling(runtime: Runtime, config: ModelConfig, golden: Golden | None) -> str:
+    """What the trial found against the rows' independence; empty if nothing, or if the model cannot be tried.
+
+    Args:
+        runtime: A model with a batch dimension.
+        config: How it is served; requests have the sizes that it declares.
+        golden: The recorded request: rows are of its sizes, and answers as equal as it demands.
+    """
+    specs = narrowed(runtime.inputs, config.inputs, config.max_batch_size or 0)
+    if any(spec.datatype == BYTES for spec in (*specs, *runtime.outputs)):
+        log.debug("a model of texts is not tried: nobody knows which it takes")
+        return ""
+    for rows in _choices(specs, golden):
+        trial = _Trial(runtime, rows, golden, most=min(config.max_batch_size or 0, LARGE))
+        try:
+            trial.alone(0)
+        except Exception as error:  # noqa: BLE001  whatever a library raises about rows that it does not take
+            log.debug("a model does not take the rows of a trial: %s", error)
+            continue
+        try:
+            return trial.run()
+        except _UnsteadyError:
+            return ""
+    return ""
+
+
+@dataclass(slots=True)
+class _Trial:
+    """One set of rows, put to one model."""
+
+    runtime: Runtime
+    rows: Sequence[Row]
+    golden: Golden | None
+    most: int
+    known: dict[int, Answers] = field(default_factory=dict)
+
+    def run(self) -> str:
+        """Ask all compositions, as far as time allows; what the first found that tells."""
+        until = perf_counter() + SECONDS
+        for number, indices in enumerate(self._compositions()):
+            if number >= 2 and perf_counter() > until:  # both orders of the first two rows
+                break
+            try:
+                together = self._ask(indices)
+            except Exception as error:  # noqa: BLE001  requests that fail together are repeated alone
+                log.debug("a model does not take the rows of a trial together: %s", error)
+                continue
+            for place, index in enumerate(indices):
+                if index < len(SCALES) and (found := self._changed(index, place, indices, together)):
+                    return found
+        return ""
+
+    def alone(self, index: int) -> Answers:
+        """What one row is answered by itself."""
+        if index not in self.known:
+            self.known[index] = self._ask([index])
+        return self.known[index]
+
+    def _compositions(self) -> Iterator[list[int]]:
+        """Rows that are asked together, the most telling first."""
+        calm, everything = [*range(len(SCALES))], [*range(len(self.rows))]
+        some = [[0, 1], calm[:3], calm, everything, [calm[at % len(calm)] for at in range(self.most)]]
+        for indices in some:
+            fits = indices[: min(self.most, max(2, FULL // _bytes(self.rows[0])))]
+            yield fits
+            yield fits[::-1]
+
+    def _ask(self, indices: Sequence[int]) -> Answers:
+        """The answers to some rows together, one array for each output."""
+        inputs = {
+            spec.name: np.stack([self.rows[index][spec.name] for index in indices])
+            for spec in self.runtime.inputs
+        }
+        return self.runtime.infer(inputs, [spec.name for spec in self.runtime.outputs])
+
+    def _changed(self, index: int, place: int, indices: Sequence[int], together: Answers) -> str:
+        """How the answer to one of the rows that were asked together tells that it depends on the others."""
+        copies: Answers = ()
+        for number, (spec, alone) in enumerate(zip(self.runtime.outputs, self.alone(index), strict=True)):
+            if together[number].shape[:1] != (len(indices),) or alone.shape[:1] != (1,):
+                # Such requests are never cut apart; they run one by one.
+                continue
+            answer, expected = together[number][place], alone[0]
+            if answer.shape == expected.shape and self._equal(spec, answer, expected):
+                continue
+            if not copies:
+                self._require_steady(index)
+                copies = self._ask([index] * len(indices))
+            if answer.shape != expected.shape or not self._rounded(
+                spec, answer, copies[number][place], expected
+            ):
+                return (
+                    f"a trial found that output '{spec.name}' of a row is another alone "
+                    f"than among {len(indices)} rows"
+                )
+        return ""
+
+    def _rounded(self, spec: TensorSpec, answer: Array, copied: Array, alone: Array) -> bool:
+        """Whether an answer is no other than among copies of its row, and there near that alone."""
+        if not self._equal(spec, answer, copied):
+            return False
+        if alone.dtype.kind != "f":
+            return self._equal(spec, copied, alone)
+        finite = np.isfinite(alone)
+        most = ROUNDING * float(np.max(np.abs(alone[finite]), initial=0.0))
+        return self._equal(spec, copied[finite], alone[finite], most)
+
+    def _require_steady(self, index: int) -> None:
+        for spec, first, again in zip(
+            self.runtime.outputs, self.alone(index), self._ask([index]), strict=True
+        ):
+            if first.shape != again.shape or not self._equal(spec, first, again):
+                raise _UnsteadyError
+
+    def _equal(self, spec: TensorSpec, answer: Array, expected: Array, atol: float = 0.0) -> bool:
+        allowed, rtol = (self.golden.atol, self.golden.rtol) if self.golden else (ATOL, RTOL)
+        passed, _ = agreement(spec, answer, expected, max(atol, allowed), rtol)
+        return bool(passed.all())
+
+
+def _choices(specs: Sequence[TensorSpec], golden: Golden | None) -> Iterator[list[Row]]:
+    """Sets of rows, of which a model may take one: by the sizes that are free, and by how large integers are."""
+    free = golden is None and any(FREE in spec.shape[1:] for spec in specs)
+    integers = any(NUMPY[spec.datatype].kind != "f" for spec in specs)
+    for high in (100, 2) if integers else (0,):
+        for size in (4, 1, 32) if free else (1,):
+            random = np.random.default_rng(0)
+            yield [
+                {spec.name: _row(random, spec, _shape(spec, size, golden), scale, high) for spec in specs}
+                for scale in (*SCALES, *WILD)
+            ]
+    if golden is not None:
+        # What its numbers mean, such as places in a table, only its owner knows.
+        random = np.random.default_rng(0)
+        yield [
+            {name: random.choice(each.ravel(), each.shape[1:]) for name, each in golden.inputs.items()}
+            for _ in (*SCALES, *WILD)
+        ]
+
+
+def _shape(spec: TensorSpec, size: int, golden: Golden | None) -> tuple[int, ...]:
+    if golden is not None:
+        return golden.inputs[spec.name].shape[1:]
+    return tuple(size if each == FREE else each for each in spec.shape[1:])
+
+
+def _row(
+    random: np.random.Generator, spec: TensorSpec, shape: tuple[int, ...], scale: float, high: int
+) -> Array:
+    """One row of one input: floats of a scale, or integers from 0 whose range is as different."""
+    dtype = NUMPY[spec.datatype]
+    if spec.datatype == BF16:
+        wide = (random.standard_normal(shape) * scale).astype(np.float32)
+        return (wide.view(np.uint32) >> 16).astype(np.uint16)
+    if dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            return (random.standard_normal(shape) * scale).astype(dtype)
+    most = 1 if scale == 0.0 else 2 if scale <= 1.0 or dtype.kind == "b" else high
+    return random.integers(0, most, shape).astype(dtype)
+
+
+def _bytes(row: Row) -> int:
+    return max(1, sum(array.nbytes for array in row.values()))
