@@ -6,8 +6,9 @@ round differently by size and place, and only a model whose rows depend on each 
 """
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from time import perf_counter
 
 import numpy as np
@@ -57,8 +58,8 @@ def coupling(runtime: Runtime, config: ModelConfig, golden: Golden | None) -> st
     if any(spec.datatype == BYTES for spec in (*specs, *runtime.outputs)):
         log.debug("a model of texts is not tried: nobody knows which it takes")
         return ""
-    for rows in _choices(specs, golden):
-        trial = _Trial(runtime, rows, golden, most=min(config.max_batch_size or 0, LARGE))
+    for make in _choices(specs, golden):
+        trial = _Trial(runtime, make, golden, most=min(config.max_batch_size or 0, LARGE))
         try:
             trial.alone(0)
         except Exception as error:  # noqa: BLE001  whatever a library raises about rows that it does not take
@@ -76,9 +77,10 @@ class _Trial:
     """One set of rows, put to one model."""
 
     runtime: Runtime
-    rows: Sequence[Row]
+    make: Callable[[int], Row]
     golden: Golden | None
     most: int
+    rows: dict[int, Row] = field(default_factory=dict)
     known: dict[int, Answers] = field(default_factory=dict)
 
     def run(self) -> str:
@@ -103,21 +105,25 @@ class _Trial:
             self.known[index] = self._ask([index])
         return self.known[index]
 
+    def _row(self, index: int) -> Row:
+        # Made when it is asked: rows can be large.
+        if index not in self.rows:
+            self.rows[index] = self.make(index)
+        return self.rows[index]
+
     def _compositions(self) -> Iterator[list[int]]:
         """Rows that are asked together, the most telling first."""
-        calm, everything = [*range(len(SCALES))], [*range(len(self.rows))]
+        calm, everything = [*range(len(SCALES))], [*range(len(SCALES) + len(WILD))]
         some = [[0, 1], calm[:3], calm, everything, [calm[at % len(calm)] for at in range(self.most)]]
         for indices in some:
-            fits = indices[: min(self.most, max(2, FULL // _bytes(self.rows[0])))]
+            fits = indices[: min(self.most, max(2, FULL // _bytes(self._row(0))))]
             yield fits
             yield fits[::-1]
 
     def _ask(self, indices: Sequence[int]) -> Answers:
         """The answers to some rows together, one array for each output."""
-        inputs = {
-            spec.name: np.stack([self.rows[index][spec.name] for index in indices])
-            for spec in self.runtime.inputs
-        }
+        rows = [self._row(index) for index in indices]
+        inputs = {spec.name: np.stack([row[spec.name] for row in rows]) for spec in self.runtime.inputs}
         return self.runtime.infer(inputs, [spec.name for spec in self.runtime.outputs])
 
     def _changed(self, index: int, place: int, indices: Sequence[int], together: Answers) -> str:
@@ -165,24 +171,15 @@ class _Trial:
         return bool(passed.all())
 
 
-def _choices(specs: Sequence[TensorSpec], golden: Golden | None) -> Iterator[list[Row]]:
-    """Sets of rows, of which a model may take one: by the sizes that are free, and by how large integers are."""
+def _choices(specs: Sequence[TensorSpec], golden: Golden | None) -> Iterator[Callable[[int], Row]]:
+    """What makes rows, of which a model may take one kind: by the free sizes, and by how large integers are."""
     free = golden is None and any(FREE in spec.shape[1:] for spec in specs)
     integers = any(NUMPY[spec.datatype].kind != "f" for spec in specs)
     for high in (100, 2) if integers else (0,):
         for size in (4, 1, 32) if free else (1,):
-            random = np.random.default_rng(0)
-            yield [
-                {spec.name: _row(random, spec, _shape(spec, size, golden), scale, high) for spec in specs}
-                for scale in (*SCALES, *WILD)
-            ]
+            yield partial(_random, specs, {spec.name: _shape(spec, size, golden) for spec in specs}, high)
     if golden is not None:
-        # What its numbers mean, such as places in a table, only its owner knows.
-        random = np.random.default_rng(0)
-        yield [
-            {name: random.choice(each.ravel(), each.shape[1:]) for name, each in golden.inputs.items()}
-            for _ in (*SCALES, *WILD)
-        ]
+        yield partial(_recorded, golden)
 
 
 def _shape(spec: TensorSpec, size: int, golden: Golden | None) -> tuple[int, ...]:
@@ -191,19 +188,30 @@ def _shape(spec: TensorSpec, size: int, golden: Golden | None) -> tuple[int, ...
     return tuple(size if each == FREE else each for each in spec.shape[1:])
 
 
-def _row(
+def _random(specs: Sequence[TensorSpec], shapes: Mapping[str, tuple[int, ...]], high: int, index: int) -> Row:
+    """A row of floats of one scale, and of integers from 0 whose range is as different."""
+    scale, random = (*SCALES, *WILD)[index], np.random.default_rng(index)
+    return {spec.name: _numbers(random, spec, shapes[spec.name], scale, high) for spec in specs}
+
+
+def _numbers(
     random: np.random.Generator, spec: TensorSpec, shape: tuple[int, ...], scale: float, high: int
 ) -> Array:
-    """One row of one input: floats of a scale, or integers from 0 whose range is as different."""
     dtype = NUMPY[spec.datatype]
-    if spec.datatype == BF16:
-        wide = (random.standard_normal(shape) * scale).astype(np.float32)
-        return (wide.view(np.uint32) >> 16).astype(np.uint16)
-    if dtype.kind == "f":
+    if spec.datatype == BF16 or dtype.kind == "f":
         with np.errstate(over="ignore"):
-            return (random.standard_normal(shape) * scale).astype(dtype)
+            numbers = (random.standard_normal(shape, np.float32) * np.float32(scale)).astype(
+                np.float32 if spec.datatype == BF16 else dtype
+            )
+        return (numbers.view(np.uint32) >> 16).astype(dtype) if spec.datatype == BF16 else numbers
     most = 1 if scale == 0.0 else 2 if scale <= 1.0 or dtype.kind == "b" else high
     return random.integers(0, most, shape).astype(dtype)
+
+
+def _recorded(golden: Golden, index: int) -> Row:
+    """A row of recorded numbers: what they mean, such as places in a table, only the model's owner knows."""
+    random = np.random.default_rng(index)
+    return {name: random.choice(each.ravel(), each.shape[1:]) for name, each in golden.inputs.items()}
 
 
 def _bytes(row: Row) -> int:

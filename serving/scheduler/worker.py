@@ -118,7 +118,7 @@ class Worker:
     def _due(self, now: float) -> int:
         """Most rows of the run that is due now; 0 if none is."""
         delay = self._batching.delay
-        if not delay and not self._preferred:
+        if not self._model.joining.joins or not (delay or self._preferred):
             return self._most
         rows = self._queue.rows()
         reached = [size for size in self._preferred if size <= rows]

@@ -152,6 +152,13 @@ def test_more_rows_than_a_batch_holds_are_refused():
         decoder(X).decode(raw_request(np.ones((9, 2), np.float32)))
 
 
+def test_64_rows_that_nobody_stated_bound_no_request():
+    runtime = Described((X,), (Y,))
+    model = LoadedModel("m", "1", runtime, ModelConfig().completed(runtime), None)
+    assert model.max_batch_size == 64
+    assert Decoder(model).decode(raw_request(np.ones((100, 2), np.float32))).rows == 100
+
+
 def test_an_input_without_data_is_refused():
     with pytest.raises(InvalidInputError, match="'x' came without data"):
         decoder(X).decode(typed_request(None))
