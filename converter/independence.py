@@ -134,7 +134,7 @@ def _over(option: str, default: int | None = None, more: int = 0) -> Rule:
 
 def _over_or_none(option: str) -> Rule:
     """Likewise; without the option, over the axes of a row, or none."""
-    return lambda use: use.given.get(option) is None or _over(option)(use)
+    return lambda use: use.given.get(option) in (None, [], ()) or _over(option)(use)
 
 
 def _joining(option: str, default: int, more: int = 0) -> Rule:
@@ -237,11 +237,12 @@ def _taken(use: _Use) -> bool:
 def _item(use: _Use) -> bool:
     """All rows, and of each the same places."""
     key = use.given["key"]
-    return (
-        isinstance(key, list | tuple)
-        and key[0] == slice(None)
-        and all(part is None or part is Ellipsis or isinstance(part, int | slice) for part in key)
-    )
+    several = key if isinstance(key, list | tuple) else [key]
+    plain = all(part is None or part is Ellipsis or isinstance(part, int | slice) for part in several)
+    axes = sum(isinstance(part, int | slice) for part in several)
+    # An ellipsis stands for the batch, and maybe more, unless all axes are named behind it.
+    elided = several[0] is Ellipsis and axes < len(use.shapes[0])
+    return plain and (elided or several[0] == slice(None))
 
 
 _LAYERS: Mapping[Rule, str] = {
