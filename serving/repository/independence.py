@@ -28,12 +28,15 @@ SECONDS = 0.5
 SCALES = (1.0, 1e3, 0.0, 1e-3, 30.0, 1.0)
 """Of the rows whose answers are compared; all below 65,504, where 16-bit floats end."""
 
-WILD = (np.nan, 6e4, np.inf)
-"""What rows hold that are only company: what no model answers sensibly must not reach the others' answers."""
+WILD = (np.nan, np.inf)
+"""What rows hold that are only company: what no model answers sensibly must not reach the others' answers.
+
+A model whose time depends on what it is asked is not asked that: it could take it for how often to do something.
+"""
 
 ROUNDING = 0.01
-"""Of a row's largest answer: a thousand roundings of sums over a thousand terms stay below, and rows of 1e3 magnify
-them; an answer that depends on how many rows there are, by a mean or a sum, differs by far more."""
+"""Of a row's largest answer. What sums over thousands of terms round away stays below, though rows of 1e3 magnify it;
+an answer that depends on how many rows there are, by a mean or a sum, differs by far more."""
 
 LARGE = 32
 """Rows of the largest batch that is tried."""
@@ -65,10 +68,7 @@ def coupling(runtime: Runtime, config: ModelConfig, golden: Golden | None) -> st
         except Exception as error:  # noqa: BLE001  whatever a library raises about rows that it does not take
             log.debug("a model does not take the rows of a trial: %s", error)
             continue
-        try:
-            return trial.run()
-        except _UnsteadyError:
-            return ""
+        return trial.run()
     return ""
 
 
@@ -90,14 +90,23 @@ class _Trial:
             if number >= 2 and perf_counter() > until:  # both orders of the first two rows
                 break
             try:
-                together = self._ask(indices)
+                found = self._found(indices)
+            except _UnsteadyError:
+                break
             except Exception as error:  # noqa: BLE001  requests that fail together are repeated alone
                 log.debug("a model does not take the rows of a trial together: %s", error)
                 continue
-            for place, index in enumerate(indices):
-                if index < len(SCALES) and (found := self._changed(index, place, indices, together)):
-                    return found
+            if found:
+                return found
         return ""
+
+    def _found(self, indices: Sequence[int]) -> str:
+        """What asking some rows together tells."""
+        together = self._ask(indices)
+        calm = ((place, index) for place, index in enumerate(indices) if index < len(SCALES))
+        return next(
+            (found for place, index in calm if (found := self._changed(index, place, indices, together))), ""
+        )
 
     def alone(self, index: int) -> Answers:
         """What one row is answered by itself."""
@@ -113,8 +122,9 @@ class _Trial:
 
     def _compositions(self) -> Iterator[list[int]]:
         """Rows that are asked together, the most telling first."""
-        calm, everything = [*range(len(SCALES))], [*range(len(SCALES) + len(WILD))]
-        some = [[0, 1], calm[:3], calm, everything, [calm[at % len(calm)] for at in range(self.most)]]
+        calm = [*range(len(SCALES))]
+        wild = [len(SCALES) + number for number in range(len(WILD) if self.runtime.steady else 0)]
+        some = [[0, 1], calm[:3], calm, calm + wild, [calm[at % len(calm)] for at in range(self.most)]]
         for indices in some:
             fits = indices[: min(self.most, max(2, FULL // _bytes(self._row(0))))]
             yield fits

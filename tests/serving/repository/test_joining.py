@@ -195,11 +195,37 @@ def test_a_model_that_is_random_tells_nothing(function_model):
     assert independence.coupling(model.runtime, OWNERS, None) == ""
 
 
+@pytest.mark.parametrize("steady", [True, False])
+def test_what_no_number_is_must_not_reach_others_and_is_not_asked_where_it_could_be_a_count(
+    function_model, steady
+):
+    asked = []
+
+    def poisoned(x):
+        asked.append(x)
+        with np.errstate(invalid="ignore"):
+            return {"y": x + 0 * x.sum()}
+
+    runtime = function_model(poisoned).runtime
+    runtime.steady = steady
+    assert bool(independence.coupling(runtime, OWNERS, None)) is steady
+    assert any(not np.isfinite(x).all() for x in asked) is steady
+
+
 def test_a_model_that_takes_none_of_the_rows_tells_nothing(function_model):
     def picky(x):
         raise ValueError(x.shape)
 
     assert independence.coupling(function_model(picky).runtime, OWNERS, None) == ""
+
+
+def test_a_model_that_fails_among_copies_tells_nothing(function_model):
+    def choosy(x):
+        if len(x) > 1 and (x == x[0]).all():
+            raise ValueError(x.shape)
+        return {"y": x * len(x)}
+
+    assert independence.coupling(function_model(choosy).runtime, OWNERS, None) == ""
 
 
 def test_numbers_that_mean_something_are_taken_from_the_golden_request(function_model):
