@@ -2,7 +2,7 @@
 
     python benchmarks/batching.py [--rounds 9] [--seconds 1]
 
-``alone`` runs each request by itself, ``gathered`` (the default) runs together what waits while the model is busy,
+``alone`` runs each request by itself, ``gathered`` runs together what waits while the model is busy,
 ``delayed`` lets the first request of a batch wait up to 2 ms for company. They take turns.
 """
 
@@ -21,7 +21,7 @@ WIDTH = 1024
 CONNECTIONS = 32
 CONFIGS = {
     "alone": "max_batch_size: 1",
-    "gathered": "",
+    "gathered": "dynamic_batching { }",
     "delayed": "dynamic_batching { preferred_batch_size: [16, 32] max_queue_delay_microseconds: 2000 }",
 }
 

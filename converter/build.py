@@ -30,10 +30,23 @@ _OPERATION = "ops."
 _CELL_RANKS = {"ConvLSTM1D": 3, "ConvLSTM2D": 4, "ConvLSTM3D": 5}  # of what a step computes; else 2
 
 
+Shapes = Mapping[Ref, tuple[int | None, ...]]
+
+
 def build(graph: Graph) -> keras.Model:
     """Build a functional model whose inputs and outputs are lists in the graph's order.
 
     Our activations that the graph still holds are computed by the layers of ``converter.layers``.
+
+    Raises:
+        UnsupportedError: Keras refuses a layer's arguments or inputs.
+        UnsafeFileError: A layer's stored weights are not those that its arguments call for.
+    """
+    return build_with_shapes(graph)[0]
+
+
+def build_with_shapes(graph: Graph) -> tuple[keras.Model, Shapes]:
+    """The same, with the shape of every tensor, its batch included.
 
     Raises:
         UnsupportedError: Keras refuses a layer's arguments or inputs.
@@ -59,11 +72,17 @@ def build(graph: Graph) -> keras.Model:
     for name, instance in made.items():
         if isinstance(instance, keras.layers.Layer):
             load_weights(instance, graph.layers[name])
-    return keras.Model(
+    model = keras.Model(
         inputs=[_tensor(tensors, ref) for _, ref in graph.inputs],
         outputs=[_tensor(tensors, ref) for _, ref in graph.outputs],
         name=re.sub(r"\W", "_", graph.name) or "model",
     )
+    shapes = {
+        Ref(layer, call, output): tuple(tensor.shape)
+        for (layer, call), made in tensors.items()
+        for output, tensor in enumerate(keras.tree.flatten(made))
+    }
+    return model, shapes
 
 
 def signature(graph: Graph, model: keras.Model) -> Signature:

@@ -90,7 +90,7 @@ class Repository:
     def _staged_config(self, entry: Mapping[str, Any]) -> Path | None:
         """Write the config that belongs to a version, if one does."""
         inputs, outputs = ([TensorSpec(**each) for each in entry[side]] for side in ("inputs", "outputs"))
-        text = config(entry["target"], inputs, outputs)
+        text = config(entry["target"], inputs, outputs, joins=entry["rows_independent"])
         if text is None:
             return None
         written = self.staging / CONFIG

@@ -11,9 +11,9 @@ from typing import Any
 
 from converter import manifest
 from converter.archive import Archive
-from converter.artefacts import open_artefact
+from converter.artefacts import Artefact, open_artefact
 from converter.basis import Basis
-from converter.build import build, signature
+from converter.build import build_with_shapes, signature
 from converter.custom_objects import Decided, decide, load, require_traceable
 from converter.description import Description
 from converter.destination import Destination
@@ -22,10 +22,12 @@ from converter.evidence import Evidence, gathered, require_proof
 from converter.exporters import Target, get_target
 from converter.folding import fold
 from converter.graph import Graph
+from converter.independence import coupling
 from converter.intake import Intake, intake, weight_bytes
 from converter.lacks import lack
 from converter.lowering import Rewrite, lower
 from converter.options import Options
+from converter.parity.independence import coupled_output
 from converter.parity.probes import probes
 from converter.parity.proof import Proof, prove, prove_activations
 from converter.parity.reach import unseen
@@ -93,6 +95,7 @@ class _Job:
     rewrites: tuple[Rewrite, ...]
     model: Any
     signature: Signature
+    coupled: str
     answers: list[Answer]
     notes: list[str]
     record: dict[str, Any]
@@ -125,7 +128,7 @@ def _prepare(archive: Archive, description: Description, options: Options, progr
     decided = _decided(description, options)
     lowered = lower(decided.graph)
     graph, folds = fold(lowered) if options.fold else (lowered.graph, ())
-    model = build(graph)
+    model, shapes = build_with_shapes(graph)
     names = signature(graph, model)
     if options.custom_objects:
         require_traceable(model, names)
@@ -147,7 +150,10 @@ def _prepare(archive: Archive, description: Description, options: Options, progr
         "format": archive.format,
         "keras_version": archive.keras_version,
     }
-    return _Job(source, decided.graph, evidence, rewrites, model, names, answers, notes, record, options)
+    coupled = coupling(graph, shapes)
+    return _Job(
+        source, decided.graph, evidence, rewrites, model, names, coupled, answers, notes, record, options
+    )
 
 
 def _decided(description: Description, options: Options) -> Decided:
@@ -220,6 +226,7 @@ def _export(name: str, job: _Job, staged: Staged, progress: Progress, outcome: O
         outcome.proof = prove(artefact, job.answers, job.signature, legal, tolerances, alone)
         if own.notes:
             outcome.proof = outcome.proof.with_widened(artefact, own.graph, job.answers, own.signature, legal)
+    coupled = _coupled(artefact, own, job, legal, tolerances)
     outcome.entry = {
         "target": name,
         "source_sha256": job.source["sha256"],
@@ -234,6 +241,8 @@ def _export(name: str, job: _Job, staged: Staged, progress: Progress, outcome: O
         "rewrites": job.record["rewrites"],
         "basis": job.evidence.basis.value,
         "parity": _parity(outcome.proof, job.evidence),
+        "rows_independent": not coupled,
+        "rows_coupled_by": coupled,
         "inputs": [asdict(spec) for spec in artefact.inputs],
         "outputs": [asdict(spec) for spec in artefact.outputs],
         "recipe": recipe(job.source["sha256"], job.options),
@@ -250,24 +259,36 @@ def _parity(proof: Proof | None, evidence: Evidence) -> dict[str, Any] | str:
     return {"against": evidence.against, **proof.to_json()} if proof else "unverified"
 
 
+def _coupled(artefact: Artefact, own: "_Own", job: _Job, legal: Signature, tolerances: Tolerances) -> str:
+    """Why a server may not join rows of several clients; empty where that is proved to change no answer."""
+    if own.coupled or not job.answers:
+        return own.coupled or "nothing was compared"
+    output = coupled_output(artefact, job.answers, job.signature, legal, tolerances)
+    return output and f"output '{output}' of a row is another alone than among others"
+
+
 @dataclass
 class _Own:
-    """What one target exports: the model that all share, or one of its own, of which ``notes`` says why."""
+    """What one target exports: the model that all share, or one of its own, of which ``notes`` says why.
+
+    ``coupled`` says what keeps it from being known to work row by row, if anything does.
+    """
 
     graph: Graph
     model: Any
     signature: Signature
+    coupled: str
     notes: list[str]
 
 
 def _own(target: Target, job: _Job) -> _Own:
     graph, notes = for_target(target, job.graph)
     if not notes:
-        return _Own(graph, job.model, job.signature, notes)
+        return _Own(graph, job.model, job.signature, job.coupled, notes)
     lowered = lower(graph)
     plain = fold(lowered)[0] if job.options.fold else lowered.graph
-    model = build(plain)
-    return _Own(graph, model, signature(plain, model), notes)
+    model, shapes = build_with_shapes(plain)
+    return _Own(graph, model, signature(plain, model), coupling(plain, shapes), notes)
 
 
 def _renaming(original: tuple[TensorSpec, ...], legal: tuple[TensorSpec, ...]) -> dict[str, str]:

@@ -19,7 +19,7 @@ BACKENDS = {"onnx": "onnxruntime"}
 """Triton's backend for a target. It has none for TFLite, and lays SavedModels otherwise than TensorFlow Serving."""
 
 MAX_BATCH_SIZE = 64
-"""What our server derives for a model that takes any batch."""
+"""Rows of a run, as our server derives them for a model that takes any batch."""
 
 _TYPES = {
     "bool": "BOOL",
@@ -42,13 +42,16 @@ _NOTE = "# Written by convert. Once you change it, it is yours, and convert leav
 _MARK = "# sha256 of the lines below: "
 
 
-def config(target: str, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> str | None:
+def config(
+    target: str, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], *, joins: bool
+) -> str | None:
     """The text for an artefact.
 
     Args:
         target: Its format.
         inputs: Its inputs, as it states them.
         outputs: Its outputs, likewise.
+        joins: Whether its rows are proved independent, so that requests of several clients may share a run.
 
     Returns:
         The text; None where Triton has no backend, or where the batch is a tensor's only axis: Triton, which then
@@ -62,7 +65,7 @@ def config(target: str, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSp
     lines = [f'backend: "{backend}"', f"max_batch_size: {MAX_BATCH_SIZE if batched else 0}"]
     lines += [f"input {_tensor(spec, batched=batched)}" for spec in inputs]
     lines += [f"output {_tensor(spec, batched=batched)}" for spec in outputs]
-    if batched:
+    if batched and joins:
         lines.append("dynamic_batching {}")
     body = "".join(f"{line}\n" for line in lines)
     return f"{_NOTE}\n{_MARK}{_digest(body)}\n{body}"

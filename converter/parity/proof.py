@@ -147,14 +147,14 @@ def prove(
     whole, before, recorded = _Figures(tolerances), _Figures(tolerances), _Figures(tolerances)
     magnitudes = _magnitudes(answers)
     for answer in answers:
-        given = _given(answer.probe, original, legal)
-        came = _narrowed(renamed(artefact.run(given), outputs), answer.outputs, legal)
+        inputs = given(answer.probe, original, legal)
+        came = _narrowed(renamed(artefact.run(inputs), outputs), answer.outputs, legal)
         whole.add(answer.probe, answer.outputs, came, exact=partial(_exact, answer, "outputs"))
         recorded.add(answer.probe, answer.probe.expected or {}, came)
     for answer in answers:  # anew: an artefact that ends earlier is another one to its runtime
         if answer.before_softmax:
-            given = _given(answer.probe, original, legal)
-            logits = renamed(artefact.run_before_softmax(given), outputs)
+            inputs = given(answer.probe, original, legal)
+            logits = renamed(artefact.run_before_softmax(inputs), outputs)
             logits = _narrowed(logits, answer.before_softmax, legal)
             exact = partial(_exact, answer, "before_softmax")
             before.add(answer.probe, answer.before_softmax, logits, magnitudes, exact)
@@ -188,11 +188,11 @@ class _Figures:
         return {name: merge(several) for name, several in sorted(self._found.items())}
 
 
-def _given(probe: Probe, original: Signature, legal: Signature) -> Arrays:
+def given(probe: Probe, original: Signature, legal: Signature) -> Arrays:
     """A probe's inputs as the artefact takes them; one that computes in float32 takes 16-bit inputs as that."""
-    given = renamed(probe.inputs, _pairs(original.inputs, legal.inputs))
+    inputs = renamed(probe.inputs, _pairs(original.inputs, legal.inputs))
     wide = {spec.name for spec in legal.inputs if spec.dtype == "float32"}
-    return {name: array.astype("float32") if name in wide else array for name, array in given.items()}
+    return {name: array.astype("float32") if name in wide else array for name, array in inputs.items()}
 
 
 def _narrowed(came: Arrays, expected: Arrays, legal: Signature) -> Arrays:

@@ -48,7 +48,10 @@ class Decoder:
             self._label = f"signature '{model.signature}' of {self._label}"
         self._batched = model.max_batch_size > 0
         least = 0 if model.runtime.takes_empty else 1
-        self._inputs = {spec.name: InputDecoder(spec, model.max_batch_size, least) for spec in model.inputs}
+        self._inputs = {
+            spec.name: InputDecoder(spec, model.request_rows, least, batched=self._batched)
+            for spec in model.inputs
+        }
         self._outputs = {spec.name: spec for spec in model.outputs}
         self._all_outputs = tuple(self._outputs)
         self._all_specs = tuple(self._outputs.values())
@@ -118,15 +121,17 @@ class InputDecoder:
 
     Args:
         spec: What the model takes.
-        max_batch_size: Most rows it takes; 0 if it has no batch dimension.
-        least: What a free size is at least; rows are one at least in any case.
+        most_rows: Most rows of a request; 0 for any number, or without a batch dimension.
+        least: What a free size is at least.
+        batched: Whether the first size is that of the batch: rows are one at least in any case.
     """
 
-    def __init__(self, spec: TensorSpec, max_batch_size: int, least: int = 1) -> None:
+    def __init__(self, spec: TensorSpec, most_rows: int, least: int = 1, *, batched: bool = False) -> None:
         self._spec = spec
         self._least = least
+        self._batched = batched
         self._dtype = NUMPY[spec.datatype].newbyteorder("<")
-        self._max_batch_size = max_batch_size
+        self._most_rows = most_rows
         self._counts: dict[tuple[int, ...], int] = {}
 
     def decode(self, tensor: InputTensor, raw: bytes | memoryview | None) -> Array:
@@ -166,10 +171,9 @@ class InputDecoder:
                 f"input '{self._spec.name}' has shape {_shape(expected)}, where -1 is any size"
                 f"{_exceptions(leasts)}; got {_shape(shape)}"
             )
-        if self._max_batch_size and shape[0] > self._max_batch_size:
+        if self._most_rows and shape[0] > self._most_rows:
             raise InvalidInputError(
-                f"input '{self._spec.name}' has {shape[0]} rows; "
-                f"at most {self._max_batch_size} fit one request"
+                f"input '{self._spec.name}' has {shape[0]} rows; at most {self._most_rows} fit one request"
             )
         count = prod(shape)
         if not count:
@@ -181,7 +185,7 @@ class InputDecoder:
     def _leasts(self, rank: int) -> list[int]:
         """What a free size is at least, for each axis."""
         # A request without rows has nothing to ask, and would share a run with others for nothing.
-        return [1 if axis == 0 and self._max_batch_size else self._least for axis in range(rank)]
+        return [1 if axis == 0 and self._batched else self._least for axis in range(rank)]
 
     def _check_beside_empty(self, shape: tuple[int, ...], expected: tuple[int, ...]) -> None:
         chosen = (size for size, want in zip(shape, expected, strict=True) if want == FREE)

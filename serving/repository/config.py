@@ -11,7 +11,7 @@ from serving.runtimes.runtime import FREE, Runtime
 from serving.runtimes.settings import Settings
 
 DERIVED_BATCH = 64
-"""The largest batch of a model that takes any, when its owner did not say."""
+"""Most rows that requests have together in one run of a model that takes any batch, when its owner did not say."""
 
 QUEUE_SIZE = 1024
 """Most requests that may wait for a model, when its owner did not say."""
@@ -157,6 +157,7 @@ class ModelConfig:
 
     Attributes:
         max_batch_size: Most rows a run may have; 0 for a model without a batch dimension; None to derive it.
+        derived: Whether that was derived; then it bounds no request.
         versions: Which versions are served.
         queue: What happens to requests that wait.
         batching: How requests are put together.
@@ -176,6 +177,7 @@ class ModelConfig:
     """
 
     max_batch_size: int | None = None
+    derived: bool = False
     versions: VersionPolicy = field(default_factory=VersionPolicy)
     queue: QueuePolicy = UNSTATED
     batching: Batching | None = None
@@ -201,7 +203,15 @@ class ModelConfig:
         """This config with everything decided that the model itself can tell."""
         if self.max_batch_size is not None:
             return self
-        return replace(self, max_batch_size=DERIVED_BATCH if takes_any_batch(runtime) else 0)
+        return replace(self, max_batch_size=DERIVED_BATCH if takes_any_batch(runtime) else 0, derived=True)
+
+    def unreshaped(self) -> "ModelConfig":
+        """This config with the sizes that the model itself has."""
+        inputs, outputs = (
+            tuple(replace(each, dims=each.model_dims, reshape=None) for each in side)
+            for side in (self.inputs, self.outputs)
+        )
+        return replace(self, inputs=inputs, outputs=outputs)
 
     def of_other(self, runtime: Runtime) -> "ModelConfig":
         """This config for another signature of the model: what it declares of tensors is the default one's."""

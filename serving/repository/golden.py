@@ -7,6 +7,7 @@ equal, or |d| <= atol, or |d| <= rtol * |recorded|; NaN equals NaN.
 
 import zipfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,17 +22,32 @@ ATOL = 1e-5
 RTOL = 1e-4
 
 
-def check(runtime: Runtime, version: Path) -> bool:
+@dataclass(frozen=True, slots=True)
+class Golden:
+    """What was recorded and was reproduced.
+
+    Attributes:
+        inputs: The request, by input, with the batch.
+        atol: Absolute tolerance.
+        rtol: Relative tolerance.
+    """
+
+    inputs: Mapping[str, Array]
+    atol: float
+    rtol: float
+
+
+def check(runtime: Runtime, version: Path) -> Golden | None:
     """Put the recorded request to a freshly loaded model, if there is one.
 
     Returns:
-        Whether there was one.
+        What was recorded; None if nothing was.
 
     Raises:
         ModelLoadError: The answer differs, or the record does not fit the model or is no file that can be read.
     """
     if not regular_file.is_there(version / FILE):
-        return False
+        return None
     record = _read(version / FILE)
     atol, rtol = float(record.get("atol", ATOL)), float(record.get("rtol", RTOL))
     inputs = {spec.name: _held(_entry(record, f"input:{spec.name}"), spec) for spec in runtime.inputs}
@@ -44,7 +60,7 @@ def check(runtime: Runtime, version: Path) -> bool:
         raise ModelLoadError(f"the model fails on the request recorded in {FILE}: {error}") from error
     for spec, answer in zip(wanted, answers, strict=True):
         _compare(spec, answer, _held(record[f"output:{spec.name}"], spec), atol, rtol)
-    return True
+    return Golden(inputs, atol, rtol)
 
 
 def _read(path: Path) -> Mapping[str, Array]:
@@ -84,18 +100,37 @@ def _compare(spec: TensorSpec, answer: Array, recorded: Array, atol: float, rtol
         if answer.tolist() != recorded.tolist():
             raise ModelLoadError(f"output '{spec.name}' differs from the text recorded in {FILE}")
         return
-    if spec.datatype == BF16:
-        answer, recorded = bf16_to_float32(answer), bf16_to_float32(recorded)
-    got, expected = answer.astype(np.float64), recorded.astype(np.float64)
-    with np.errstate(invalid="ignore", over="ignore"):
-        difference = np.abs(got - expected)
-        passed = (got == expected) | (difference <= atol) | (difference <= rtol * np.abs(expected))
-    # An infinite bound would let anything pass beside a recorded infinity.
-    passed &= np.isfinite(expected) | (got == expected)
-    passed |= np.isnan(got) & np.isnan(expected)
+    passed, difference = agreement(spec, answer, recorded, atol, rtol)
     if not passed.all():
         worst = np.nanmax(np.where(passed, 0.0, difference), initial=0.0)
         raise ModelLoadError(
             f"output '{spec.name}' differs from {FILE} "
             f"in {np.count_nonzero(~passed)} of {passed.size} elements, by up to {worst:.3g}"
         )
+
+
+def agreement(
+    spec: TensorSpec, answer: Array, expected: Array, atol: float, rtol: float
+) -> tuple[Array, Array]:
+    """Which elements of an answer pass, and how far each is from what was expected.
+
+    Args:
+        spec: The output; not of text.
+        answer: What came, of the shape that was expected.
+        expected: What was expected.
+        atol: Absolute tolerance.
+        rtol: Relative tolerance.
+
+    Returns:
+        Truths and distances, of that shape.
+    """
+    if spec.datatype == BF16:
+        answer, expected = bf16_to_float32(answer), bf16_to_float32(expected)
+    got, wanted = answer.astype(np.float64), expected.astype(np.float64)
+    with np.errstate(invalid="ignore", over="ignore"):
+        difference = np.abs(got - wanted)
+        passed = (got == wanted) | (difference <= atol) | (difference <= rtol * np.abs(wanted))
+    # An infinite bound would let anything pass beside a recorded infinity.
+    passed &= np.isfinite(wanted) | (got == wanted)
+    passed |= np.isnan(got) & np.isnan(wanted)
+    return passed, difference

@@ -1,9 +1,9 @@
-"""From a version's folder to a model that may answer: open, hold the config against it, check, warm up."""
+"""From a version's folder to a model that may answer: open, hold the config against it, check, warm up, try."""
 
 from pathlib import Path
 
 from serving.errors import ModelLoadError
-from serving.repository import agreement, golden, labels, layout
+from serving.repository import agreement, golden, joining, labels, layout
 from serving.repository.config import ModelConfig
 from serving.repository.model import LoadedModel
 from serving.repository.plain_reason import plain
@@ -33,29 +33,39 @@ def load(name: str, version: int, folder: Path, root: Path, config: ModelConfig)
         completed = config.completed(runtime)
         agreement.check(completed, name, runtime)
         names = labels.read(folder.parent, root, completed)
-        golden.check(runtime, folder)
-        runtime = reshaped(runtime, completed)
-        answer_requests(runtime, completed)
+        recorded = golden.check(runtime, folder)
+        served = reshaped(runtime, completed)
+        answer_requests(served, completed)
     except Exception as error:
         # A corrupt file makes a library raise anything; none of it may stop the other models.
         reason = str(error) if isinstance(error, ModelLoadError) else f"{type(error).__name__}: {error}"
         raise ModelLoadError(plain(reason, folder, root)) from error
-    pace = warm_up(runtime, completed.max_batch_size or 0)
+    pace = warm_up(served, completed.max_batch_size or 0)
+    # As the model itself sees its rows.
+    joined = joining.decide(runtime, completed.unreshaped(), artefact, recorded)
     statistics = Statistics()
     others = {
         each.signature: _other(name, version, each, config.of_other(each), statistics)
-        for each in runtime.others
+        for each in served.others
     }
     return LoadedModel(
-        name, str(version), runtime, completed, pace, names, statistics, runtime.signature, others
+        name, str(version), served, completed, pace, names, joined, statistics, served.signature, others
     )
 
 
 def _other(
     name: str, version: int, runtime: Runtime, config: ModelConfig, statistics: Statistics
 ) -> LoadedModel:
-    """The version by another signature than the default one."""
+    """The version by another signature than the default one, of which alone the converter proves something."""
     pace = warm_up(runtime, config.max_batch_size or 0)
+    joined = joining.decide(runtime, config, None, None)
     return LoadedModel(
-        name, str(version), runtime, config, pace, statistics=statistics, signature=runtime.signature
+        name,
+        str(version),
+        runtime,
+        config,
+        pace,
+        joining=joined,
+        statistics=statistics,
+        signature=runtime.signature,
     )

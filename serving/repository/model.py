@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from serving.errors import InvalidInputError
 from serving.repository.agreement import narrowed
 from serving.repository.config import ModelConfig
+from serving.repository.joining import ALONE, Joining
 from serving.repository.statistics import Statistics
 from serving.repository.warmup import Pace
 from serving.runtimes.runtime import DEFAULT_SIGNATURE, Runtime, TensorSpec
@@ -22,6 +23,7 @@ class LoadedModel:
         config: How it is served; nothing in it is undecided.
         pace: How fast it ran when it was warmed up; None if that could not be found out.
         labels: The names of an output's classes, by output.
+        joining: Whether requests of several clients share a run.
         statistics: What it has done so far.
         signature: The signature by which it is called.
         others: The same version by each of its other signatures, which counts with this one and runs by itself.
@@ -33,14 +35,32 @@ class LoadedModel:
     config: ModelConfig
     pace: Pace | None
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    joining: Joining = ALONE
     statistics: Statistics = field(default_factory=Statistics)
     signature: str = DEFAULT_SIGNATURE
     others: Mapping[str, "LoadedModel"] = field(default_factory=dict)
 
     @property
     def max_batch_size(self) -> int:
-        """Most rows a run may have; 0 if the model has no batch dimension."""
+        """Most rows that joined requests may have; 0 if the model has no batch dimension."""
         return self.config.max_batch_size or 0
+
+    @property
+    def request_rows(self) -> int:
+        """Most rows that one request may have; 0 for any number, or without a batch dimension."""
+        return 0 if self.config.derived else self.max_batch_size
+
+    @property
+    def run_rows(self) -> int:
+        """Most rows that requests joined in one run may have together; 1 if each request runs alone."""
+        return self.max_batch_size if self.joining.joins else 1
+
+    @property
+    def notice(self) -> str:
+        """What the owner must know of it, for log and index; empty if there is nothing."""
+        told = {name: each.joining.notice for name, each in self.others.items()}
+        beside = (f"signature '{name}': {notice}" for name, notice in told.items() if notice)
+        return "; ".join(filter(None, (self.joining.notice, *beside)))
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:

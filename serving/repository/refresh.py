@@ -17,10 +17,12 @@ from serving.errors import ModelLoadError
 from serving.printable import printable
 from serving.repository import layout, walk
 from serving.repository.config import ModelConfig
+from serving.repository.joining import HOW
 from serving.repository.loading import load
 from serving.repository.model import LoadedModel
 from serving.repository.regular_file import fault
 from serving.repository.status import LATEST, ModelState
+from serving.repository.warmup import HOP
 
 log = logging.getLogger(__name__)
 
@@ -111,12 +113,25 @@ class Refresh:
         name = self._folder.name
         self._announce(name, str(version))
         try:
-            return load(name, version, self._folder.versions[version], self._root, config)
+            loaded = load(name, version, self._folder.versions[version], self._root, config)
         except ModelLoadError as error:
             self._fail(str(version), error)
             return None
         finally:
             self._announce(name, None)
+        self._tell(loaded)
+        return loaded
+
+    def _tell(self, loaded: LoadedModel) -> None:
+        """Log what the owner must know of a version, and once for a model what he may do."""
+        joining = loaded.joining
+        for told in filter(None, (loaded.notice, joining.refuted)):
+            log.warning("model '%s' version %s: %s", loaded.name, loaded.version, told)
+        others = (*self._before.served.values(), *self._served.values())
+        if joining.unproved and not any(each.joining.unproved for each in others):
+            # A model that answers faster than a request could be handed to a batch loses little; no warning then.
+            slow = loaded.pace is None or loaded.pace.first > HOP
+            log.log(logging.WARNING if slow else logging.INFO, "model '%s': %s", loaded.name, HOW)
 
     def _fail(self, version: str, error: ModelLoadError) -> None:
         """Keep the reason, and log it if it is news."""

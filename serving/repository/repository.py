@@ -8,6 +8,7 @@ from threading import Lock
 
 from serving.errors import InvalidInputError, ModelLoadError, ModelNotFoundError, ModelNotReadyError
 from serving.repository import layout
+from serving.repository.authorship import is_the_converters
 from serving.repository.config import ModelConfig
 from serving.repository.holding import Holding
 from serving.repository.model import LoadedModel
@@ -239,7 +240,11 @@ class Repository:
 
     def _read_config(self, folder: layout.ModelFolder) -> ModelConfig:
         text = layout.config_text(folder.path, self._root)
-        return self._default if text is None else self._parse(text)
+        if text is None:
+            return self._default
+        config = self._parse(text)
+        # That requests may be joined is then said of one version, by its manifest.
+        return replace(config, batching=None) if is_the_converters(text) else config
 
     def _announce(self, name: str, version: str | None) -> None:
         self._loading = frozenset() if version is None else frozenset({(name, version)})

@@ -42,6 +42,9 @@ class Run:
     output: int
 
 
+SIZES = 1024
+"""Numbers of rows that are told apart; clients choose them, and cannot make the server remember more."""
+
 TOTALS = ("success", "fail", "queue", "input", "infer", "output")
 """The totals among the statistics of a model."""
 
@@ -69,7 +72,7 @@ class Statistics:
         output: Cutting answers apart; per request.
         rows: Rows that were answered.
         runs: Runs of the model.
-        batches: Runs by their number of rows.
+        batches: Runs by their number of rows, of which at most ``SIZES`` are told apart.
         last: When the last request was answered, in nanoseconds since 1970; 0 for never.
     """
 
@@ -92,6 +95,8 @@ class Statistics:
             self.runs += 1
             totals = self.batches.get(run.rows)
             if totals is None:
+                if len(self.batches) >= SIZES:
+                    return
                 totals = self.batches[run.rows] = BatchTotals()
             totals.input.add(run.input)
             totals.infer.add(run.infer)

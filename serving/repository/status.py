@@ -31,7 +31,7 @@ class VersionStatus:
         name: The model's name.
         version: The version; empty for a model that has none.
         ready: Whether it can answer.
-        reason: Why it cannot; of one that can: why its newer files were refused; else empty.
+        reason: Why it cannot; of one that can: why its newer files were refused, and what its owner must know.
         state: The same in one word.
     """
 
@@ -82,7 +82,8 @@ class ModelState:
 
     def _status(self, name: str, version: str, loading: bool) -> VersionStatus:  # noqa: FBT001  one caller, above
         if version in self.served:
-            return VersionStatus(name, version, ready=True, reason=self.failed.get(version, self.reason))
+            told = self.failed.get(version, self.reason), self.served[version].notice
+            return VersionStatus(name, version, ready=True, reason="; ".join(filter(None, told)))
         if loading:
             return VersionStatus(name, version, ready=False, reason="being loaded", state=State.LOADING)
         reason = self.failed.get(version, UNLOADED)

@@ -127,8 +127,8 @@ def from_loaded_model(model: LoadedModel) -> pb.ModelConfig:
     )
     if config.batching is not None:
         message.dynamic_batching.CopyFrom(_from_batching(config.batching, config.queue))
-    elif model.max_batch_size:
-        # What gathers while the model runs shares the next run, whether or not its owner said so.
+    elif model.joining.joins:
+        # The converter proved that what gathers while the model runs may share the next run.
         message.dynamic_batching.SetInParent()
     return message
 

@@ -104,10 +104,10 @@ class Queue:
 
     def rows(self) -> int:
         """The rows that the next run could have now, up to the most it may have."""
-        return sum(job.rows for job in self._next(max(1, self._model.max_batch_size)))
+        return sum(job.rows for job in self._next(self._model.run_rows))
 
     def take(self, most: int) -> list[Job]:
-        """Take out the job that is next, and those behind it that fit into its run.
+        """Take out the job that is next, and if the model's requests are joined, those that fit into its run.
 
         Args:
             most: Rows that the run should not exceed; the first job is taken whatever its size.
@@ -153,7 +153,7 @@ class Queue:
                 else:
                     continue
                 yield job
-                if room <= 0:
+                if room <= 0 or not self._model.joining.joins:
                     return
 
     def _level(self, job: Job) -> int:

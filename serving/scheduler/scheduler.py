@@ -4,12 +4,10 @@ from collections.abc import Callable, Sequence
 from time import monotonic
 
 from serving.repository.model import LoadedModel
+from serving.repository.warmup import HOP
 from serving.scheduler import batch
 from serving.scheduler.job import Job
 from serving.scheduler.worker import Worker
-
-HOP = 200e-6
-"""Seconds that handing a request to another thread and back costs, on the machines this was measured on."""
 
 GAIN = 50e-6
 """Seconds that a batch must save of a request before requests that follow each other closely wait for each other."""
@@ -148,6 +146,6 @@ def inline_rows(model: LoadedModel) -> int:
 def worthwhile_gap(model: LoadedModel) -> float:
     """Seconds between two requests below which a batch of them is worth a thread hop; 0.0 if it never is."""
     pace = model.pace
-    if pace is None or model.max_batch_size <= 1 or pace.first - pace.further < GAIN:
+    if pace is None or model.run_rows <= 1 or pace.first - pace.further < GAIN:
         return 0.0
     return pace.first

@@ -1,7 +1,7 @@
 """A model's own threads, and when they run what waits.
 
-While the model runs, requests gather; when it is free, those at the front that can share a run do. Nobody waits for
-company that has not arrived, unless the model's owner wants that.
+While the model runs, requests gather; when it is free, those at the front that can share a run do, if the model's
+requests may be joined at all. Nobody waits for company that has not arrived, unless the model's owner wants that.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,7 +28,7 @@ class Worker:
         self._model = model
         self._deliver = deliver
         self._batching = model.config.batching or Batching()
-        self._most = max(1, model.max_batch_size)
+        self._most = model.run_rows
         self._preferred = tuple(size for size in self._batching.preferred if size <= self._most)
         self._queue = Queue(model)
         self._changed = Condition()
@@ -118,7 +118,7 @@ class Worker:
     def _due(self, now: float) -> int:
         """Most rows of the run that is due now; 0 if none is."""
         delay = self._batching.delay
-        if not delay and not self._preferred:
+        if not self._model.joining.joins or not (delay or self._preferred):
             return self._most
         rows = self._queue.rows()
         reached = [size for size in self._preferred if size <= rows]

@@ -1,11 +1,16 @@
 """``config.pbtxt`` as Triton's own protobuf definitions read it."""
 
+from functools import partial
+
 import pytest
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as pb
 
-from converter.serving_config import _TYPES, config, is_ours
+from converter.serving_config import _TYPES, is_ours
+from converter.serving_config import config as written
 from converter.signature import TensorSpec
+
+config = partial(written, joins=True)
 
 
 def parsed(text):
@@ -25,6 +30,12 @@ def test_a_model_that_takes_any_batch_is_batched_and_its_dims_leave_the_batch_ou
         ("x", pb.TYPE_FP32, [8, -1, 1])
     ]
     assert [(each.name, each.data_type, [*each.dims]) for each in made.output] == [("y", pb.TYPE_FP32, [10])]
+
+
+def test_a_model_whose_rows_are_not_proved_independent_takes_any_batch_and_is_not_batched():
+    made = parsed(config("onnx", [spec()], [spec("y")], joins=False))
+    assert made.max_batch_size == 64
+    assert not made.HasField("dynamic_batching")
 
 
 @pytest.mark.parametrize("outputs", [[spec("y", (3, 10))], [spec("y"), spec("z", (3, 1))]])

@@ -21,6 +21,7 @@ from patience import PATIENCE, until
 
 from protos import open_inference_pb2 as pb
 from serving.repository.config import ModelConfig, QueuePolicy
+from serving.repository.joining import Joining
 from serving.repository.model import LoadedModel
 from serving.runtimes.runtime import TensorSpec
 
@@ -200,6 +201,7 @@ def full_repository(tmp_path_factory):
     folder.onnx("lookup", OnnxModels.lookup())
     folder.onnx("text", OnnxModels.identity(TensorProto.STRING, ["batch", 2]))
     folder.onnx("half", OnnxModels.identity(TensorProto.FLOAT16, ["batch", 2]))
+    folder.config("half", "max_batch_size: 16")
     folder.onnx("bad", b"junk")
     folder.tflite("affine_lite", "affine.tflite")
     folder.tflite("labels_lite", "labels.tflite")
@@ -227,10 +229,11 @@ class FunctionRuntime:
 def function_model():
     """Make a loaded model out of a function of ``x``, FP32 [-1,...], to a dict with ``y``."""
 
-    def make(function, *, shape=(-1, 2), max_batch_size=8, queue=None, pace=None, **config):
+    def make(function, *, shape=(-1, 2), max_batch_size=8, queue=None, pace=None, joins=True, **config):
         specs = (TensorSpec("x", "FP32", shape),), (TensorSpec("y", "FP32", shape),)
         config = ModelConfig(max_batch_size=max_batch_size, queue=queue or QueuePolicy(size=64), **config)
-        return LoadedModel("function", "1", FunctionRuntime(function, *specs), config, pace)
+        runtime, joining = FunctionRuntime(function, *specs), Joining(joins and max_batch_size > 1)
+        return LoadedModel("function", "1", runtime, config, pace, joining=joining)
 
     return make
 

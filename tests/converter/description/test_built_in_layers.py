@@ -5,7 +5,10 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
+from converter.build import build_with_shapes
+from converter.independence import coupling
 from converter.layers import PSS, RationalSS
+from converter.lowering import lower
 
 
 def functional(shape, function, dtype="float32"):
@@ -220,3 +223,16 @@ NOT_IN_H5 = {"nested_deep", "attention"}
 )
 def test_a_model_read_back_answers_as_the_original(saved, holds, model, suffix):
     holds(saved(model, MODELS[model], suffix))
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_built_in_layers_are_known_to_work_row_by_row_and_do(saved, answers, model):
+    case = saved(model, MODELS[model], ".keras")
+    graph = lower(case.graph).graph
+    assert coupling(graph, build_with_shapes(graph)[1]) == ""
+    inputs = case.inputs()
+    together = answers(graph, [array[::-1] for array in inputs])
+    for at in range(len(inputs[0])):
+        alone = answers(graph, [array[at : at + 1] for array in inputs])
+        for one, all_ in zip(alone, together, strict=True):
+            np.testing.assert_allclose(one[0], all_[::-1][at], rtol=1e-4, atol=1e-5)

@@ -15,7 +15,7 @@ Y = TensorSpec("y", "FP32", (-1, 2))
 class Described:
     """A runtime that is only described."""
 
-    def __init__(self, inputs, outputs, takes_empty):
+    def __init__(self, inputs, outputs, takes_empty=True):
         self.inputs, self.outputs, self.takes_empty = inputs, outputs, takes_empty
 
 
@@ -150,6 +150,13 @@ def test_more_rows_than_a_batch_holds_are_refused():
     assert decoder(X).decode(raw_request(np.ones((8, 2), np.float32))).rows == 8
     with pytest.raises(InvalidInputError, match="'x' has 9 rows; at most 8"):
         decoder(X).decode(raw_request(np.ones((9, 2), np.float32)))
+
+
+def test_64_rows_that_nobody_stated_bound_no_request():
+    runtime = Described((X,), (Y,))
+    model = LoadedModel("m", "1", runtime, ModelConfig().completed(runtime), None)
+    assert model.max_batch_size == 64
+    assert Decoder(model).decode(raw_request(np.ones((100, 2), np.float32))).rows == 100
 
 
 def test_an_input_without_data_is_refused():

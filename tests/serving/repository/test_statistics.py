@@ -1,6 +1,6 @@
 import json
 
-from serving.repository.statistics import Run, Statistics
+from serving.repository.statistics import SIZES, Run, Statistics
 
 
 def test_totals_survive_the_way_through_json():
@@ -20,3 +20,13 @@ def test_totals_survive_the_way_through_json():
 def test_nothing_counted_is_nothing_told():
     told = Statistics().totals()
     assert (told["rows"], told["success"], told["failures"], told["batches"]) == (0, [0, 0], {}, {})
+
+
+def test_clients_who_ask_for_ever_other_numbers_of_rows_cannot_fill_the_memory():
+    counted = Statistics()
+    for rows in range(3 * SIZES):
+        counted.ran(Run(rows, 1, 2, 3))
+    counted.ran(Run(1, 1, 2, 3))
+    assert counted.runs == 3 * SIZES + 1
+    assert len(counted.by_rows()) == SIZES
+    assert counted.batches[1].infer.count == 2

@@ -362,6 +362,7 @@ def test_a_parameter_without_sense_is_the_clients_fault(serving, name, value, er
 
 def test_metrics_tell_what_statistics_tell(repository, onnx_models, start_server):
     repository.onnx("affine", onnx_models.affine())
+    repository.config("affine", "dynamic_batching { }")
     server = start_server(
         repository.root, "--metrics-port", "0", "--log-level", "info", "--log-format", "json"
     )

@@ -114,6 +114,12 @@ def test_strings_and_halves_go_through(client):
     assert labels.as_numpy("same").tolist() == [False, True]
 
 
+def test_more_rows_than_a_run_of_joined_requests_has_are_answered_where_no_config_says_otherwise(client):
+    x = np.arange(300, dtype=np.float32).reshape(100, 3)
+    assert client.get_model_config("affine").config.max_batch_size == 64
+    np.testing.assert_array_equal(client.infer("affine", [tensor("x", x)]).as_numpy("y"), 2 * x + 1)
+
+
 def test_typed_contents_are_understood(channel):
     request = pb.ModelInferRequest(model_name="affine")
     request.inputs.add(name="x", datatype="FP32", shape=[1, 3]).contents.fp32_contents.extend([1, 2, 3])
@@ -136,7 +142,12 @@ def test_typed_contents_are_understood(channel):
             "",
             "INVALID_ARGUMENT.*is of datatype FP32; got FP64",
         ),
-        ("affine", [tensor("x", np.ones((65, 3), np.float32))], "", "INVALID_ARGUMENT.*65 rows; at most 64"),
+        (
+            "half",
+            [tensor("x", np.ones((17, 2), np.float16), "FP16")],
+            "",
+            "INVALID_ARGUMENT.*17 rows; at most 16",
+        ),
         ("affine", [], "", "INVALID_ARGUMENT.*needs 'x' too; came nothing"),
     ],
 )

@@ -124,6 +124,7 @@ def test_requests_that_follow_each_other_closely_go_where_they_can_share_a_run(
         (Pace(GAIN / 2, GAIN / 50), {}),  # a batch saves less than the hop costs
         (Pace(HOP, 0.9 * HOP), {}),  # likewise
         (Pace(HOP, HOP / 100), {"max_batch_size": 1}),  # there are no batches
+        (Pace(HOP, HOP / 100), {"joins": False}),  # nor here
     ],
 )
 def test_where_a_batch_saves_nothing_close_requests_run_at_once(

@@ -74,6 +74,25 @@ def test_a_batch_never_exceeds_its_limit(working):
     assert len(done) == 11
 
 
+@pytest.mark.parametrize("batching", [None, Batching(delay=10 * PATIENCE, preferred=(4,))])
+def test_requests_that_may_not_be_joined_run_alone_whatever_waits(working, batching):
+    worker, gate, runtime, done = working(joins=False, batching=batching)
+    for row, rows in ((1, 1), (2, 3), (3, 0), (4, 1), (5, 100)):
+        worker.add(job(row, rows=rows))
+    finish(worker, gate)
+    assert runtime.batches == [1, 1, 3, 0, 1, 100]
+    assert [len(each.answer()[0]) for each in done] == [1, 1, 3, 0, 1, 100]
+
+
+def test_a_request_above_the_limit_of_a_run_runs_alone(working):
+    worker, gate, runtime, done = working(max_batch_size=4)
+    for row, rows in ((1, 2), (2, 100), (3, 2)):
+        worker.add(job(row, rows=rows))
+    finish(worker, gate)
+    assert runtime.batches == [1, 4, 100]
+    assert [len(each.answer()[0]) for each in done] == [1, 2, 2, 100]
+
+
 def test_a_job_that_does_not_fit_lets_smaller_ones_behind_it_in(working):
     worker, gate, runtime, done = working(max_batch_size=4)
     for row, rows in ((1, 3), (2, 2), (3, 1)):

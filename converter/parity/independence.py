@@ -1,0 +1,80 @@
+"""Whether an artefact answers each row as it does alone, whatever other rows it is given."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from converter.artefacts import Artefact
+from converter.dtypes import FLOATS
+from converter.parity.comparison import compare
+from converter.parity.probes import Probe
+from converter.parity.proof import given
+from converter.parity.reference import Answer, Arrays
+from converter.parity.tolerances import Tolerances
+from converter.signature import Signature
+
+LOUD = 100.0
+"""What every other row is multiplied by: scales that one activation or one integer range cannot hold together."""
+
+ROWS = 16
+"""Most rows that are asked together: two for each of the distributions that probes have."""
+
+
+def coupled_output(
+    artefact: Artefact,
+    answers: Sequence[Answer],
+    original: Signature,
+    legal: Signature,
+    tolerances: Tolerances,
+) -> str:
+    """Ask rows of all distributions, every other one much larger, alone and together in both orders.
+
+    The absolute tolerance grows with the largest number of a row's answer, as rounding does: kernels sum in another
+    order for one row than for many.
+
+    Args:
+        artefact: Opened by the runtime of its format; it takes any batch.
+        answers: The original's, which hold the probes.
+        original: Names of the original.
+        legal: What the format calls the same, in the same order.
+        tolerances: What counts as equal.
+
+    Returns:
+        The name of an output that differs; empty if none does.
+    """
+    rows = [given(probe, original, legal) for probe in _rows([answer.probe for answer in answers])]
+    alone: list[Arrays] = [artefact.run(row) for row in rows]
+    for order in ([*range(len(rows))], [*reversed(range(len(rows)))]):
+        together = artefact.run({name: np.concatenate([rows[at][name] for at in order]) for name in rows[0]})
+        for place, at in enumerate(order):
+            for name, expected in alone[at].items():
+                magnitude = float(np.max(np.abs(expected[np.isfinite(expected)]), initial=0.0))
+                tolerance = tolerances.of(expected.dtype.name, magnitude)
+                if not compare(expected, together[name][place : place + 1], tolerance).passed:
+                    return str(name)
+    return ""
+
+
+def _rows(probes: Sequence[Probe]) -> list[Probe]:
+    """The first row of some probes of every distribution, as probes of one row."""
+    made = [probe for probe in probes if probe.made]
+    turns: Counter[str] = Counter()
+    chosen = []
+    for probe in made:
+        if turns[probe.distribution] < 2:  # an even turn and an odd one
+            loud = turns[probe.distribution] == 1
+            chosen.append(Probe(probe.name, probe.distribution, _scaled(probe.inputs, loud=loud)))
+            turns[probe.distribution] += 1
+    return chosen[:ROWS]
+
+
+def _scaled(inputs: Arrays, *, loud: bool) -> Arrays:
+    """One row, multiplied unless its numbers are integers, which may be places in a table."""
+    rows = {name: array[:1] for name, array in inputs.items()}
+    return {
+        name: (row * LOUD).astype(row.dtype)
+        if loud and row.dtype.name in FLOATS and (row != np.round(row)).any()
+        else row
+        for name, row in rows.items()
+    }
