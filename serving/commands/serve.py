@@ -2,17 +2,22 @@
 
 import argparse
 import asyncio
+import logging
 import os
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from serving.commands import log_output
+from serving.commands.leaving import leave
 from serving.commands.numbers import duration, number, port, positive, whole
 
 if TYPE_CHECKING:
     from serving.rpc.options import ServerOptions
+    from serving.trial.trials import Trials
+
+log = logging.getLogger(__name__)
 
 MEGABYTE = 1 << 20
 
@@ -43,6 +48,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "(default: %(default)s)",
     )
     _add_repository_options(parser)
+    _add_trial_options(parser)
     _add_security_options(parser)
     parser.add_argument(
         "--allow-shared-memory",
@@ -113,6 +119,27 @@ def _add_repository_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_trial_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--load-timeout",
+        metavar="S",
+        type=positive(number),
+        default=120.0,
+        help="each version is first tried in a process of its own; most time for that (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--load-memory",
+        metavar="MIB",
+        type=positive(whole),
+        help="most memory for it, in MiB (default: three quarters of what the machine or the container has)",
+    )
+    parser.add_argument(
+        "--no-trial-load",
+        action="store_true",
+        help="open versions at once: what hangs or crashes when it is loaded does so to the server",
+    )
+
+
 def _add_security_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tls-certificate",
@@ -167,24 +194,31 @@ def run(options: argparse.Namespace) -> int:
     # The core of gRPC, in workers too, writes past our log of each stranger that fails to shake hands.
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     try:
-        drained = asyncio.run(_serving(options))
+        asyncio.run(_to_the_end(options))
     except StartupError as error:
         print(f"plainserve serve: {error}", file=sys.stderr)  # noqa: T201  an error for the person who typed it
         return error.exit_code
+
+
+async def _to_the_end(options: argparse.Namespace) -> NoReturn:
+    drained = await _serving(options)
     if not drained:
         text = "plainserve serve: ended before all that was accepted was answered"
         print(text, file=sys.stderr, flush=True)  # noqa: T201  why the exit code is 1
-        # No library survives that the interpreter ends beneath its running threads.
-        os._exit(1)
-    return 0
+    # Here, since the event loop would wait for its threads.
+    leave(0 if drained else 1)
 
 
 def _serving(options: argparse.Namespace) -> Coroutine[None, None, bool]:
     """What serves, in this process or in others."""
     if options.workers == 1:
+        attempt = trials(options)
+        if attempt is not None:
+            # It imports what runs models while this process imports gRPC.
+            attempt.prepare()
         from serving.rpc.server import serve  # noqa: PLC0415  gRPC and numpy, which a supervisor does without
 
-        return serve(decided(options), _announce)
+        return serve(decided(options), _announce, attempt)
     from serving.workers.supervisor import Plan, supervise  # noqa: PLC0415  one process needs none of it
 
     plan = Plan(
@@ -201,6 +235,19 @@ def _serving(options: argparse.Namespace) -> Coroutine[None, None, bool]:
 
 def _announce(line: str) -> None:
     print(line, flush=True)  # noqa: T201  the one line
+
+
+def trials(options: argparse.Namespace) -> "Trials | None":
+    """What tries versions before they are opened; None if nothing does."""
+    from serving.trial.limits import MEBIBYTE, Limits  # noqa: PLC0415  --help needs none of it
+    from serving.trial.trials import SUPPORTED, Trials  # noqa: PLC0415  likewise
+
+    if options.no_trial_load:
+        return None
+    if not SUPPORTED:
+        log.warning("versions are opened without a trial: only Linux has what that needs")
+        return None
+    return Trials(Limits(options.load_timeout, (options.load_memory or 0) * MEBIBYTE))
 
 
 def decided(options: argparse.Namespace) -> "ServerOptions":
@@ -224,6 +271,7 @@ def decided(options: argparse.Namespace) -> "ServerOptions":
         max_message_size=options.max_message_size * MEGABYTE,
         lame_duck_seconds=options.lame_duck_seconds,
         drain_seconds=options.drain_seconds,
+        load_seconds=options.load_timeout,
     )
 
 

@@ -8,13 +8,16 @@ the owner wants others     -> those that are not wanted go
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from serving.errors import ModelLoadError
 from serving.repository import confinement, layout
+from serving.repository.candidate import Candidate
 from serving.repository.config import ModelConfig
 from serving.repository.loading import load
 from serving.repository.model import LoadedModel
+from serving.repository.opening import Opening
 from serving.repository.status import LATEST, ModelState
 
 log = logging.getLogger(__name__)
@@ -29,7 +32,8 @@ class Refresh:
         folder: What lies there.
         root: The repository.
         before: What is known.
-        announce: Told which version is about to be loaded, and None when that is over.
+        opening: What a version passes through when it is loaded.
+        announce: Told which version is about to be loaded.
     """
 
     def __init__(
@@ -37,11 +41,13 @@ class Refresh:
         folder: layout.ModelFolder,
         root: Path,
         before: ModelState,
-        announce: Callable[[str, str | None], None],
+        opening: Opening,
+        announce: Callable[[str, str], None],
     ) -> None:
         self._folder = folder
         self._root = root
         self._before = before
+        self._opening = opening
         self._announce = announce
         self._served: dict[str, LoadedModel] = {}
         self._failed: dict[str, str] = {}
@@ -81,7 +87,7 @@ class Refresh:
             self._fail(text, error)
             self._served |= {text: before.served[text]} if text in before.served else {}
             return
-        mark = (*config_mark, *layout.fingerprint(self._folder.versions[version]))
+        mark = (*config_mark, *self._files(version))
         self._marks[text] = mark
         served, failed = before.served.get(text), before.failed.get(text)
         unchanged = before.marks.get(text) == mark and before.config == config
@@ -93,15 +99,22 @@ class Refresh:
             self._served[text] = served
 
     def _load(self, version: int, config: ModelConfig) -> LoadedModel | None:
-        name = self._folder.name
+        name, folder = self._folder.name, self._folder.versions[version]
+        candidate = Candidate(name, version, folder, self._root, config, self._marks[str(version)])
         self._announce(name, str(version))
         try:
-            return load(name, version, self._folder.versions[version], self._root, config)
+            return self._opening(
+                candidate,
+                partial(load, name, version, folder, self._root, config),
+                partial(self._files, version),
+            )
         except ModelLoadError as error:
             self._fail(str(version), error)
             return None
-        finally:
-            self._announce(name, None)
+
+    def _files(self, version: int) -> layout.Fingerprint:
+        """What changes when the files of a version do."""
+        return layout.fingerprint(self._folder.versions[version])
 
     def _fail(self, version: str, error: ModelLoadError) -> None:
         """Keep the reason, and log it if it is news."""

@@ -41,6 +41,7 @@ class ServerOptions:
         tls: Where certificates lie; None to speak without encryption.
         tokens: Where bearer tokens lie; None to ask for none.
         allow_plain_tokens: Whether tokens may come unencrypted from other hosts.
+        load_seconds: Most time for opening a version that was tried.
     """
 
     repository: Path
@@ -57,6 +58,7 @@ class ServerOptions:
     tls: TlsFiles | None = None
     tokens: Path | None = None
     allow_plain_tokens: bool = False
+    load_seconds: float = 120.0
 
     @property
     def administration(self) -> bool:

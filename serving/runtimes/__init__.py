@@ -5,8 +5,11 @@ A new format is one file beside this one and one row in :data:`ARTEFACTS`.
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 
+from serving.errors import ModelLoadError
 from serving.runtimes.runtime import Runtime
 
 # Read by onnxruntime when it is imported; the call that it has in Python comes too late.
@@ -42,3 +45,11 @@ ARTEFACTS: dict[str, Callable[[Path], Runtime]] = {
     "saved_model.pb": _saved_model_above,
 }
 """What opens an artefact of that name. TensorFlow Serving has ``saved_model.pb`` in the version's folder."""
+
+
+def prepare(artefact: str) -> None:
+    """Import what opens an artefact of that name. If it is missing, whoever opens one is told."""
+    module = {"model.onnx": "onnx", "model.tflite": "tflite"}.get(artefact, "saved_model")
+    with suppress(ImportError, ModelLoadError):
+        prepared = import_module(f"serving.runtimes.{module}")
+        getattr(prepared, "import_library", lambda: None)()

@@ -33,7 +33,7 @@ class SavedModelRuntime:
     steady = False  # a graph may loop, and no run of TensorFlow is shorter than a thread hop
 
     def __init__(self, path: Path) -> None:
-        self._tf = _import_tensorflow()
+        self._tf = import_library()
         saved_model_operators.check(_parsed(path))
         try:
             # The functions of a loaded model hold its variables by weak references.
@@ -66,7 +66,12 @@ class SavedModelRuntime:
         return array.view(NUMPY[BF16]) if name in self._bf16 else array
 
 
-def _import_tensorflow() -> Any:  # noqa: ANN401  a module
+def import_library() -> Any:  # noqa: ANN401  a module
+    """TensorFlow; imported with the first call.
+
+    Raises:
+        ModelLoadError: It is not installed.
+    """
     # It looks for a GPU and talks about it, past our log; models here run on the CPU.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")

@@ -101,6 +101,7 @@ class Supervisor:
                 raise
             raise StartupError(f"a worker could not start: it {error}") from error
         self._tasks = [asyncio.create_task(self._keep(each)) for each in workers]
+        self._tasks.append(asyncio.create_task(self._look_again()))
         if self._plan.poll_seconds is not None:
             self._tasks.append(asyncio.create_task(self._poll(self._plan.poll_seconds)))
         for each in self._tasks:
@@ -153,14 +154,15 @@ class Supervisor:
             raise LinkLostError(f"got no process: {error.strerror}") from error
         self._processes.add(worker)
         try:
-            standing = await worker.call(
-                "start",
+            await worker.call(
+                "prepare",
                 arguments=self._plan.arguments,
                 index=index,
                 workers=self._plan.workers,
                 port=self._port,
-                standing=self._crew.standing,
             )
+            await self._crew.begin(worker)
+            standing = await worker.call("start", standing=self._crew.standing, findings=self._crew.findings)
             await self._crew.adopt(worker, standing)
         except LinkLostError:
             how = await worker.death()
@@ -236,6 +238,13 @@ class Supervisor:
             log.error("keeping the workers failed; ending", exc_info=task.exception())
             self.failed = True
             self.lost()
+
+    async def _look_again(self) -> None:
+        """Have what was still tried at the start loaded when that is over."""
+        while True:
+            await asyncio.sleep(BEAT)
+            if tried := self._crew.tried:
+                await self._crew.refresh(tried)
 
     async def _poll(self, seconds: float) -> None:
         while True:
