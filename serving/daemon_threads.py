@@ -5,8 +5,11 @@ from concurrent.futures import Future
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import TypeVar
+from weakref import WeakSet
 
 Result = TypeVar("Result")
+
+_threads: "WeakSet[Thread]" = WeakSet()
 
 Task = tuple["Future[Result]", Callable[[], Result]]
 
@@ -34,8 +37,15 @@ def start_all(
         futures.append(future)
         waiting.put((future, function))
     for _ in range(min(most, len(futures))):
-        Thread(target=_work, args=(waiting,), name=name, daemon=True).start()
+        thread = Thread(target=_work, args=(waiting,), name=name, daemon=True)
+        thread.start()
+        _threads.add(thread)
     return futures
+
+
+def running() -> bool:
+    """Whether one of them has not ended."""
+    return any(thread.is_alive() for thread in [*_threads])
 
 
 def _work(waiting: "SimpleQueue[Task[Result]]") -> None:

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from serving.commands import log_output
 from serving.commands.leaving import leave
@@ -194,31 +194,24 @@ def run(options: argparse.Namespace) -> int:
     # The core of gRPC, in workers too, writes past our log of each stranger that fails to shake hands.
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     try:
-        asyncio.run(_to_the_end(options))
+        return asyncio.run(_to_the_end(options))
     except StartupError as error:
         print(f"plainserve serve: {error}", file=sys.stderr)  # noqa: T201  an error for the person who typed it
         return error.exit_code
 
 
-async def _to_the_end(options: argparse.Namespace) -> NoReturn:
+async def _to_the_end(options: argparse.Namespace) -> int:
     drained = await _serving(options)
     if not drained:
         text = "plainserve serve: ended before all that was accepted was answered"
         print(text, file=sys.stderr, flush=True)  # noqa: T201  why the exit code is 1
-    # Here, since the event loop would wait for its threads.
-    leave(0 if drained else 1)
+    return leave(drained=drained)
 
 
 def _serving(options: argparse.Namespace) -> Coroutine[None, None, bool]:
     """What serves, in this process or in others."""
     if options.workers == 1:
-        attempt = trials(options)
-        if attempt is not None:
-            # It imports what runs models while this process imports gRPC.
-            attempt.prepare()
-        from serving.rpc.server import serve  # noqa: PLC0415  gRPC and numpy, which a supervisor does without
-
-        return serve(decided(options), _announce, attempt)
+        return _alone(options)
     from serving.workers.supervisor import Plan, supervise  # noqa: PLC0415  one process needs none of it
 
     plan = Plan(
@@ -231,6 +224,20 @@ def _serving(options: argparse.Namespace) -> Coroutine[None, None, bool]:
         arguments=tuple(options.arguments),
     )
     return supervise(plan, _announce)
+
+
+async def _alone(options: argparse.Namespace) -> bool:
+    attempt = trials(options)
+    if attempt is not None:
+        # It imports what runs models while this process imports gRPC.
+        attempt.prepare()
+    from serving.rpc.server import serve  # noqa: PLC0415  gRPC and numpy, which a supervisor does without
+
+    try:
+        return await serve(decided(options), _announce, attempt)
+    finally:
+        if attempt is not None:
+            attempt.close()
 
 
 def _announce(line: str) -> None:

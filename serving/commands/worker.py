@@ -8,7 +8,6 @@ FILE is the number of an open socket, which leads to the supervisor. All else co
 import asyncio
 import socket
 import sys
-from typing import NoReturn
 
 from serving.cli import parser
 from serving.commands import log_output, serve
@@ -18,16 +17,18 @@ from serving.trial.trials import Trials
 from serving.workers.worker import Worker
 
 
-def main() -> None:
-    """Serve until the supervisor says otherwise."""
+def main() -> int:
+    """Serve until the supervisor says otherwise.
+
+    Returns:
+        The exit code.
+    """
     end = socket.socket(fileno=int(sys.argv[1]))
-    asyncio.run(_to_the_end(end))
+    return asyncio.run(_to_the_end(end))
 
 
-async def _to_the_end(end: socket.socket) -> NoReturn:
-    drained = await Worker(_prepare).run(end)
-    # Here, since the event loop would wait for its threads.
-    leave(0 if drained else 1)
+async def _to_the_end(end: socket.socket) -> int:
+    return leave(drained=await Worker(_prepare).run(end))
 
 
 def _prepare(arguments: list[str], index: int) -> tuple[ServerOptions, Trials | None]:
@@ -41,4 +42,4 @@ def _prepare(arguments: list[str], index: int) -> tuple[ServerOptions, Trials | 
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
