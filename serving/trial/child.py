@@ -12,7 +12,6 @@ import signal
 import socket
 from functools import partial
 from pathlib import Path
-from time import monotonic
 from typing import NoReturn
 
 from serving import daemon_threads
@@ -25,9 +24,6 @@ DEATH_SIGNAL = 1
 
 NICENESS = 5
 """How far a trial stands back behind those who are served."""
-
-QUICK = 0.5
-"""Seconds within which a trial is repeated."""
 
 LENGTH = 4
 """Bytes that say how long the candidate behind them is."""
@@ -42,25 +38,14 @@ def run(talk: socket.socket, parent: int) -> NoReturn:
     """
     _stand_back(parent)
     candidate: Candidate = pickle.loads(_received(talk))  # noqa: S301  from the server, not from a client or a model
-    verdict = {"reason": _reason(candidate)}
+    # On a thread, as in the server: what reads memory that is not its own does not do the same everywhere.
+    verdict = {"reason": daemon_threads.start(partial(_reason, candidate)).result()}
     talk.sendall(json.dumps(verdict).encode() + b"\n")
     os._exit(0)
 
 
 def _reason(candidate: Candidate) -> str:
-    """Why the version cannot be served; empty if it can.
-
-    What reads memory that is not its own does not do the same everywhere. So what is quick is tried once more on a
-    thread, as the server opens it.
-    """
-    begun = monotonic()
-    reason = _once(candidate)
-    if not reason and monotonic() - begun < QUICK:
-        reason = daemon_threads.start(partial(_once, candidate)).result()
-    return reason
-
-
-def _once(candidate: Candidate) -> str:
+    """Why the version cannot be served; empty if it can."""
     try:
         load(candidate.name, candidate.version, candidate.folder, candidate.root, candidate.config)
     except ModelLoadError as error:

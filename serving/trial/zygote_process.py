@@ -32,6 +32,7 @@ class ZygoteProcess:
     def __init__(self, artefacts: Sequence[str]) -> None:
         self._artefacts = tuple(artefacts)
         self._control: socket.socket | None = None
+        self._closed = False
         self._starting = Lock()
 
     def start(self) -> socket.socket:
@@ -44,6 +45,8 @@ class ZygoteProcess:
             OSError: The system has no room for it.
         """
         with self._starting:
+            if self._closed:
+                raise OSError(errno.ESHUTDOWN, "the server is stopping")
             if self._control is None:
                 self._control = self._started()
             return self._control
@@ -71,8 +74,9 @@ class ZygoteProcess:
         return ours
 
     def close(self) -> None:
-        """Let it end, and with it the trials that it began."""
+        """Let it end, and with it the trials that it began; there is no other after it."""
         with self._starting:
+            self._closed = True
             if self._control is not None:
                 self._control.close()
                 self._control = None

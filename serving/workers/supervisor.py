@@ -68,6 +68,7 @@ class Supervisor:
     Attributes:
         failed: Whether they are not kept any more, because of a fault here.
         lost: Called when that happens.
+        told: The first signal that was passed on; 0 for none.
     """
 
     def __init__(self, plan: Plan, port: int) -> None:
@@ -78,6 +79,7 @@ class Supervisor:
         self._replaced = 0
         self._tasks: list[asyncio.Task[None]] = []
         self.failed = False
+        self.told = 0
         self.lost: Callable[[], None] = lambda: None
 
     async def start(self) -> int:
@@ -122,6 +124,7 @@ class Supervisor:
 
     def signal(self, number: int) -> None:
         """Pass a signal on. A worker that does not listen yet has accepted nothing and ends at once."""
+        self.told = self.told or number
         for task in self._tasks:
             task.cancel()
         for each in self._processes:
@@ -264,6 +267,7 @@ async def supervise(plan: Plan, announce: Callable[[str], None]) -> bool:
 
     Raises:
         StartupError: The workers cannot start.
+        KeyboardInterrupt: SIGINT came before they served, as in a process that has no workers.
     """
     with reserve(plan.host, plan.port) as held:
         port: int = held.getsockname()[1]
@@ -276,13 +280,17 @@ async def supervise(plan: Plan, announce: Callable[[str], None]) -> bool:
         try:
             starting, stopping = asyncio.create_task(supervisor.start()), asyncio.create_task(stop.wait())
             await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
+            interrupted = supervisor.told == signal.SIGINT
             if not stop.is_set():
                 models = await starting
                 announce(f"Serving {models} model{'' if models == 1 else 's'} on {_shown(held, plan.host)}")
                 await stop.wait()
             starting.cancel()
             await asyncio.gather(starting, return_exceptions=True)
-            return await supervisor.end(plan.stop_seconds + MARGIN) and not supervisor.failed
+            drained = await supervisor.end(plan.stop_seconds + MARGIN) and not supervisor.failed
+            if interrupted:
+                raise KeyboardInterrupt
+            return drained
         finally:
             metrics.close()
 
