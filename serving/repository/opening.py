@@ -53,10 +53,11 @@ class Opening:
             return load()
         before = look()
         self._attempt(candidate)
-        loaded = self._opened(load)
-        if look() != before:
-            raise ModelLoadError(CHANGED)
-        return loaded
+        if look() == before:
+            loaded = self._opened(load)
+            if look() == before:
+                return loaded
+        raise ModelLoadError(CHANGED)
 
     def _opened(self, load: Callable[[], LoadedModel]) -> LoadedModel:
         with self._turn:

@@ -339,9 +339,9 @@ def module_traffic():
     return Traffic()
 
 
-def starter(folder, processes):
+def beginner(folder, processes):
 
-    def start(root, *options, code=None):
+    def begin(root, *options, code=None):
         program = ["-c", code] if code else ["-m", "serving"]
         process = subprocess.Popen(
             [
@@ -364,6 +364,16 @@ def starter(folder, processes):
             env={**os.environ, "PYTHONPATH": str(ROOT)},
         )
         processes.append(process)
+        return process
+
+    return begin
+
+
+def starter(folder, processes):
+    begin = beginner(folder, processes)
+
+    def start(root, *options, code=None):
+        process = begin(root, *options, code=code)
         ready, _, _ = select.select([process.stdout], [], [], PATIENCE)
         line = process.stdout.readline().rstrip("\n") if ready else ""
         if not line:
@@ -379,6 +389,14 @@ def end(processes):
         if process.poll() is None:
             process.kill()
         process.communicate(timeout=PATIENCE)
+
+
+@pytest.fixture
+def begin_server(tmp_path):
+    """Likewise, and do not wait until it serves; gives its process."""
+    processes = []
+    yield beginner(tmp_path, processes)
+    end(processes)
 
 
 @pytest.fixture
