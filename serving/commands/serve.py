@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 from serving.address import is_loopback
 from serving.commands import log_output
+from serving.commands.leaving import leave
 from serving.commands.numbers import YEAR, between, duration, port, seconds, whole
 
 if TYPE_CHECKING:
     from serving.rpc.options import ServerOptions
+    from serving.trial.trials import Trials
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +55,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "(default: %(default)s)",
     )
     _add_repository_options(parser)
+    _add_trial_options(parser)
     _add_security_options(parser)
     parser.add_argument(
         "--allow-shared-memory",
@@ -129,6 +132,27 @@ def _add_repository_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_trial_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--load-timeout",
+        metavar="S",
+        type=seconds,
+        default=120.0,
+        help="each version is first tried in a process of its own; most time for that (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--load-memory",
+        metavar="MIB",
+        type=between(whole, 1, 1 << 30),
+        help="most memory for it, in MiB (default: three quarters of what the machine or the container has)",
+    )
+    parser.add_argument(
+        "--no-trial-load",
+        action="store_true",
+        help="open versions at once: what hangs or crashes when it is loaded does so to the server",
+    )
+
+
 def _add_security_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tls-certificate",
@@ -194,24 +218,24 @@ def run(options: argparse.Namespace) -> int:
     # The core of gRPC, in workers too, writes past our log of each stranger that fails to shake hands.
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     try:
-        drained = asyncio.run(_serving(options))
+        return asyncio.run(_to_the_end(options))
     except StartupError as error:
         print(f"plainserve serve: {error}", file=sys.stderr)  # noqa: T201  an error for the person who typed it
         return error.exit_code
+
+
+async def _to_the_end(options: argparse.Namespace) -> int:
+    drained = await _serving(options)
     if not drained:
         text = "plainserve serve: ended before all that was accepted was answered"
         print(text, file=sys.stderr, flush=True)  # noqa: T201  why the exit code is 1
-        # No library survives that the interpreter ends beneath its running threads.
-        os._exit(1)
-    return 0
+    return leave(drained=drained)
 
 
 def _serving(options: argparse.Namespace) -> Coroutine[None, None, bool]:
     """What serves, in this process or in others."""
     if options.workers == 1:
-        from serving.rpc.server import serve  # noqa: PLC0415  gRPC and numpy, which a supervisor does without
-
-        return serve(decided(options), _announce)
+        return _alone(options)
     from serving.workers.supervisor import Plan, supervise  # noqa: PLC0415  one process needs none of it
 
     plan = Plan(
@@ -226,8 +250,35 @@ def _serving(options: argparse.Namespace) -> Coroutine[None, None, bool]:
     return supervise(plan, _announce)
 
 
+async def _alone(options: argparse.Namespace) -> bool:
+    attempt = trials(options)
+    if attempt is not None:
+        # It imports what runs models while this process imports gRPC.
+        attempt.prepare()
+    from serving.rpc.server import serve  # noqa: PLC0415  gRPC and numpy, which a supervisor does without
+
+    try:
+        return await serve(decided(options), _announce, attempt)
+    finally:
+        if attempt is not None:
+            attempt.close()
+
+
 def _announce(line: str) -> None:
     print(line, flush=True)  # noqa: T201  the one line
+
+
+def trials(options: argparse.Namespace) -> "Trials | None":
+    """What tries versions before they are opened; None if nothing does."""
+    from serving.trial.limits import MEBIBYTE, Limits  # noqa: PLC0415  --help needs none of it
+    from serving.trial.trials import SUPPORTED, Trials  # noqa: PLC0415  likewise
+
+    if options.no_trial_load:
+        return None
+    if not SUPPORTED:
+        log.warning("versions are opened without a trial: only Linux has what that needs")
+        return None
+    return Trials(Limits(options.load_timeout, (options.load_memory or 0) * MEBIBYTE))
 
 
 def decided(options: argparse.Namespace) -> "ServerOptions":
@@ -252,6 +303,7 @@ def decided(options: argparse.Namespace) -> "ServerOptions":
         max_message_size=options.max_message_size * MEGABYTE,
         lame_duck_seconds=options.lame_duck_seconds,
         drain_seconds=options.drain_seconds,
+        load_seconds=options.load_timeout,
     )
 
 

@@ -6,13 +6,14 @@ FILE is the number of an open socket, which leads to the supervisor. All else co
 """
 
 import asyncio
-import os
 import socket
 import sys
 
 from serving.cli import parser
 from serving.commands import log_output, serve
+from serving.commands.leaving import leave
 from serving.rpc.options import ServerOptions
+from serving.trial.trials import Trials
 from serving.workers.worker import Worker
 
 
@@ -23,20 +24,21 @@ def main() -> int:
         The exit code.
     """
     end = socket.socket(fileno=int(sys.argv[1]))
-    if not asyncio.run(_run(end)):
-        # No library survives that the interpreter ends beneath its running threads.
-        os._exit(1)
-    return 0
+    return asyncio.run(_to_the_end(end))
 
 
-async def _run(end: socket.socket) -> bool:
-    return await Worker(_prepare).run(end)
+async def _to_the_end(end: socket.socket) -> int:
+    return leave(drained=await Worker(_prepare).run(end))
 
 
-def _prepare(arguments: list[str], index: int) -> ServerOptions:
+def _prepare(arguments: list[str], index: int) -> tuple[ServerOptions, Trials | None]:
     options = parser().parse_args(arguments)
     log_output.set_up(options.log_format, options.log_level, worker=index)
-    return serve.decided(options)
+    trials = serve.trials(options)
+    if trials is not None and index == 1:
+        # The one that is asked first to try what is to be loaded.
+        trials.prepare()
+    return serve.decided(options), trials
 
 
 if __name__ == "__main__":

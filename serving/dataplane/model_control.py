@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import partial
 
+from serving import daemon_threads
 from serving.errors import UnsupportedError
 from serving.repository.config import ModelConfig
 from serving.repository.repository import Repository
@@ -45,7 +47,7 @@ class ModelControl:
         Raises:
             RepositoryError: The folder is gone.
         """
-        absent = await asyncio.to_thread(self._repository.absent)
+        absent = await asyncio.wrap_future(daemon_threads.start(self._repository.absent))
         return Index(self._repository.statuses(), absent)
 
     async def load(self, name: str, config: ModelConfig | None, text: str = "") -> None:
@@ -62,7 +64,7 @@ class ModelControl:
             ModelLoadError: It cannot be loaded; what was loaded before still answers.
         """
         self._check()
-        await asyncio.to_thread(self._repository.load, name, config)
+        await asyncio.wrap_future(daemon_threads.start(partial(self._repository.load, name, config)))
         self.configs.pop(name, None)
         if text:
             self.configs[name] = text
@@ -75,7 +77,7 @@ class ModelControl:
             ModelNotFoundError: There is no such model.
         """
         self._check()
-        await asyncio.to_thread(self._repository.unload, name)
+        await asyncio.wrap_future(daemon_threads.start(partial(self._repository.unload, name)))
         self.configs.pop(name, None)
 
     async def replace(self, names: Collection[str]) -> None:
@@ -93,6 +95,15 @@ class ModelControl:
             await self.load(name, None)
         for name in {model.name for model in self._repository.loaded()} - set(names):
             await self.unload(name)
+
+    async def rehearse(self, name: str, config: ModelConfig | None) -> None:
+        """Try what :meth:`load` would load, and load nothing. What is wrong with that, the load tells.
+
+        Raises:
+            RepositoryError: The folder is gone.
+        """
+        if self._explicit:
+            await asyncio.wrap_future(daemon_threads.start(partial(self._repository.rehearse, name, config)))
 
     def _check(self) -> None:
         if not self._explicit:

@@ -6,13 +6,12 @@ versions that the others looked at, and can tell whether it found the same files
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from serving.repository.config import ModelConfig
 from serving.repository.layout import ModelFolder
 from serving.repository.status import LATEST, ModelState
-from serving.repository.walk import Fingerprint
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,7 @@ class Holding:
     def of(cls, state: ModelState) -> "Holding":
         """What is held of a model that stands so."""
         served = {
-            version: _digest(state.marks.get(version, ()), model.config)
+            version: digest(state.marks.get(version, ()), model.config)
             for version, model in sorted(state.served.items())
             if version != LATEST
         }
@@ -53,7 +52,8 @@ class Holding:
         return replace(folder, versions=versions)
 
 
-def _digest(mark: Fingerprint, config: ModelConfig) -> str:
+def digest(mark: Sequence[object], config: ModelConfig) -> str:
+    """The same for two versions only if their files and their configs are the same."""
     # Sorted: the order in which a config's maps were read is not the same in every process.
     text = json.dumps([mark, asdict(config)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -11,15 +11,18 @@ holds no version           -> what was there goes; when a request asked for a lo
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from serving.errors import ModelLoadError
 from serving.printable import printable
 from serving.repository import layout, walk
+from serving.repository.candidate import Candidate
 from serving.repository.config import ModelConfig
 from serving.repository.joining import HOW
 from serving.repository.loading import load
 from serving.repository.model import LoadedModel
+from serving.repository.opening import Opening
 from serving.repository.regular_file import fault
 from serving.repository.status import LATEST, ModelState
 from serving.repository.warmup import HOP
@@ -36,7 +39,8 @@ class Refresh:
         folder: What lies there.
         root: The repository.
         before: What is known.
-        announce: Told which version is about to be loaded, and None when that is over.
+        opening: What a version passes through when it is loaded.
+        announce: Told which version is about to be loaded.
     """
 
     def __init__(
@@ -44,11 +48,13 @@ class Refresh:
         folder: layout.ModelFolder,
         root: Path,
         before: ModelState,
-        announce: Callable[[str, str | None], None],
+        opening: Opening,
+        announce: Callable[[str, str], None],
     ) -> None:
         self._folder = folder
         self._root = root
         self._before = before
+        self._opening = opening
         self._announce = announce
         self._served: dict[str, LoadedModel] = {}
         self._failed: dict[str, str] = {}
@@ -110,15 +116,18 @@ class Refresh:
             self._served[text] = served
 
     def _load(self, version: int, config: ModelConfig) -> LoadedModel | None:
-        name = self._folder.name
+        name, folder = self._folder.name, self._folder.versions[version]
+        candidate = Candidate(name, version, folder, self._root, config, self._marks[str(version)])
         self._announce(name, str(version))
         try:
-            loaded = load(name, version, self._folder.versions[version], self._root, config)
+            loaded = self._opening(
+                candidate,
+                partial(load, name, version, folder, self._root, config),
+                partial(walk.version, folder, self._root),
+            )
         except ModelLoadError as error:
             self._fail(str(version), error)
             return None
-        finally:
-            self._announce(name, None)
         self._tell(loaded)
         return loaded
 

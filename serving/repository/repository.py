@@ -1,19 +1,27 @@
 """Which models there are, and which version of each answers."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from threading import Lock
 
+from serving import daemon_threads
 from serving.errors import InvalidInputError, ModelLoadError, ModelNotFoundError, ModelNotReadyError
 from serving.repository import layout
 from serving.repository.authorship import is_the_converters
+from serving.repository.candidate import Candidate
 from serving.repository.config import ModelConfig
 from serving.repository.holding import Holding
 from serving.repository.model import LoadedModel
+from serving.repository.opening import Attempt, Opening
 from serving.repository.refresh import Refresh
+from serving.repository.rehearsal import Rehearsal
 from serving.repository.status import LATEST, UNLOADED, ModelState, VersionStatus
+from serving.repository.turns import Turns
+from serving.repository.under_way import UnderWay
 
 __all__ = ["LATEST", "Repository", "VersionStatus"]
 
@@ -24,21 +32,27 @@ MEND = "mend its files or publish another version"
 
 UNKNOWN = "Request for unknown model"
 """Triton's words, by which its clients know this error among others."""
+SIDE_BY_SIDE = 16
+"""Most models that one look at the folder loads at a time; what they try and open has bounds of its own."""
 
 
 class Repository:
     """The models in a folder. Looking one up never touches the disk, so a name cannot lead anywhere.
 
-    Loading and unloading may be called from any thread, one at a time runs, and the rest may be called meanwhile.
-    What replaces a version answers before it does so, and the version it replaces is told to ``retired``.
+    Loading and unloading may be called from any thread; one at a time works on a model, others do not wait for it,
+    and the rest may be called meanwhile. What replaces a version answers before it does so, and the version it
+    replaces is told to ``retired``.
 
     Args:
         root: The folder.
         config: How models without a config of their own are served.
         parse: Reads the text of a ``config.pbtxt``.
+        attempt: Tries a version before it is opened; None to open it at once.
+        seconds: Most time for opening what was tried.
 
     Attributes:
         required: The models that must answer for the server to be ready.
+        under_way: The versions that are being loaded.
     """
 
     def __init__(
@@ -46,33 +60,76 @@ class Repository:
         root: Path,
         config: ModelConfig | None = None,
         parse: Callable[[str], ModelConfig] | None = None,
+        attempt: Attempt | None = None,
+        seconds: float = 0.0,
     ) -> None:
         self._root = root
         self._default = config or ModelConfig()
         self._parse = parse or _refuse
+        self._attempt = attempt
+        self._opening = Opening(attempt and self._try, seconds)
         self._models: Mapping[str, ModelState] = {}
         self._served: Mapping[str, Mapping[str, LoadedModel]] = {}
-        self._loading: frozenset[tuple[str, str]] = frozenset()
         self._left_out: set[str] = set()
+        self._turns = Turns()
         self._changing = Lock()
+        self.under_way = UnderWay()
         self.required: frozenset[str] = frozenset()
         self.retired: Callable[[Iterable[LoadedModel]], None] = lambda _models: None
         self.changed: Callable[[], None] = lambda: None
 
-    def load_all(self, *, may_be_empty: bool = False) -> None:
+    def load_all(
+        self,
+        *,
+        may_be_empty: bool = False,
+        only: Collection[str] | None = None,
+        seconds: float | None = None,
+    ) -> None:
         """Load what lies in the folder; a version that cannot be loaded is kept, with the reason.
 
-        Called again, it loads what is new or has changed and unloads what is gone.
+        Called again, it loads what is new or has changed and unloads what is gone. Models that are being loaded
+        already are left alone.
+
+        Args:
+            may_be_empty: Whether models may come later.
+            only: The models to look at; None for all.
+            seconds: How long to wait while nothing gets on; the rest goes on by itself. None for as long as it takes.
 
         Raises:
             RepositoryError: The folder is missing, or holds no model although it must.
         """
-        with self._changing:
-            folders = self._scan(may_be_empty=may_be_empty)
-            for folder in folders.values():
-                self._refresh(folder)
-            for name in self._models.keys() - folders.keys():
+        folders = self._scan(may_be_empty=may_be_empty)
+        self._side_by_side(self._wanted(folders, only), self._refresh, seconds)
+        for name in self._models.keys() - folders.keys():
+            if (only is None or name in only) and self._turns.take(name):
                 self._put(name, None)
+                self._turns.give(name)
+
+    def rehearse_all(self, only: Collection[str] | None = None, *, seconds: float | None = None) -> None:
+        """Try what :meth:`load_all` would load, and load nothing.
+
+        Args:
+            only: The models to look at; None for all.
+            seconds: See :meth:`load_all`.
+
+        Raises:
+            RepositoryError: The folder is gone.
+        """
+        self._side_by_side(self._wanted(self._scan(), only), self._rehearse, seconds)
+
+    def rehearse(self, name: str, config: ModelConfig | None = None) -> None:
+        """Try what :meth:`load` would load, and load nothing. What is not there is for that to tell.
+
+        Raises:
+            RepositoryError: The folder is gone.
+        """
+        folder = self._scan().get(name)
+        if folder is not None:
+            with self._turns.of(name):
+                try:
+                    self._rehearse(folder, config, retry=True)
+                finally:
+                    self._over(name)
 
     def load(self, name: str, config: ModelConfig | None = None) -> None:
         """Load a model, or load again what has changed of it or failed.
@@ -86,11 +143,14 @@ class Repository:
             ModelLoadError: No version, or not the one that was to answer now, could be loaded.
             RepositoryError: The folder is gone.
         """
-        with self._changing:
-            folder = self._scan().get(name)
-            if folder is None:
-                raise ModelNotFoundError(f"failed to load '{name}': the repository holds no such model")
-            self._refresh(folder, config, retry=True)
+        folder = self._scan().get(name)
+        if folder is None:
+            raise ModelNotFoundError(f"failed to load '{name}': the repository holds no such model")
+        with self._turns.of(name):
+            try:
+                self._refresh(folder, config, retry=True)
+            finally:
+                self._over(name)
             state = self._models[name]
         if state.reason:
             raise ModelLoadError(f"failed to load '{name}': {state.reason}")
@@ -104,7 +164,7 @@ class Repository:
         Raises:
             ModelNotFoundError: There is no such model.
         """
-        with self._changing:
+        with self._turns.of(name):
             state = self._models.get(name)
             if state is None:
                 raise ModelNotFoundError(f"there is no model '{name}' to unload; {_has(self._models)}")
@@ -127,13 +187,19 @@ class Repository:
         Raises:
             RepositoryError: The folder is gone.
         """
-        with self._changing:
-            folders = self._scan()
-            for name, holding in holdings.items():
-                self._put(
-                    name, self._held(holding, folders.get(name), configs.get(name), self._models.get(name))
-                )
-            for name in self._models.keys() - holdings.keys():
+        folders = self._scan()
+
+        def hold(name: str) -> None:
+            with self._turns.of(name):
+                before = self._models.get(name)
+                try:
+                    self._put(name, self._held(holdings[name], folders.get(name), configs.get(name), before))
+                finally:
+                    self._over(name)
+
+        _finish(daemon_threads.start_all([partial(hold, name) for name in holdings], SIDE_BY_SIDE))
+        for name in self._models.keys() - holdings.keys():
+            with self._turns.of(name):
                 self._put(name, None)
 
     def get(self, name: str, version: str = LATEST) -> LoadedModel:
@@ -151,11 +217,11 @@ class Repository:
 
     def knows(self, name: str) -> bool:
         """Whether there is a model of that name, ready or not, or one is being loaded."""
-        return name in self._models or any(name == loading for loading, _ in self._loading)
+        return name in self._models or name in self.under_way.names()
 
     def names(self) -> tuple[str, ...]:
-        """Every model, ready or not."""
-        return tuple(self._models)
+        """Every model, ready or not, being loaded for the first time included."""
+        return tuple(sorted({*self._models, *self.under_way.names()}))
 
     def loaded(self) -> list[LoadedModel]:
         """Every version that can answer, by name and version."""
@@ -167,20 +233,19 @@ class Repository:
 
     def statuses(self) -> list[VersionStatus]:
         """How every version of every model stands, by name and version."""
-        loading, models = self._loading, self._models
-        names = sorted({*models, *(name for name, _ in loading)})
+        models = self._models
         return [
             status
-            for name in names
-            for status in models.get(name, ModelState()).statuses(
-                name, frozenset(version for each, version in loading if each == name)
-            )
+            for name in self.names()
+            for status in models.get(name, ModelState()).statuses(name, self.under_way.versions(name))
         ]
 
     def lacking(self) -> list[str]:
-        """The required models of which no version can answer. What was taken back since is not lacking."""
-        models = self._models
-        return [name for name in self.required if name in models and models[name].broken]
+        """The required models of which no version can answer, or can yet. What was taken back is not lacking."""
+        models, awaited = self._models, self.under_way.names()
+        return [
+            name for name in self.required if (models[name].broken if name in models else name in awaited)
+        ]
 
     def absent(self) -> list[str]:
         """The models that lie in the folder and were never loaded. Reads the disk.
@@ -188,7 +253,7 @@ class Repository:
         Raises:
             RepositoryError: The folder is gone.
         """
-        return sorted(self._scan().keys() - self._models.keys())
+        return sorted(self._scan().keys() - {*self.names()})
 
     def versions(self, name: str) -> tuple[str, ...]:
         """The versions of a model that can answer, ascending."""
@@ -208,16 +273,57 @@ class Repository:
             self._left_out.add(name)
             log.warning("a folder is left out, whose name is not UTF-8: %r; rename it", name)
 
+    def _wanted(
+        self, folders: Mapping[str, layout.ModelFolder], only: Collection[str] | None
+    ) -> list[layout.ModelFolder]:
+        """The folders to look at; what another process tries for this one is looked at when that is over."""
+        return [
+            folder
+            for name, folder in folders.items()
+            if (only is None or name in only) and name not in self.under_way.elsewhere
+        ]
+
+    def _side_by_side(
+        self,
+        folders: Iterable[layout.ModelFolder],
+        work: Callable[[layout.ModelFolder], None],
+        seconds: float | None,
+    ) -> None:
+        """Work on models that nobody works on, several at a time."""
+
+        def alone(folder: layout.ModelFolder) -> None:
+            try:
+                work(folder)
+            finally:
+                self._over(folder.name)
+                self._turns.give(folder.name)
+
+        mine = [folder for folder in folders if self._turns.take(folder.name)]
+        for folder in mine:
+            if folder.name not in self._models and folder.versions:
+                # Until its turn comes, it is to be known as one that comes.
+                self.under_way.put(folder.name, str(max(folder.versions)))
+        loads = daemon_threads.start_all([partial(alone, each) for each in mine], SIDE_BY_SIDE)
+        _finish(loads, seconds, lambda: self.under_way.steps)
+
     def _refresh(
         self, folder: layout.ModelFolder, config: ModelConfig | None = None, *, retry: bool = False
     ) -> None:
         before = self._models.get(folder.name, ModelState())
         self._put(folder.name, self._look(folder, before, config, retry=retry))
 
+    def _rehearse(
+        self, folder: layout.ModelFolder, config: ModelConfig | None = None, *, retry: bool = False
+    ) -> None:
+        if self._attempt is not None:
+            before = self._models.get(folder.name, ModelState())
+            rehearsal = Rehearsal(folder, self._root, before, self._try, self.under_way.put)
+            rehearsal.run(lambda: config or self._read_config(folder), retry=retry)
+
     def _look(
         self, folder: layout.ModelFolder, before: ModelState, config: ModelConfig | None, *, retry: bool
     ) -> ModelState:
-        refresh = Refresh(folder, self._root, before, announce=self._announce)
+        refresh = Refresh(folder, self._root, before, self._opening, self.under_way.put)
         return refresh.run(lambda: config or self._read_config(folder), retry=retry)
 
     def _held(
@@ -246,22 +352,31 @@ class Repository:
         # That requests may be joined is then said of one version, by its manifest.
         return replace(config, batching=None) if is_the_converters(text) else config
 
-    def _announce(self, name: str, version: str | None) -> None:
-        self._loading = frozenset() if version is None else frozenset({(name, version)})
+    def _try(self, candidate: Candidate) -> None:
+        assert self._attempt is not None  # noqa: S101  who calls this has looked
+        self._attempt(candidate)
+        self.under_way.gets_on()
+
+    def _over(self, name: str) -> None:
+        """No version of a model is being loaded any more."""
+        self.under_way.put(name, None)
+        if name not in self._models:
+            self.changed()
 
     def _put(self, name: str, state: ModelState | None) -> None:
         """Let a model answer as it now stands; None for one that is gone."""
-        before = self._models.get(name)
-        if state is before:
-            return
-        models = {each: known for each, known in self._models.items() if each != name}
-        if state is not None:
-            models[name] = state
-            if before is not None and before.served and not state.served and state.reason:
-                # Its owner took its versions away, and not the folder.
-                self.required -= {name}
-        self._models = dict(sorted(models.items()))
-        self._served = {each: known.served for each, known in self._models.items()}
+        with self._changing:
+            before = self._models.get(name)
+            if state is before:
+                return
+            models = {each: known for each, known in self._models.items() if each != name}
+            if state is not None:
+                models[name] = state
+                if before is not None and before.served and not state.served and state.reason:
+                    # Its owner took its versions away, and not the folder.
+                    self.required -= {name}
+            self._models = dict(sorted(models.items()))
+            self._served = {each: known.served for each, known in self._models.items()}
         kept = set(state.served.values()) if state else set()
         gone = set(before.served.values()) - kept if before else set()
         if gone:
@@ -316,3 +431,25 @@ def _has(names: Mapping[str, object]) -> str:
 def _list(names: Mapping[str, object] | tuple[str, ...], most: int = 5) -> str:
     shown = [*names][:most]
     return ", ".join(shown) + (f" and {len(names) - most} more" if len(names) > most else "") or "none"
+
+
+def _finish(
+    loads: "Iterable[Future[None]]", seconds: float | None = None, steps: Callable[[], int] = lambda: 0
+) -> None:
+    """Wait for loads until none of them gets on. What was not foreseen and goes wrong is raised."""
+    pending = {*loads}
+    while pending:
+        before = steps()
+        done, pending = wait(pending, seconds, FIRST_COMPLETED)
+        for each in done:
+            each.result()
+        if not done and steps() == before:
+            for each in pending:
+                each.add_done_callback(_tell)
+            return
+
+
+def _tell(load: "Future[None]") -> None:
+    """Log what goes wrong with a load for which nobody waits any more."""
+    if error := load.exception():
+        log.error("loading a model failed", exc_info=error)

@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+from collections.abc import Collection
 
-from serving.errors import ModelLoadError, ModelNotFoundError, RepositoryError
+from serving import daemon_threads
+from serving.errors import RepositoryError
 from serving.repository.repository import Repository
 from serving.rpc.options import ControlMode, ServerOptions
 
@@ -11,31 +13,58 @@ log = logging.getLogger(__name__)
 
 ALL = "*"
 
+SETTLING = 30.0
+"""Seconds for which the start waits while no model gets on; one that is loaded later is not ready until then."""
 
-def load(repository: Repository, options: ServerOptions) -> None:
+GLANCE = 1.0
+"""The same when the repository is looked at again."""
+
+
+def load(repository: Repository, options: ServerOptions, seconds: float | None = None) -> None:
     """Load what is to be there from the start, and require it: the server is ready only if all of it can answer.
 
     A model that cannot be loaded is logged and is not ready. What is published or asked for later is not required:
     a mistake in it must not take a server out that answers for all others.
 
+    Args:
+        repository: The models.
+        options: What was decided.
+        seconds: How long to wait while no model gets on; None for as long as it takes.
+
     Raises:
         RepositoryError: The repository is missing, or holds no model although it must, or not one that was named.
     """
+    names = _named(repository, options)
+    may_be_empty = options.control is not ControlMode.NONE
+    repository.load_all(may_be_empty=may_be_empty, only=names, seconds=seconds)
+    repository.required = frozenset(repository.names() if names is None else names)
+
+
+def rehearse(repository: Repository, options: ServerOptions, seconds: float | None = None) -> None:
+    """Try what :func:`load` would load.
+
+    Raises:
+        RepositoryError: See there.
+    """
+    repository.rehearse_all(_named(repository, options), seconds=seconds)
+
+
+def _named(repository: Repository, options: ServerOptions) -> Collection[str] | None:
+    """The models to load at the start; None for all that there are.
+
+    Raises:
+        RepositoryError: The repository is missing, or holds none of that name.
+    """
     if options.control is not ControlMode.EXPLICIT:
-        repository.load_all(may_be_empty=options.control is ControlMode.POLL)
-        repository.required = frozenset(repository.names())
-        return
-    names = repository.absent()
+        return None
+    names = sorted({*repository.absent(), *repository.names()})
     wanted = names if ALL in options.load_models else options.load_models
-    repository.required = frozenset(wanted)
     for name in wanted:
-        try:
-            repository.load(name)
-        except ModelNotFoundError as error:
-            raise RepositoryError(f"{error}; it holds {', '.join(names) or 'none'}") from error
-        except ModelLoadError:
-            # Logged where it happened; the model says so to whoever asks for it.
-            continue
+        if name not in names:
+            raise RepositoryError(
+                f"failed to load '{name}': the repository holds no such model; it holds {', '.join(names) or 'none'}"
+            )
+    return wanted
 
 
 async def poll(repository: Repository, seconds: float) -> None:
@@ -45,10 +74,22 @@ async def poll(repository: Repository, seconds: float) -> None:
         await refresh(repository)
 
 
-async def refresh(repository: Repository) -> None:
-    """Look at the repository once, on a thread of its own. If that fails, it is logged."""
+async def refresh(
+    repository: Repository, only: Collection[str] | None = None, seconds: float | None = GLANCE
+) -> None:
+    """Look at the repository once, on a thread of its own. If that fails, it is logged.
+
+    Args:
+        repository: The models.
+        only: The models to look at; None for all.
+        seconds: How long to wait while no model gets on; what takes longer goes on by itself.
+    """
+
+    def look() -> None:
+        repository.load_all(may_be_empty=True, only=only, seconds=seconds)
+
     try:
-        await asyncio.to_thread(repository.load_all, may_be_empty=True)
+        await asyncio.wrap_future(daemon_threads.start(look))
     except RepositoryError as error:
         log.warning("the models stay as they are: %s", error)
     except Exception:

@@ -84,6 +84,10 @@ class ModelRepositoryService:
         await self._control.load(request.model_name, config, text)
         return pb.RepositoryModelLoadResponse()
 
+    async def RepositoryModelLoadRehearsal(self, request: pb.RepositoryModelLoadRequest) -> None:
+        """Try what :meth:`RepositoryModelLoad` would load."""
+        await self._control.rehearse(request.model_name, _config(request))
+
     async def RepositoryModelUnload(
         self, request: pb.RepositoryModelUnloadRequest, _deadline: float | None
     ) -> pb.RepositoryModelUnloadResponse:

@@ -42,6 +42,7 @@ class ServerOptions:
         tokens: Where bearer tokens lie; None to ask for none.
         allow_plain_tokens: Whether tokens may come unencrypted from other hosts.
         tensor_content: Whether Predict answers in ``tensor_content`` and not in the list of each type.
+        load_seconds: Most time for opening a version that was tried.
     """
 
     repository: Path
@@ -59,6 +60,7 @@ class ServerOptions:
     tokens: Path | None = None
     allow_plain_tokens: bool = False
     tensor_content: bool = False
+    load_seconds: float = 120.0
 
     @property
     def administration(self) -> bool:

@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, NoReturn
 
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
@@ -11,15 +12,16 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from grpc_health.v1 import health_pb2_grpc
 
-from serving import address
+from serving import address, daemon_threads
 from serving.dataplane import freed_memory
 from serving.dataplane.dataplane import DataPlane
 from serving.dataplane.model_control import ModelControl
 from serving.dataplane.shared_memory import SharedMemory
-from serving.errors import AddressError, UnsupportedError
+from serving.errors import AddressError, ServingError, UnsupportedError
 from serving.metrics.http import MetricsServer
 from serving.metrics.text import exposition
 from serving.repository.model import LoadedModel
+from serving.repository.opening import Attempt
 from serving.repository.repository import Repository
 from serving.repository.statistics import Statistics
 from serving.rpc import (
@@ -57,26 +59,27 @@ class Server:
 
     Args:
         options: What was decided.
+        attempt: Tries a version before it is opened; None to open it at once.
         fleet: The processes that serve together on one port, if this is one of several.
-        standing: How the others stand; None for the first of them.
 
     Attributes:
         gone_deaf: Called when no more calls can be taken although the server was not told to stop.
 
     Raises:
-        RepositoryError: The repository is missing or holds no model.
         CredentialsError: Certificates or tokens cannot be used.
     """
 
     def __init__(
-        self, options: ServerOptions, fleet: Fleet | None = None, standing: JsonObject | None = None
+        self, options: ServerOptions, attempt: Attempt | None = None, fleet: Fleet | None = None
     ) -> None:
         self._options = options
         self._fleet = fleet
         # Before models are loaded: who mistyped a path is to know at once.
         self._door = Door(options)
         self._loop = asyncio.get_running_loop()
-        self._repository = Repository(options.repository, parse=config_message.parse)
+        self._repository = Repository(
+            options.repository, parse=config_message.parse, attempt=attempt, seconds=options.load_seconds
+        )
         self._plane = DataPlane(self._repository, self._loop)
         self._control = ModelControl(self._repository, explicit=options.control is ControlMode.EXPLICIT)
         self._traffic = Traffic(options.max_message_size)
@@ -84,18 +87,13 @@ class Server:
         self.standing = Standing(
             self._repository, self._control, self._plane.labels, self._memory, logging.getLogger("serving")
         )
-        if standing is None:
-            contents.load(self._repository, options)
-        else:
-            self.standing.restore(standing)
-        # Loading takes several times what a loaded model does.
-        freed_memory.give_back()
         self._metrics = MetricsServer(self.metrics)
         self._server = acceptor.server(
             channel_options(options, shared=fleet is not None),
             self._door.checks(self._traffic.counts),
         )
         self._administrative: dict[str, tuple[Method, type[Message]]] = {}
+        self._rehearsals: dict[str, Callable[[Any], Awaitable[None]]] = {}
         servicers = self._servicers()
         handlers = {tensorflow_session.PATH: tensorflow_session.handler(self._traffic)}
         for service, parts in servicers.items():
@@ -108,6 +106,7 @@ class Server:
         self._repository.changed = self._changed
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.add(self._server, services)
+        self._loaded = False
         self._polling: asyncio.Task[None] | None = None
         self._port = 0
         self._deaf = False
@@ -136,12 +135,15 @@ class Server:
     def _handlers(self, service: ServiceDescriptor, parts: Sequence[object]) -> dict[str, Handler]:
         """Handlers for the methods of a service, by path; those that none of its parts has are UNIMPLEMENTED.
 
-        Of a method that a part also has with ``Wire`` behind its name, that one is taken: it works on bytes.
+        Of a method that a part also has with ``Wire`` behind its name, that one is taken: it works on bytes. One
+        with ``Rehearsal`` behind its name tries what the method would load.
         """
         handlers: dict[str, Handler] = {}
         for method in service.methods:
             name, request = f"/{service.full_name}/{method.name}", GetMessageClass(method.input_type)
             found, wire = _found(parts, method.name), _found(parts, f"{method.name}Wire")
+            if (rehearsal := _found(parts, f"{method.name}Rehearsal")) is not None:
+                self._rehearsals[name] = rehearsal
             if method.client_streaming and found is not None:
                 handlers[name] = stream(found, request, self._traffic, name)
             elif wire is not None:
@@ -172,15 +174,37 @@ class Server:
         """How many models can answer."""
         return len({status.name for status in self._repository.statuses() if status.ready})
 
+    async def load(self, standing: JsonObject | None = None) -> None:
+        """Load what is to be there from the start, on a thread of its own: a signal may end the process meanwhile.
+
+        Args:
+            standing: How other processes stand, to which this one is brought; None for the first of them.
+
+        Raises:
+            RepositoryError: The repository is missing or holds no model.
+        """
+        # What is tried first may never end; several processes have that behind them.
+        seconds = contents.SETTLING if self._fleet is None else None
+        load = partial(contents.load, self._repository, self._options, seconds)
+        if standing is not None:
+            load = partial(self.standing.restore, standing)
+        await asyncio.wrap_future(daemon_threads.start(load))
+        # Loading takes several times what a loaded model does.
+        freed_memory.give_back()
+        self._loaded = True
+
     async def start(self) -> str:
-        """Listen.
+        """Load, unless that is done, and listen.
 
         Returns:
             The address, with the port that was chosen.
 
         Raises:
+            RepositoryError: The repository is missing or holds no model.
             AddressError: It cannot be listened on.
         """
+        if not self._loaded:
+            await self.load()
         host, port = self._options.host, self._options.port
         if self._fleet is None:
             address.check(host, port)
@@ -207,9 +231,34 @@ class Server:
         call, request_type = self._administrative[method]
         return (await call(request_type.FromString(request), None)).SerializeToString()
 
-    async def refresh(self) -> None:
-        """Look at the repository once."""
-        await contents.refresh(self._repository)
+    async def refresh(self, only: Collection[str] | None = None) -> None:
+        """Look at the repository once, or at some models in it, when it is known what comes of loading them."""
+        await contents.refresh(self._repository, only, seconds=None)
+
+    async def rehearse(self, method: str, request: bytes) -> None:
+        """Try what an administrative call would load. What is wrong with the call, it tells when it is done."""
+        call = self._rehearsals.get(method)
+        if call is not None:
+            with suppress(ServingError):
+                await call(self._administrative[method][1].FromString(request))
+
+    async def rehearse_all(self, only: Collection[str] | None = None) -> None:
+        """Try what :meth:`refresh` would load; before the first load, what that would."""
+        if self._loaded:
+            rehearse = partial(self._repository.rehearse_all, only, seconds=contents.GLANCE)
+        else:
+            rehearse = partial(contents.rehearse, self._repository, self._options, contents.SETTLING)
+        await asyncio.wrap_future(daemon_threads.start(rehearse))
+
+    @property
+    def being_tried(self) -> dict[str, str]:
+        """The version of each model that this process tries."""
+        return self._repository.under_way.here
+
+    def await_elsewhere(self, versions: dict[str, str]) -> None:
+        """Leave models alone whose versions another process tries."""
+        self._repository.under_way.elsewhere = versions
+        self._health.changed()
 
     async def start_metrics(self) -> str:
         """Listen for whoever collects metrics, if that is wanted.
@@ -253,12 +302,15 @@ class Server:
         return self._plane.close(timeout=1.0) and answered and not self._deaf
 
 
-async def serve(options: ServerOptions, announce: Callable[[str], None]) -> bool:
+async def serve(
+    options: ServerOptions, announce: Callable[[str], None], attempt: Attempt | None = None
+) -> bool:
     """Serve until a signal says otherwise (:mod:`serving.rpc.signals`), then drain.
 
     Args:
         options: What was decided.
         announce: Told, once requests are answered, what is served where.
+        attempt: Tries a version before it is opened; None to open it at once.
 
     Returns:
         Whether all that was accepted was answered and no model runs any more.
@@ -268,7 +320,8 @@ async def serve(options: ServerOptions, announce: Callable[[str], None]) -> bool
         AddressError: The address cannot be listened on.
         CredentialsError: Certificates or tokens cannot be used.
     """
-    server = Server(options)
+    server = Server(options, attempt)
+    await server.load()
     signals = Signals()
     signals.listen()
     server.gone_deaf = signals.no_use

@@ -4,9 +4,12 @@ A new format is one file beside this one and one row in :data:`ARTEFACTS`.
 """
 
 import os
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Protocol
 
+from serving.errors import ModelLoadError
 from serving.runtimes.runtime import Runtime
 from serving.runtimes.settings import DEFAULTS, Settings
 
@@ -50,3 +53,11 @@ ARTEFACTS: dict[str, Opener] = {
     "saved_model.pb": _saved_model_above,
 }
 """What opens an artefact of that name. TensorFlow Serving has ``saved_model.pb`` in the version's folder."""
+
+
+def prepare(artefact: str) -> None:
+    """Import what opens an artefact of that name. If it is missing, whoever opens one is told."""
+    module = {"model.onnx": "onnx", "model.tflite": "tflite"}.get(artefact, "saved_model")
+    with suppress(ImportError, ModelLoadError):
+        prepared = import_module(f"serving.runtimes.{module}")
+        getattr(prepared, "import_library", lambda: None)()

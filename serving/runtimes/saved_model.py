@@ -94,7 +94,7 @@ class SavedModelRuntime(SavedModelSignature):
         # Its threads are those of all models together.
         settings.allow()
         settings.refuse_graph_level()
-        tf = _import_tensorflow()
+        tf = import_library()
         parsed = _parsed(path)
         saved_model_operators.check(parsed)
         several = len(parsed.meta_graphs) > 1
@@ -130,7 +130,12 @@ def _served(tf: Any, model: Any, name: str, described: Any, path: Path) -> Saved
         return None
 
 
-def _import_tensorflow() -> Any:  # noqa: ANN401  a module
+def import_library() -> Any:  # noqa: ANN401  a module
+    """TensorFlow; imported with the first call.
+
+    Raises:
+        ModelLoadError: It is not installed.
+    """
     # It looks for a GPU and talks about it, past our log; models here run on the CPU.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")

@@ -3,12 +3,15 @@
 An operation goes to all at once and is answered when all are done with it. If some did it and others could not, those
 that did it are right: the others are brought to the standing that these now have, and one that cannot come to it is
 replaced. A worker that starts is brought to the standing of the rest before it listens.
+
+What an operation would load is tried before it begins, by one worker, and the others believe what that found. So an
+operation takes no longer than opening what can be opened, and none waits for a trial of another's.
 """
 
 import asyncio
 import logging
 import signal
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from typing import Any, TypeAlias
 
@@ -20,6 +23,14 @@ from serving.workers.totals import Counted, Totals
 log = logging.getLogger(__name__)
 
 JsonObject: TypeAlias = dict[str, Any]
+
+LOADS = frozenset(
+    {
+        "/inference.GRPCInferenceService/RepositoryModelLoad",
+        "/tensorflow.serving.ModelService/HandleReloadConfigRequest",
+    }
+)
+"""The calls that load models."""
 
 FRESH = 1.0
 """Most seconds to wait for what a worker has counted; then what it last told counts."""
@@ -35,11 +46,14 @@ class Crew:
     Attributes:
         members: They themselves.
         standing: How each of them stands (:mod:`serving.rpc.standing`); None before the first has started.
+        findings: What trials have found; see :meth:`serving.workers.worker.Worker.rehearse`.
     """
 
     def __init__(self) -> None:
         self.members: list[WorkerProcess] = []
         self.standing: JsonObject | None = None
+        self.findings: JsonObject = {}
+        self._first = asyncio.Lock()
         self._leaving: list[WorkerProcess] = []
         self._totals = Totals()
         self._order = asyncio.Lock()
@@ -48,6 +62,22 @@ class Crew:
     def busy(self) -> bool:
         """Whether an operation is under way; models may be loading."""
         return self._order.locked()
+
+    @property
+    def tried(self) -> list[str]:
+        """The models whose trials take longer; they are loaded when those are over."""
+        return [*self.findings.get("tried", ())]
+
+    async def begin(self, worker: WorkerProcess) -> None:
+        """Have what the first workers load tried by the first of them.
+
+        Raises:
+            ServingError: There is nothing to serve.
+            LinkLostError: It ended.
+        """
+        async with self._first:
+            if self.standing is None and not self.findings:
+                self.findings = await worker.call("rehearse")
 
     async def adopt(self, worker: WorkerProcess, standing: JsonObject) -> None:
         """Bring a worker that has started to the standing of the others, and let it listen.
@@ -91,8 +121,12 @@ class Crew:
         Raises:
             UnavailableError: No worker lived to do it.
         """
+        if method in LOADS:
+            await self._rehearse(method=method, request=request)
         async with self._order:
-            outcomes = await self._ask(self.members, "apply", method=method, request=request)
+            outcomes = await self._ask(
+                self.members, "apply", method=method, request=request, findings=self.findings
+            )
             if not outcomes:
                 raise UnavailableError("every worker ended meanwhile; ask again")
             decided = next((each for each in outcomes.values() if "response" in each), None)
@@ -102,10 +136,12 @@ class Crew:
             )
             return {key: value for key, value in decided.items() if key != "standing"}
 
-    async def refresh(self) -> None:
-        """Have every worker look at the repository."""
+    async def refresh(self, only: Collection[str] | None = None) -> None:
+        """Have every worker look at the repository, or at some models in it."""
+        chosen = None if only is None else [*only]
+        await self._rehearse(only=chosen)
         async with self._order:
-            standings = await self._ask(self.members, "refresh")
+            standings = await self._ask(self.members, "refresh", only=chosen, findings=self.findings)
             if standings:
                 await self._settle(standings, next(iter(standings.values())))
 
@@ -123,6 +159,13 @@ class Crew:
         asked = [asyncio.create_task(_counted(each)) for each in (*self.members, *self._leaving)]
         if asked:
             await asyncio.wait(asked, timeout=FRESH)
+
+    async def _rehearse(self, **what: object) -> None:
+        """Have one worker try what is to be loaded. Meanwhile operations go on."""
+        for worker in [*self.members]:
+            with suppress(LinkLostError, ServingError):
+                self.findings = await worker.call("rehearse", **what)
+                return
 
     async def _follow(self, standing: JsonObject) -> None:
         """Bring all to what a worker that has just started could have: files may have changed or gone."""

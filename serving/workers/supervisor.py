@@ -68,6 +68,7 @@ class Supervisor:
     Attributes:
         failed: Whether they are not kept any more, because of a fault here.
         lost: Called when that happens.
+        told: The first signal that was passed on; 0 for none.
     """
 
     def __init__(self, plan: Plan, port: int) -> None:
@@ -78,6 +79,7 @@ class Supervisor:
         self._replaced = 0
         self._tasks: list[asyncio.Task[None]] = []
         self.failed = False
+        self.told = 0
         self.lost: Callable[[], None] = lambda: None
 
     async def start(self) -> int:
@@ -101,6 +103,7 @@ class Supervisor:
                 raise
             raise StartupError(f"a worker could not start: it {error}") from error
         self._tasks = [asyncio.create_task(self._keep(each)) for each in workers]
+        self._tasks.append(asyncio.create_task(self._look_again()))
         if self._plan.poll_seconds is not None:
             self._tasks.append(asyncio.create_task(self._poll(self._plan.poll_seconds)))
         for each in self._tasks:
@@ -121,6 +124,7 @@ class Supervisor:
 
     def signal(self, number: int) -> None:
         """Pass a signal on. A worker that does not listen yet has accepted nothing and ends at once."""
+        self.told = self.told or number
         for task in self._tasks:
             task.cancel()
         for each in self._processes:
@@ -153,14 +157,15 @@ class Supervisor:
             raise LinkLostError(f"got no process: {error.strerror}") from error
         self._processes.add(worker)
         try:
-            standing = await worker.call(
-                "start",
+            await worker.call(
+                "prepare",
                 arguments=self._plan.arguments,
                 index=index,
                 workers=self._plan.workers,
                 port=self._port,
-                standing=self._crew.standing,
             )
+            await self._crew.begin(worker)
+            standing = await worker.call("start", standing=self._crew.standing, findings=self._crew.findings)
             await self._crew.adopt(worker, standing)
         except LinkLostError:
             how = await worker.death()
@@ -240,6 +245,13 @@ class Supervisor:
             self.failed = True
             self.lost()
 
+    async def _look_again(self) -> None:
+        """Have what was still tried at the start loaded when that is over."""
+        while True:
+            await asyncio.sleep(BEAT)
+            if tried := self._crew.tried:
+                await self._crew.refresh(tried)
+
     async def _poll(self, seconds: float) -> None:
         while True:
             await asyncio.sleep(seconds)
@@ -258,6 +270,7 @@ async def supervise(plan: Plan, announce: Callable[[str], None]) -> bool:
 
     Raises:
         StartupError: The workers cannot start.
+        KeyboardInterrupt: SIGINT came before they served, as in a process that has no workers.
     """
     with reserve(plan.host, plan.port) as held:
         port: int = held.getsockname()[1]
@@ -270,13 +283,17 @@ async def supervise(plan: Plan, announce: Callable[[str], None]) -> bool:
         try:
             starting, stopping = asyncio.create_task(supervisor.start()), asyncio.create_task(stop.wait())
             await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
+            interrupted = supervisor.told == signal.SIGINT
             if not stop.is_set():
                 models = await starting
                 announce(f"Serving {models} model{'' if models == 1 else 's'} on {_shown(held, plan.host)}")
                 await stop.wait()
             starting.cancel()
             await asyncio.gather(starting, return_exceptions=True)
-            return await supervisor.end(plan.stop_seconds + MARGIN) and not supervisor.failed
+            drained = await supervisor.end(plan.stop_seconds + MARGIN) and not supervisor.failed
+            if interrupted:
+                raise KeyboardInterrupt
+            return drained
         finally:
             metrics.close()
 

@@ -6,15 +6,18 @@ import logging
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from serving import errors
+from serving import daemon_threads, errors
+from serving.repository.opening import Attempt
 from serving.repository.statistics import Statistics
 from serving.rpc.options import ServerOptions
 from serving.rpc.server import Server
 from serving.rpc.signals import Signals
 from serving.rpc.standing import JsonObject
 from serving.runtimes import cpus
+from serving.trial.verdicts import Verdicts
 from serving.workers.link import Link, LinkLostError
 
 log = logging.getLogger(__name__)
@@ -24,12 +27,15 @@ class Worker:
     """A worker process. The supervisor calls the methods that are not a fleet's.
 
     Args:
-        prepare: Makes options of a command line and of the worker's place, from 1, and sets the log up.
+        prepare: Makes options, and what tries versions, of a command line and of the worker's place, from 1, and sets
+            the log up.
     """
 
-    def __init__(self, prepare: Callable[[list[str], int], ServerOptions]) -> None:
+    def __init__(self, prepare: Callable[[list[str], int], tuple[ServerOptions, Attempt | None]]) -> None:
         self._prepare = prepare
         self._signals = Signals()
+        self._verdicts: Verdicts | None = None
+        self._listening = False
         self._link: Link
         self._server: Server
 
@@ -42,12 +48,21 @@ class Worker:
         Returns:
             Whether all that was accepted was answered and no model runs any more.
         """
-        calls = (self.start, self.listen, self.count, self.apply, self.restore, self.refresh)
+        calls = (
+            self.prepare,
+            self.rehearse,
+            self.start,
+            self.listen,
+            self.count,
+            self.apply,
+            self.restore,
+            self.refresh,
+        )
         self._link = await Link.over(end, {each.__name__: each for each in calls})
         link = asyncio.create_task(self._link.run())
         link.add_done_callback(self._lost)
         await self._signals.stop.wait()
-        drained = await self._server.stop(self._signals) if hasattr(self, "_server") else True
+        drained = await self._server.stop(self._signals) if self._listening else True
         link.cancel()
         return drained
 
@@ -56,31 +71,65 @@ class Worker:
             log.error("the supervisor is gone; ending")
             self._signals.no_use()
 
-    async def start(
-        self, *, arguments: list[str], index: int, workers: int, port: int, standing: JsonObject | None
-    ) -> JsonObject:
-        """Load the models.
+    async def prepare(self, *, arguments: list[str], index: int, workers: int, port: int) -> None:
+        """Get ready for loading models.
 
         Args:
             arguments: The command line.
             index: This worker's place, from 1.
             workers: How many there are.
             port: The port that was taken for all of them.
+
+        Raises:
+            StartupError: Certificates or tokens cannot be used.
+        """
+        cpus.share(workers)
+        options, trials = self._prepare(arguments, index)
+        self._verdicts = None if trials is None else Verdicts(trials)
+        self._server = Server(replace(options, port=port), self._verdicts, self)
+        self._server.gone_deaf = self._signals.no_use
+        self._signals.listen()
+
+    async def rehearse(
+        self, *, method: str = "", request: str = "", only: list[str] | None = None
+    ) -> JsonObject:
+        """Try what is to be loaded: by a call that a client has made, or else what lies in the repository.
+
+        Args:
+            method: The call.
+            request: Its message, in base64.
+            only: The models to look at; None for all.
+
+        Returns:
+            ``verdicts``, all that is known (:class:`serving.trial.verdicts.Verdicts`), and ``tried``, the version
+            of each model whose trial takes longer.
+        """
+        if self._verdicts is None:
+            return {"verdicts": [], "tried": {}}
+        if method:
+            await self._server.rehearse(method, base64.b64decode(request))
+        else:
+            await self._server.rehearse_all(only)
+        return {"verdicts": self._verdicts.take(), "tried": self._server.being_tried}
+
+    async def start(self, *, standing: JsonObject | None, findings: JsonObject) -> JsonObject:
+        """Load the models.
+
+        Args:
             standing: How the others stand; None for the first.
+            findings: What :meth:`rehearse` has found.
 
         Raises:
             StartupError: There is nothing to serve.
         """
-        cpus.share(workers)
-        options = replace(self._prepare(arguments, index), port=port)
-        self._server = Server(options, self, standing)
-        self._server.gone_deaf = self._signals.no_use
-        self._signals.listen()
+        self._learn(findings)
+        await self._server.load(standing)
         return self._server.standing.take()
 
     async def listen(self) -> int:
         """Let clients in; how many models there are for them."""
         await self._server.start()
+        self._listening = True
         return self._server.ready_models
 
     async def count(self) -> JsonObject:
@@ -92,8 +141,9 @@ class Worker:
             ],
         }
 
-    async def apply(self, *, method: str, request: str) -> JsonObject:
+    async def apply(self, *, method: str, request: str, findings: JsonObject) -> JsonObject:
         """Do what a client asked one of the workers for."""
+        self._learn(findings)
         try:
             response = await self._server.apply(method, base64.b64decode(request))
             outcome = {"response": base64.b64encode(response).decode()}
@@ -106,13 +156,20 @@ class Worker:
 
     async def restore(self, *, standing: JsonObject) -> JsonObject:
         """Come to a standing as far as possible, on a thread: models may have to be loaded."""
-        await asyncio.to_thread(self._server.standing.restore, standing)
+        restore = partial(self._server.standing.restore, standing)
+        await asyncio.wrap_future(daemon_threads.start(restore))
         return self._server.standing.take()
 
-    async def refresh(self) -> JsonObject:
-        """Look at the repository."""
-        await self._server.refresh()
+    async def refresh(self, *, only: list[str] | None, findings: JsonObject) -> JsonObject:
+        """Look at the repository, or at some models in it."""
+        self._learn(findings)
+        await self._server.refresh(only)
         return self._server.standing.take()
+
+    def _learn(self, findings: JsonObject) -> None:
+        if self._verdicts is not None and findings:
+            self._verdicts.learn(findings["verdicts"])
+            self._server.await_elsewhere(findings["tried"])
 
     async def administer(self, method: str, request: bytes) -> bytes:
         """Have a method done by every worker; see :class:`~serving.rpc.fleet.Fleet`."""

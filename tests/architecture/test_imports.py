@@ -24,7 +24,24 @@ FORBIDDEN = [
     ("serving", {"tensorflow"}, ("serving/runtimes/saved_model.py",)),
     ("serving/dataplane", {"grpc", "protos", "google", "serving.rpc"}, ()),
     ("serving/scheduler", {"grpc", "protos", "google", "serving.rpc", "serving.dataplane"}, ()),
-    ("serving/repository", {"grpc", "protos", "google", "serving.rpc", "serving.dataplane"}, ()),
+    (
+        "serving/trial",
+        {
+            "grpc",
+            "protos",
+            "google",
+            "serving.rpc",
+            "serving.metrics",
+            "serving.dataplane",
+            "serving.scheduler",
+        },
+        (),
+    ),
+    (
+        "serving/repository",
+        {"grpc", "protos", "google", "serving.rpc", "serving.trial", "serving.dataplane"},
+        (),
+    ),
     (
         "serving/runtimes",
         {

@@ -12,10 +12,12 @@ import time
 import urllib.request
 from pathlib import Path
 
+import flatbuffers
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from ai_edge_litert import schema_py_generated as tflite
 from onnx import TensorProto, helper
 from patience import PATIENCE, until
 
@@ -126,6 +128,73 @@ class OnnxModels:
         ]
         n, y = tensor("n", TensorProto.INT64, [1]), tensor("y", TensorProto.INT64, [1])
         return save(nodes, [n], [y], [one, *constants])
+
+    @staticmethod
+    def endless():
+        """x: FP32 [-1,3] -> y after 2**63 - 1 steps."""
+        body = helper.make_graph(
+            [helper.make_node("Identity", ["go"], ["on"]), helper.make_node("Add", ["v", "v"], ["twice"])],
+            "body",
+            [tensor("step", 7, []), tensor("go", TensorProto.BOOL, []), tensor("v", TensorProto.FLOAT, None)],
+            [tensor("on", TensorProto.BOOL, []), tensor("twice", TensorProto.FLOAT, None)],
+        )
+        constants = [
+            onnx.numpy_helper.from_array(np.array(value), name)
+            for name, value in (("steps", (1 << 63) - 1), ("true", True))
+        ]
+        x, y = (tensor(name, TensorProto.FLOAT, ["batch", 3]) for name in "xy")
+        return save([helper.make_node("Loop", ["steps", "true", "x"], ["y"], body=body)], [x], [y], constants)
+
+    @staticmethod
+    def hungry(mebibytes):
+        """x: FP32 [-1,3] -> y, of the same shape, by way of so many MiB."""
+        constants = [
+            onnx.numpy_helper.from_array(np.array(value, np.int64), name)
+            for name, value in (("many", [mebibytes << 18]), ("first", [0]))
+        ]
+        one = onnx.numpy_helper.from_array(np.ones(1, np.float32))
+        nodes = [
+            # Not a constant, which onnxruntime would compute when it opens the model.
+            helper.make_node("Shape", ["x"], ["shape"]),
+            helper.make_node("ReduceMin", ["shape"], ["few"], keepdims=0),
+            helper.make_node("Sub", ["few", "few"], ["none"]),
+            helper.make_node("Add", ["many", "none"], ["size"]),
+            helper.make_node("ConstantOfShape", ["size"], ["wide"], value=one),
+            helper.make_node("Gather", ["wide", "first"], ["one"]),
+            helper.make_node("Mul", ["x", "one"], ["y"]),
+        ]
+        x, y = (tensor(name, TensorProto.FLOAT, ["batch", 3]) for name in "xy")
+        return save(nodes, [x], [y], constants)
+
+
+def crashing_tflite():
+    """A TFLite file that ends a process that opens it: Split, whose axis has eight bytes in the place of four."""
+    model = tflite.ModelT()
+    model.version, model.description = 3, b""
+    code = tflite.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = tflite.BuiltinOperator.SPLIT
+    code.version = 1
+    axis = tflite.BufferT()
+    axis.data = np.frombuffer(np.array([4, 1], "<i4").tobytes(), np.uint8)
+    graph, operator = tflite.SubGraphT(), tflite.OperatorT()
+    graph.name, graph.tensors = b"main", []
+    kinds = (b"x", [4], "FLOAT32", 0), (b"s", [2], "INT32", 1), (b"y", [4], "FLOAT32", 0)
+    for name, shape, kind, buffer in kinds:
+        made = tflite.TensorT()
+        made.name, made.shape, made.buffer = name, np.array(shape, np.int32), buffer
+        made.type = getattr(tflite.TensorType, kind)
+        graph.tensors.append(made)
+    operator.opcodeIndex, operator.inputs, operator.outputs = 0, np.array([0, 1]), np.array([2])
+    graph.operators, graph.inputs, graph.outputs = [operator], np.array([0]), np.array([2])
+    model.operatorCodes, model.buffers, model.subgraphs = [code], [tflite.BufferT(), axis], [graph]
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+@pytest.fixture(scope="session")
+def crashing():
+    return crashing_tflite()
 
 
 @pytest.fixture(scope="session")
@@ -297,9 +366,9 @@ def module_traffic():
     return Traffic()
 
 
-def starter(folder, processes):
+def beginner(folder, processes):
 
-    def start(root, *options, code=None):
+    def begin(root, *options, code=None):
         program = ["-c", code] if code else ["-m", "serving"]
         process = subprocess.Popen(
             [
@@ -322,6 +391,16 @@ def starter(folder, processes):
             env={**os.environ, "PYTHONPATH": str(ROOT)},
         )
         processes.append(process)
+        return process
+
+    return begin
+
+
+def starter(folder, processes):
+    begin = beginner(folder, processes)
+
+    def start(root, *options, code=None):
+        process = begin(root, *options, code=code)
         ready, _, _ = select.select([process.stdout], [], [], PATIENCE)
         line = process.stdout.readline().rstrip("\n") if ready else ""
         if not line:
@@ -337,6 +416,14 @@ def end(processes):
         if process.poll() is None:
             process.kill()
         process.communicate(timeout=PATIENCE)
+
+
+@pytest.fixture
+def begin_server(tmp_path):
+    """Likewise, and do not wait until it serves; gives its process."""
+    processes = []
+    yield beginner(tmp_path, processes)
+    end(processes)
 
 
 @pytest.fixture

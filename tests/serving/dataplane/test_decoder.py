@@ -15,13 +15,13 @@ Y = TensorSpec("y", "FP32", (-1, 2))
 class Described:
     """A runtime that is only described."""
 
-    def __init__(self, inputs, outputs, takes_empty=True):
+    def __init__(self, inputs, outputs, *, takes_empty=True):
         self.inputs, self.outputs, self.takes_empty = inputs, outputs, takes_empty
 
 
 def decoder(*inputs, max_batch_size=8, outputs=(Y,), takes_empty=True):
     config = ModelConfig(max_batch_size=max_batch_size)
-    return Decoder(LoadedModel("m", "1", Described(inputs, outputs, takes_empty), config, None))
+    return Decoder(LoadedModel("m", "1", Described(inputs, outputs, takes_empty=takes_empty), config, None))
 
 
 X = TensorSpec("x", "FP32", (-1, 2))

@@ -1,0 +1,149 @@
+"""Tries candidates, some at a time, and says why one cannot be served."""
+
+import json
+import logging
+import signal
+import socket
+import sys
+from contextlib import suppress
+from threading import Semaphore
+from time import monotonic
+from typing import Any
+
+from serving.errors import ModelLoadError
+from serving.repository.candidate import Candidate
+from serving.runtimes import cpus
+from serving.trial.limits import MEBIBYTE, Limits
+from serving.trial.zygote_process import ZygoteProcess
+
+log = logging.getLogger(__name__)
+
+SUPPORTED = sys.platform == "linux"
+"""Whether this system has what a trial needs: prctl, /proc, sockets that keep messages apart."""
+
+YOUNG = 3.0
+"""Seconds after which a trial makes room for another although it goes on: it may never end."""
+
+GRACE = 60.0
+"""Seconds beyond its limit that a verdict may take: libraries are imported first, and the machine may be busy."""
+
+MOST = 16
+"""Trials at a time, those that go on for long included."""
+
+LIGHT = ("model.onnx", "model.tflite")
+HEAVY = ("model.savedmodel", "saved_model.pb")
+"""What a zygote of its own is for: importing TensorFlow takes seconds, for which no other trial is to wait."""
+
+
+class Trials:
+    """Tries candidates in processes of their own. Callable from any thread; each trial waits for its verdict.
+
+    Args:
+        limits: What each may take.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._light, self._heavy = ZygoteProcess(LIGHT), ZygoteProcess(HEAVY)
+        self._young, self._all = Semaphore(cpus.available()), Semaphore(MOST)
+
+    def prepare(self) -> None:
+        """Start what most trials need; it gets ready while the server does."""
+        try:
+            self._light.start()
+        except OSError as error:
+            # Whoever tries a model is told; there may be room then.
+            log.debug("no process for trials yet", exc_info=error)
+
+    def __call__(self, candidate: Candidate) -> None:
+        """Try a version.
+
+        Raises:
+            ModelLoadError: It cannot be served; the text says why, without paths.
+        """
+        zygote = self._heavy if _is_heavy(candidate) else self._light
+        for _ in range(2):
+            try:
+                verdict = self._verdict(zygote, candidate)
+            except OSError as error:
+                raise ModelLoadError(
+                    f"its trial got no process: {error.strerror or error}; ask again"
+                ) from error
+            if verdict is not None:
+                if reason := verdict.get("reason", "") if "code" not in verdict else self._ended(verdict):
+                    raise ModelLoadError(reason)
+                return
+            # The zygote ended, of itself or by another's hand; the next one begins anew.
+        raise ModelLoadError("its trial was ended by another process; ask again")
+
+    def close(self) -> None:
+        """End the trials that go on."""
+        self._light.close()
+        self._heavy.close()
+
+    def _verdict(self, zygote: ZygoteProcess, candidate: Candidate) -> dict[str, Any] | None:
+        """What a trial found; None if it came to no end."""
+        with self._all:
+            self._young.acquire()
+            try:
+                until = monotonic() + self._limits.seconds + GRACE
+                talk = zygote.begin(candidate, self._limits)
+                found = _line(talk, YOUNG)
+            finally:
+                self._young.release()
+            with talk:
+                found = _line(talk, until - monotonic()) if found is None else found
+        if found is None:
+            raise TimeoutError("nothing came of it in time")
+        try:
+            verdict: dict[str, Any] | None = json.loads(found) if found else None
+        except ValueError:
+            return {
+                "reason": "its trial ended with a verdict that makes no sense; the file may be meant to harm"
+            }
+        return verdict
+
+    def _ended(self, verdict: dict[str, Any]) -> str:
+        """Why a trial ended without a verdict of its own."""
+        if verdict["ended"] == "time":
+            return (
+                f"its trial did not end within {self._limits.seconds:g} s; "
+                "raise --load-timeout if it needs longer"
+            )
+        if verdict["ended"] == "memory":
+            return (
+                f"its trial took more than {self._limits.most_memory // MEBIBYTE} MiB of memory; "
+                "raise --load-memory if it needs more"
+            )
+        code = int(verdict["code"])
+        if -code == signal.SIGKILL:
+            return "its trial was killed, most likely because the system has no memory left for it"
+        how = f"exit code {code}" if code > 0 else f"signal {signal.Signals(-code).name}"
+        return (
+            f"loading it ended the trial process with {how}; "
+            "the file is damaged or not meant for this runtime"
+        )
+
+
+def _is_heavy(candidate: Candidate) -> bool:
+    # What cannot be looked at is told by whoever opens it.
+    with suppress(OSError):
+        return any((candidate.folder / name).exists() for name in HEAVY)
+    return False
+
+
+def _line(talk: socket.socket, seconds: float) -> bytes | None:
+    """What comes within a time; empty if the other side is gone, None if it is silent."""
+    talk.settimeout(max(0.01, seconds))
+    found = b""
+    try:
+        while not found.endswith(b"\n"):
+            part = talk.recv(4096)
+            if not part:
+                return b""
+            found += part
+    except TimeoutError:
+        return None
+    except ConnectionError:
+        return b""
+    return found

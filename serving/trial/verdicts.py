@@ -1,0 +1,55 @@
+"""What trials found, so that several processes that serve together have each version tried once.
+
+One of them tries; the others are told, and so is a process that starts later. A verdict is of certain files and a
+certain config: of others it says nothing.
+"""
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from serving.errors import ModelLoadError
+from serving.repository.candidate import Candidate
+from serving.repository.opening import Attempt
+
+Verdict: TypeAlias = tuple[str, str, str, str]
+"""A model, a version, the digest of what was tried, and why it cannot be served; empty if it can."""
+
+
+class Verdicts:
+    """Tries what is not known yet. Callable from any thread.
+
+    Args:
+        attempt: The trial.
+    """
+
+    def __init__(self, attempt: Attempt) -> None:
+        self._attempt = attempt
+        self._known: dict[tuple[str, str], Verdict] = {}
+
+    def __call__(self, candidate: Candidate) -> None:
+        """Try a version, unless it is known what would come of it.
+
+        Raises:
+            ModelLoadError: It cannot be served.
+        """
+        name, version, digest = candidate.name, str(candidate.version), candidate.digest
+        known = self._known.get((name, version))
+        if known is None or known[2] != digest or (candidate.again and known[3]):
+            known = self._known[name, version] = (name, version, digest, self._reason(candidate))
+        if reason := known[3]:
+            raise ModelLoadError(reason)
+
+    def take(self) -> list[Verdict]:
+        """Everything that is known."""
+        return [*self._known.copy().values()]
+
+    def learn(self, verdicts: Sequence[Sequence[str]]) -> None:
+        """Believe what another process found."""
+        self._known |= {(name, version): (name, version, *found) for name, version, *found in verdicts}  # type: ignore[misc]  # four each
+
+    def _reason(self, candidate: Candidate) -> str:
+        try:
+            self._attempt(candidate)
+        except ModelLoadError as error:
+            return str(error)
+        return ""
