@@ -12,6 +12,9 @@ from typing import Any
 GRAPH = ""
 """The place of a node that is in no function."""
 
+COLLECTION = "saved_model_assets"
+"""Where models of TensorFlow 1 describe them."""
+
 CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 """Their inputs are the arguments of the function that they call."""
 
@@ -22,6 +25,9 @@ class Assets:
     Args:
         graph: The MetaGraphDef.
         objects: Whether it is loaded by its objects, as TensorFlow 2 writes it; nothing outside of functions is run.
+
+    Attributes:
+        stray: The name of an asset that does not lie in the model's folder for them; None if all do.
     """
 
     def __init__(self, graph: Any, *, objects: bool) -> None:  # noqa: ANN401  TensorFlow has no types
@@ -38,10 +44,9 @@ class Assets:
             each.signature.name: [argument.name for argument in each.signature.input_arg]
             for each in graph.graph_def.library.function
         }
-        self._fed = {each.tensor_info.name.partition(":")[0] for each in graph.asset_file_def}
-        self.stray = next(
-            (each.filename for each in graph.asset_file_def if not _is_inside(each.filename)), None
-        )
+        files = _files(graph)
+        self._fed = {each.tensor_info.name.partition(":")[0] for each in files}
+        self.stray = next((each.filename for each in files if not _is_inside(each.filename)), None)
 
     def holds(self, place: str, tensor: str) -> bool:
         """Whether a tensor can be nothing but the path of an asset.
@@ -97,6 +102,16 @@ class Assets:
 def named_functions(value: Any) -> list[str]:  # noqa: ANN401  an AttrValue
     """The functions that an attribute names."""
     return [each.name for each in (value.func, *value.list.func) if each.name]
+
+
+def _files(graph: Any) -> list[Any]:  # noqa: ANN401  a MetaGraphDef
+    """The AssetFileDef of each asset, from where TensorFlow's loader reads them."""
+    if graph.asset_file_def or COLLECTION not in graph.collection_def:
+        return list(graph.asset_file_def)
+    described = type(graph)()
+    for each in graph.collection_def[COLLECTION].any_list.value:
+        each.Unpack(described.asset_file_def.add())
+    return list(described.asset_file_def)
 
 
 def _is_inside(filename: str) -> bool:
