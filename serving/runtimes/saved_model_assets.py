@@ -45,7 +45,7 @@ class Assets:
             for each in graph.graph_def.library.function
         }
         files = _files(graph)
-        self._fed = {each.tensor_info.name.partition(":")[0] for each in files}
+        self._fed = {_output(each.tensor_info.name) for each in files}
         self.stray = next((each.filename for each in files if not _is_inside(each.filename)), None)
 
     def holds(self, place: str, tensor: str) -> bool:
@@ -59,13 +59,13 @@ class Assets:
 
     def _holds(self, place: str, tensor: str, seen: set[tuple[str, str]]) -> bool:
         name = tensor.partition(":")[0]
-        if (place, name) in seen:
+        if (place, tensor) in seen:
             # A function that calls itself passes on what others gave it.
             return True
-        seen.add((place, name))
+        seen.add((place, tensor))
         if place != GRAPH and ":" not in tensor and name in self._arguments[place]:
             return self._argument_holds(place, self._arguments[place].index(name), seen)
-        if place == GRAPH and name in self._fed:
+        if place == GRAPH and _output(tensor) in self._fed:
             return True
         node = self._nodes[place].get(name)
         return node is not None and node.op == "Identity" and self._holds(place, node.input[0], seen)
@@ -102,6 +102,11 @@ class Assets:
 def named_functions(value: Any) -> list[str]:  # noqa: ANN401  an AttrValue
     """The functions that an attribute names."""
     return [each.name for each in (value.func, *value.list.func) if each.name]
+
+
+def _output(tensor: str) -> str:
+    """The name of a tensor of the graph with the number of the output that it is."""
+    return tensor if ":" in tensor else f"{tensor}:0"
 
 
 def _files(graph: Any) -> list[Any]:  # noqa: ANN401  a MetaGraphDef

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import keras
 import tensorflow as tf
+from tensorflow.core.protobuf.meta_graph_pb2 import AssetFileDef
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from tensorflow.python.framework import op_def_library
 
@@ -228,6 +229,23 @@ old_fashioned_table("good_v1_table")
 old_fashioned_table("v1_table_in_answers", answers=True)
 old_fashioned_table("v1_table_of_any_file", asset=False)
 old_fashioned_table("v1_saves_at_load", saved=True)
+
+
+def another_output(graph):
+    """The loader gives the path of the asset to one output of a node, and the table takes another."""
+    both = graph.graph_def.node.add(name="both", op="IdentityN", input=["filename", "SaveV2/prefix"])
+    both.attr["T"].list.type.extend([tf.string.as_datatype_enum] * 2)
+    for node in graph.graph_def.node:
+        if node.op == "InitializeTableFromTextFileV2":
+            node.input[1] = "both:1"
+    described = graph.collection_def["saved_model_assets"].any_list.value[0]
+    asset = AssetFileDef()
+    described.Unpack(asset)
+    asset.tensor_info.name = "both:0"
+    described.Pack(asset)
+
+
+changed("v1_table_of_another_output", "good_v1_table", another_output)
 
 
 # What people serve: models of Keras with every kind of preprocessing, and graphs as TensorFlow's guides write them.

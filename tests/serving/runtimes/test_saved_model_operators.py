@@ -45,6 +45,7 @@ TABLES = (
     "not_an_asset",
     "v1_table_in_answers",
     "v1_table_of_any_file",
+    "v1_table_of_another_output",
 )
 """Models with a table that is filled from a file which is not surely one of their own assets."""
 
