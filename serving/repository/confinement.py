@@ -21,16 +21,17 @@ def check_folder(folder: Path, root: Path) -> None:
         raise ModelLoadError(f"its folder {OUT}")
 
 
-def beside(model: Path, name: str, root: Path) -> Path:
+def beside(model: Path, name: str, root: Path, largest: int | None = None) -> Path:
     """The file of that name in a model's folder.
 
     Args:
         model: The model's folder.
         name: What its config calls the file.
         root: The repository.
+        largest: Most bytes that it may have; None for any number.
 
     Raises:
-        ModelLoadError: The name leads elsewhere, there is no such file, or it is none.
+        ModelLoadError: The name leads elsewhere, there is no such file, it is none, or it is too large.
     """
     path = model / name
     if Path(name).is_absolute() or ".." in Path(name).parts or "\0" in name:
@@ -38,7 +39,7 @@ def beside(model: Path, name: str, root: Path) -> Path:
     if not is_inside(path, root):
         raise ModelLoadError(f"'{name}' {OUT}")
     try:
-        there = regular_file.is_there(path)
+        there = regular_file.is_there(path, largest)
     except ModelLoadError as error:
         raise ModelLoadError(f"its config names the file '{name}', and {error}") from error
     if not there:

@@ -6,6 +6,9 @@ from serving.errors import ModelLoadError
 from serving.repository.config import ModelConfig
 from serving.repository.confinement import beside
 
+LARGEST = 64 << 20
+"""Bytes of such a file that are read."""
+
 
 def read(folder: Path, root: Path, config: ModelConfig) -> dict[str, tuple[str, ...]]:
     """The labels of every output that has some.
@@ -22,7 +25,7 @@ def read(folder: Path, root: Path, config: ModelConfig) -> dict[str, tuple[str, 
 
 
 def _lines(folder: Path, root: Path, name: str) -> tuple[str, ...]:
-    path = beside(folder, name, root)
+    path = beside(folder, name, root, LARGEST)
     try:
         return tuple(path.read_text(encoding="utf-8-sig").splitlines())
     except (OSError, UnicodeDecodeError) as error:

@@ -19,6 +19,9 @@ from serving.runtimes import ARTEFACTS
 
 CONFIG = "config.pbtxt"
 
+LARGEST_CONFIG = 1 << 20
+"""Bytes of it that are read."""
+
 EXPECTED = f"a folder whose name is a number, such as 1, with one of {', '.join(ARTEFACTS)} in it"
 
 _VERSION = re.compile(r"[0-9]{1,18}", re.ASCII)
@@ -129,12 +132,12 @@ def config_text(model: Path, root: Path) -> str | None:
     """What the owner of a model decided, as text; None without a ``config.pbtxt``.
 
     Raises:
-        ModelLoadError: It is no file, is not text, cannot be read, or lies outside the repository.
+        ModelLoadError: It is no file, is too large, is not text, cannot be read, or lies outside the repository.
     """
     path = model / CONFIG
     if path.is_symlink() and not is_inside(path, root):
         raise ModelLoadError(f"{CONFIG} {OUT}")
-    if not is_there(path):
+    if not is_there(path, LARGEST_CONFIG):
         return None
     try:
         return path.read_text(encoding="utf-8")
@@ -144,9 +147,9 @@ def config_text(model: Path, root: Path) -> str | None:
 
 def _model(path: Path, root: Path) -> ModelFolder | None:
     """The model in the root by that name; None for a file, which is none."""
-    if path.is_symlink() and not is_inside(path, root):
-        return ModelFolder(path.name, path, fault=f"its folder {OUT}")
     try:
+        if path.is_symlink() and not is_inside(path, root):
+            return ModelFolder(path.name, path, fault=f"its folder {OUT}")
         if stat.S_ISDIR(path.stat().st_mode):
             return ModelFolder(path.name, path, _versions(path))
     except OSError as error:

@@ -82,8 +82,9 @@ class Refresh:
         return self._without_version(reason, keep=True)
 
     def _with_versions(self, read_config: Callable[[], ModelConfig], *, retry: bool) -> ModelState:
-        config_mark = walk.beside(self._folder.path)
+        config_mark: walk.Fingerprint = ()
         try:
+            config_mark = walk.beside(self._folder.path)
             config = read_config()
         except ModelLoadError as error:
             return self._refused(printable(str(error)), config_mark)

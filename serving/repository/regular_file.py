@@ -17,22 +17,26 @@ def fault(path: Path, error: OSError) -> str:
     return f"cannot be looked at: {error.strerror}"
 
 
-def is_there(path: Path) -> bool:
+def is_there(path: Path, largest: int | None = None) -> bool:
     """Whether there is a file, or a link to one. Nothing is opened: a pipe would be waited for.
 
     Args:
         path: Where it may be.
+        largest: Most bytes that it may have; None for any number.
 
     Raises:
-        ModelLoadError: Something else has its name, or it cannot be looked at; the text calls it by its name.
+        ModelLoadError: Something else has its name, it cannot be looked at, or it is too large; the text calls it by
+            its name.
     """
     try:
-        mode = path.stat().st_mode
-        if stat.S_ISREG(mode):
-            return True
+        found = path.stat()
     except OSError as error:
         if isinstance(error, FileNotFoundError) and not path.is_symlink():
             return False
         raise ModelLoadError(f"{path.name} {fault(path, error)}") from error
-    kind = KINDS.get(stat.S_IFMT(mode), "a device")
-    raise ModelLoadError(f"{path.name} is {kind}; it must be a file")
+    if not stat.S_ISREG(found.st_mode):
+        kind = KINDS.get(stat.S_IFMT(found.st_mode), "a device")
+        raise ModelLoadError(f"{path.name} is {kind}; it must be a file")
+    if largest is not None and found.st_size > largest:
+        raise ModelLoadError(f"{path.name} is larger than {largest >> 20} MiB")
+    return True

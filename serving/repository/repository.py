@@ -340,7 +340,7 @@ class Repository:
         if not holding.loaded:
             return ModelState(unloaded=unloaded, reason=holding.reason)
         within = None if folder is None else holding.within(folder)
-        if within is None or not within.versions:
+        if within is None or not (within.versions or within.fault):
             return None
         return replace(self._look(within, before or ModelState(), config, retry=False), unloaded=unloaded)
 

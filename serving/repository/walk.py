@@ -22,7 +22,7 @@ DEEPEST = 64
 """Folders within folders. Far more than any model has, and far less than what a path can name."""
 
 MOST = 10_000
-"""Entries of one version, so that a link to a whole disk costs no more than a moment."""
+"""Entries of one version, or beside all of them, so that a link to a whole disk costs no more than a moment."""
 
 _SHOWN = 100
 
@@ -72,12 +72,13 @@ def version(folder: Path, root: Path) -> Fingerprint:
 def beside(model: Path) -> Fingerprint:
     """Look at what lies in a model's folder itself, beside its versions: its config, its labels.
 
-    Nothing is refused: what of it the config does not name is nobody's affair.
+    What of it the config does not name may be anything.
 
     Args:
         model: The model's folder.
 
     Raises:
+        ModelLoadError: There is too much of it.
         OSError: The folder cannot be looked at.
     """
     marks = [_place("", model)]
@@ -93,6 +94,10 @@ def beside(model: Path) -> Fingerprint:
                 marks.append(_mark(entry.name, found))
             if entry.is_symlink():
                 marks.append(_place(entry.name, entry.path))
+            if len(marks) > MOST:
+                raise ModelLoadError(
+                    f"its folder holds more than {MOST} files; keep only what its config names"
+                )
     return tuple(marks)
 
 

@@ -12,6 +12,9 @@ from typing import Any
 GRAPH = ""
 """The place of a node that is in no function."""
 
+COLLECTION = "saved_model_assets"
+"""Where models of TensorFlow 1 describe them."""
+
 CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 """Their inputs are the arguments of the function that they call."""
 
@@ -22,6 +25,9 @@ class Assets:
     Args:
         graph: The MetaGraphDef.
         objects: Whether it is loaded by its objects, as TensorFlow 2 writes it; nothing outside of functions is run.
+
+    Attributes:
+        stray: The name of an asset that does not lie in the model's folder for them; None if all do.
     """
 
     def __init__(self, graph: Any, *, objects: bool) -> None:  # noqa: ANN401  TensorFlow has no types
@@ -38,10 +44,9 @@ class Assets:
             each.signature.name: [argument.name for argument in each.signature.input_arg]
             for each in graph.graph_def.library.function
         }
-        self._fed = {each.tensor_info.name.partition(":")[0] for each in graph.asset_file_def}
-        self.stray = next(
-            (each.filename for each in graph.asset_file_def if not _is_inside(each.filename)), None
-        )
+        files = _files(graph)
+        self._fed = {_output(each.tensor_info.name) for each in files}
+        self.stray = next((each.filename for each in files if not _is_inside(each.filename)), None)
 
     def holds(self, place: str, tensor: str) -> bool:
         """Whether a tensor can be nothing but the path of an asset.
@@ -54,13 +59,13 @@ class Assets:
 
     def _holds(self, place: str, tensor: str, seen: set[tuple[str, str]]) -> bool:
         name = tensor.partition(":")[0]
-        if (place, name) in seen:
+        if (place, tensor) in seen:
             # A function that calls itself passes on what others gave it.
             return True
-        seen.add((place, name))
+        seen.add((place, tensor))
         if place != GRAPH and ":" not in tensor and name in self._arguments[place]:
             return self._argument_holds(place, self._arguments[place].index(name), seen)
-        if place == GRAPH and name in self._fed:
+        if place == GRAPH and _output(tensor) in self._fed:
             return True
         node = self._nodes[place].get(name)
         return node is not None and node.op == "Identity" and self._holds(place, node.input[0], seen)
@@ -97,6 +102,21 @@ class Assets:
 def named_functions(value: Any) -> list[str]:  # noqa: ANN401  an AttrValue
     """The functions that an attribute names."""
     return [each.name for each in (value.func, *value.list.func) if each.name]
+
+
+def _output(tensor: str) -> str:
+    """The name of a tensor of the graph with the number of the output that it is."""
+    return tensor if ":" in tensor else f"{tensor}:0"
+
+
+def _files(graph: Any) -> list[Any]:  # noqa: ANN401  a MetaGraphDef
+    """The AssetFileDef of each asset, from where TensorFlow's loader reads them."""
+    if graph.asset_file_def or COLLECTION not in graph.collection_def:
+        return list(graph.asset_file_def)
+    described = type(graph)()
+    for each in graph.collection_def[COLLECTION].any_list.value:
+        each.Unpack(described.asset_file_def.add())
+    return list(described.asset_file_def)
 
 
 def _is_inside(filename: str) -> bool:

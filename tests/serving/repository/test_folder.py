@@ -478,3 +478,52 @@ def test_a_folder_with_no_version_says_how_many_things_it_holds(tmp_path):
     assert layout.without_version(tmp_path).startswith(
         "it holds 'f0', 'f1', 'f2', 'f3', 'f4' and 4 more and no"
     )
+
+
+def test_a_config_that_is_too_large_is_not_read(models, repository, onnx_models):
+    repository.onnx("m", onnx_models.affine())
+    with (repository.root / "m" / "config.pbtxt").open("wb") as file:
+        file.truncate(1 << 40)
+    models.load_all()
+    assert told(models) == {"m": ("1", "config.pbtxt is larger than 1 MiB")}
+
+
+def test_labels_that_are_too_large_are_not_read(models, repository, onnx_models):
+    repository.onnx("m", onnx_models.affine())
+    repository.config(
+        "m",
+        'output { name: "y" data_type: TYPE_FP32 dims: 3 label_filename: "labels.txt" } max_batch_size: 1',
+    )
+    with (repository.root / "m" / "labels.txt").open("wb") as file:
+        file.truncate(1 << 40)
+    models.load_all()
+    assert "labels.txt is larger than 64 MiB" in told(models)["m"][1]
+
+
+def test_a_folder_with_too_many_files_is_an_error_of_that_model(models, repository, onnx_models, monkeypatch):
+    monkeypatch.setattr(walk, "MOST", 20)
+    repository.onnx("many", onnx_models.affine())
+    for number in range(21):
+        (repository.root / "many" / f"notes{number}").write_text("")
+    models.load_all()
+    assert "its folder holds more than 20 files" in told(models)["many"][1]
+    assert models.get("good")
+
+
+def test_a_root_that_may_be_listed_and_not_entered_tells_of_each_model(models, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_symlink", refuse)
+    models.load_all()
+    assert models.get("good")
+    assert models.statuses()[0].reason == "its folder cannot be looked at: Permission denied"
+
+
+def test_a_process_that_starts_while_a_folder_cannot_be_looked_at_says_so(models, repository):
+    (repository.root / "good").rename(repository.root / ".good")
+    (repository.root / "good").symlink_to("gone")
+    other = Repository(repository.root, parse=config_message.parse)
+    other.hold(models.holdings(), {})
+    with pytest.raises(ModelNotReadyError, match="its folder is a link that leads nowhere"):
+        other.get("good")
