@@ -10,7 +10,7 @@ from serving.repository.plain_reason import plain
 from serving.repository.statistics import Statistics
 from serving.repository.warmup import answer_requests, warm_up
 from serving.runtimes import ARTEFACTS
-from serving.runtimes.runtime import Runtime
+from serving.runtimes.runtime import DEFAULT_SIGNATURE
 
 
 def load(name: str, version: int, folder: Path, root: Path, config: ModelConfig) -> LoadedModel:
@@ -39,22 +39,16 @@ def load(name: str, version: int, folder: Path, root: Path, config: ModelConfig)
         # A corrupt file makes a library raise anything; none of it may stop the other models.
         reason = str(error) if isinstance(error, ModelLoadError) else f"{type(error).__name__}: {error}"
         raise ModelLoadError(plain(reason, folder, root)) from error
-    pace = warm_up(runtime, completed.max_batch_size or 0)
+    # A signature may change its model, so none runs that clients do not call without naming it.
+    named = runtime.others and runtime.signature != DEFAULT_SIGNATURE
+    pace = None if named else warm_up(runtime, completed.max_batch_size or 0)
     statistics = Statistics()
     others = {
-        each.signature: _other(name, version, each, config.of_other(each), statistics)
+        each.signature: LoadedModel(
+            name, str(version), each, config.of_other(each), None, {}, statistics, each.signature
+        )
         for each in runtime.others
     }
     return LoadedModel(
         name, str(version), runtime, completed, pace, names, statistics, runtime.signature, others
-    )
-
-
-def _other(
-    name: str, version: int, runtime: Runtime, config: ModelConfig, statistics: Statistics
-) -> LoadedModel:
-    """The version by another signature than the default one."""
-    pace = warm_up(runtime, config.max_batch_size or 0)
-    return LoadedModel(
-        name, str(version), runtime, config, pace, statistics=statistics, signature=runtime.signature
     )
