@@ -42,19 +42,18 @@ class Joining:
 ALONE = Joining(joins=False)
 
 
-def decide(runtime: Runtime, config: ModelConfig, artefact: Path | None, golden: Golden | None) -> Joining:
+def decide(runtime: Runtime, config: ModelConfig, artefact: Path, golden: Golden | None) -> Joining:
     """Decide it for a version that is being loaded.
 
     Args:
         runtime: The model.
         config: How it is served, with everything decided.
-        artefact: The file that was opened, or ``saved_model.pb`` of a SavedModel; None for what nobody proves.
+        artefact: The file that was opened, or ``saved_model.pb`` of a SavedModel.
         golden: Its recorded request, if it has one.
     """
     if (config.max_batch_size or 0) <= 1:
         return ALONE
-    proved = artefact is not None and proves_independent_rows(artefact)
-    if config.batching is None and not proved:
+    if config.batching is None and not proves_independent_rows(artefact):
         return Joining(joins=False, unproved=True)
     found = coupling(runtime, config, golden)
     if not found:
@@ -69,3 +68,8 @@ def decide(runtime: Runtime, config: ModelConfig, artefact: Path | None, golden:
         notice=f"its config says dynamic_batching, but {found}: answers depend on what other clients ask at the same "
         "time; take dynamic_batching out of its config",
     )
+
+
+def as_written(config: ModelConfig) -> Joining:
+    """What its owner wrote, of a signature that is not run at load and of which nobody proves anything."""
+    return Joining(joins=config.batching is not None and (config.max_batch_size or 0) > 1)

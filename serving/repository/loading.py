@@ -11,7 +11,7 @@ from serving.repository.reshaped import reshaped
 from serving.repository.statistics import Statistics
 from serving.repository.warmup import answer_requests, warm_up
 from serving.runtimes import ARTEFACTS
-from serving.runtimes.runtime import Runtime
+from serving.runtimes.runtime import DEFAULT_SIGNATURE, Runtime
 
 
 def load(name: str, version: int, folder: Path, root: Path, config: ModelConfig) -> LoadedModel:
@@ -40,9 +40,15 @@ def load(name: str, version: int, folder: Path, root: Path, config: ModelConfig)
         # A corrupt file makes a library raise anything; none of it may stop the other models.
         reason = str(error) if isinstance(error, ModelLoadError) else f"{type(error).__name__}: {error}"
         raise ModelLoadError(plain(reason, folder, root)) from error
-    pace = warm_up(served, completed.max_batch_size or 0)
-    # As the model itself sees its rows.
-    joined = joining.decide(runtime, completed.unreshaped(), artefact, recorded)
+    # A signature may change its model, so none runs that clients do not call without naming it.
+    named = bool(runtime.others) and runtime.signature != DEFAULT_SIGNATURE
+    pace = None if named else warm_up(served, completed.max_batch_size or 0)
+    joined = (
+        joining.as_written(completed)
+        if named
+        # As the model itself sees its rows.
+        else joining.decide(runtime, completed.unreshaped(), artefact, recorded)
+    )
     statistics = Statistics()
     others = {
         each.signature: _other(name, version, each, config.of_other(each), statistics)
@@ -56,16 +62,14 @@ def load(name: str, version: int, folder: Path, root: Path, config: ModelConfig)
 def _other(
     name: str, version: int, runtime: Runtime, config: ModelConfig, statistics: Statistics
 ) -> LoadedModel:
-    """The version by another signature than the default one, of which alone the converter proves something."""
-    pace = warm_up(runtime, config.max_batch_size or 0)
-    joined = joining.decide(runtime, config, None, None)
+    """The version by another signature than the default one; it is not run, and nobody proves anything of it."""
     return LoadedModel(
         name,
         str(version),
         runtime,
         config,
-        pace,
-        joining=joined,
+        pace=None,
+        joining=joining.as_written(config),
         statistics=statistics,
         signature=runtime.signature,
     )

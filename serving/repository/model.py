@@ -56,13 +56,6 @@ class LoadedModel:
         return self.max_batch_size if self.joining.joins else 1
 
     @property
-    def notice(self) -> str:
-        """What the owner must know of it, for log and index; empty if there is nothing."""
-        told = {name: each.joining.notice for name, each in self.others.items()}
-        beside = (f"signature '{name}': {notice}" for name, notice in told.items() if notice)
-        return "; ".join(filter(None, (self.joining.notice, *beside)))
-
-    @property
     def inputs(self) -> tuple[TensorSpec, ...]:
         """What requests must bring: the runtime's inputs, with the sizes that the owner declared."""
         return narrowed(self.runtime.inputs, self.config.inputs, self.max_batch_size)

@@ -135,7 +135,7 @@ class Refresh:
     def _tell(self, loaded: LoadedModel) -> None:
         """Log what the owner must know of a version, and once for a model what he may do."""
         joining = loaded.joining
-        for told in filter(None, (loaded.notice, joining.refuted)):
+        for told in filter(None, (joining.notice, joining.refuted)):
             log.warning("model '%s' version %s: %s", loaded.name, loaded.version, told)
         others = (*self._before.served.values(), *self._served.values())
         if joining.unproved and not any(each.joining.unproved for each in others):

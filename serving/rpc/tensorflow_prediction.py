@@ -5,6 +5,9 @@ Classify, Regress and MultiInference take ``tf.Example`` messages, which the gra
 are for models with a signature that takes them.
 """
 
+import asyncio
+from functools import partial
+
 from protos import tensorflow_core_pb2 as core
 from protos import tensorflow_serving_pb2 as pb
 from serving.dataplane.dataplane import DataPlane
@@ -20,6 +23,10 @@ SERVICE = pb.DESCRIPTOR.services_by_name["PredictionService"]
 
 SIGNATURE_FIELD = "signature_def"
 """The one field of metadata that the protocol knows."""
+
+
+MANY_CLASSES = 2000
+"""Labels and scores of an answer above which it is written on another thread."""
 
 
 class PredictionService:
@@ -118,7 +125,10 @@ class PredictionService:
         asked = InferRequest(spec.name, version, inputs, (), outputs, deadline, signature=model.signature)
         result = await self._plane.infer(asked)
         answered = model_spec.answered(result.model, result.version, result.signature)
-        return tensorflow_examples.answer(kind, result, len(examples), answered)
+        write = partial(tensorflow_examples.answer, kind, result, len(examples), answered)
+        # Each class is a message by itself: a thousand take milliseconds, in which others are to be answered.
+        large = sum(array.size for array in result.arrays) > MANY_CLASSES
+        return await asyncio.to_thread(write) if large else write()
 
 
 def _describe(called: LoadedModel, signature: core.SignatureDef) -> None:

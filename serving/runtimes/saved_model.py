@@ -7,16 +7,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from serving.datatypes import BF16, BYTES, NUMPY
 from serving.errors import InvalidInputError, ModelLoadError
 from serving.runtimes import cpus, saved_model_operators
 from serving.runtimes.runtime import DEFAULT_SIGNATURE, FREE, Array, Runtime, TensorSpec, default_first
+from serving.runtimes.saved_model_session import SERVE, SessionModel
 from serving.runtimes.settings import DEFAULTS, Settings
 
 log = logging.getLogger(__name__)
-
-SERVE = "serve"
-"""The tag of the graph that is served, where a SavedModel has several."""
 
 _NODES = re.compile(r"\{\{[^{}]*\}\}|\[Op:[^\]]*\]")
 
@@ -75,6 +75,9 @@ class SavedModelSignature:
 
     def _array(self, name: str, tensor: Any) -> Array:  # noqa: ANN401  a tensorflow.Tensor
         array: Array = tensor.numpy()
+        if not tensor.shape.rank:
+            # A single element comes by itself.
+            array = np.array(array, tensor.dtype.as_numpy_dtype)
         return array.view(NUMPY[BF16]) if name in self._bf16 else array
 
 
@@ -97,9 +100,8 @@ class SavedModelRuntime(SavedModelSignature):
         tf = import_library()
         parsed = _parsed(path)
         saved_model_operators.check(parsed)
-        several = len(parsed.meta_graphs) > 1
         try:
-            model = tf.saved_model.load(str(path), tags=[SERVE] if several else None)
+            model = _loaded(tf, parsed, str(path))
         except Exception as error:
             # TensorFlow raises OSError, its own errors, and whatever a malformed graph provokes.
             raise ModelLoadError(f"TensorFlow cannot load it: {error}") from error
@@ -111,6 +113,18 @@ class SavedModelRuntime(SavedModelSignature):
         self.others = [
             each for name in others if (each := _served(tf, model, name, described[name], path)) is not None
         ]
+
+
+def _loaded(tf: Any, parsed: Any, path: str) -> Any:  # noqa: ANN401  TensorFlow has no types
+    """The model, as functions if that can be."""
+    graphs = parsed.meta_graphs
+    try:
+        return tf.saved_model.load(path, tags=[SERVE] if len(graphs) > 1 else None)
+    except Exception:
+        if any(graph.HasField("object_graph_def") for graph in graphs):
+            raise
+        # TensorFlow 1 wrote it.
+        return SessionModel(tf, path, cpus.available())
 
 
 def _signatures(parsed: Any) -> Mapping[str, Any]:  # noqa: ANN401  a SavedModel message

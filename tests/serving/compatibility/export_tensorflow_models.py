@@ -8,6 +8,7 @@ half_plus_two_2  the same as tf.function: every signature has the method predict
 resnet           input_1 -> activation_49: the sums of the colours of an image
 no_default       two signatures, neither of them serving_default
 single           one signature, which is not serving_default
+counter          graph of TensorFlow 1 with a variable of the old kind, which its signatures change and return
 two_graphs       a graph for training beside the one that is served
 odd              serving_default, and a signature that has no wire format
 """
@@ -116,6 +117,26 @@ def of_functions():
     tf.saved_model.save(colours, str(FOLDER / "resnet" / "1"), signatures={"serving_default": colours.serve})
 
 
+def counter():
+    with tf.Graph().as_default(), V1.Session() as session:
+        delta = V1.placeholder(tf.float32, name="delta")  # of any rank, as in the example
+        count = V1.get_variable("counter", initializer=0.0, use_resource=False)
+        outputs = {
+            "get_counter": count,
+            "incr_counter": V1.assign_add(count, 1.0),
+            "incr_counter_by": V1.assign_add(count, delta),
+            "reset_counter": V1.assign(count, 0.0),
+        }
+        session.run(V1.global_variables_initializer())
+        signatures = {
+            name: _signature(
+                {"delta": delta} if name == "incr_counter_by" else {}, {"output": output}, "predict"
+            )
+            for name, output in outputs.items()
+        }
+        _save(session, "counter", signatures)
+
+
 def two_graphs():
     with tf.Graph().as_default(), V1.Session() as session:
         x = V1.placeholder(tf.float32, [None, 1])
@@ -145,4 +166,5 @@ def _save(session, name, signatures, main_op=None):
 mnist()
 half_plus_two()
 of_functions()
+counter()
 two_graphs()

@@ -185,6 +185,24 @@ def test_without_serving_default_a_signature_is_named_or_is_the_only_one(stub):
     assert (list(answer.outputs["y"].float_val), answer.model_spec.signature_name) == ([3.0], "only")
 
 
+def test_a_counter_is_changed_by_those_who_call_it_and_by_nobody_else(stub):
+    """TensorFlow 2 cannot load it; and loading it must not count."""
+
+    def call(signature, **inputs):
+        request = pb.PredictRequest(model_spec=pb.ModelSpec(name="counter", signature_name=signature))
+        for name, value in inputs.items():
+            tensor_proto.write(np.array(value, np.float32), "FP32", request.inputs[name])
+        output = stub.Predict(request, timeout=PATIENCE).outputs["output"]
+        assert not output.tensor_shape.dim
+        return list(output.float_val)
+
+    assert call("get_counter") == [0]
+    assert call("incr_counter") == [1]
+    assert call("incr_counter_by", delta=2.5) == [3.5]
+    assert call("get_counter") == [3.5]
+    assert call("reset_counter") == [0]
+
+
 def test_of_several_graphs_the_one_for_serving_is_served(stub):
     answer = predict(stub, "two_graphs", "x", np.float32([[2.0]]))
     assert list(answer.outputs["y"].float_val) == [3.0]
