@@ -43,7 +43,11 @@ class Decoder:
         self._label = f"model '{model.name}'"
         self._batched = model.max_batch_size > 0
         least = 0 if model.runtime.takes_empty else 1
-        self._inputs = {spec.name: InputDecoder(spec, model.max_batch_size, least) for spec in model.inputs}
+        # A request without rows has nothing to ask, and would share a run with others for nothing.
+        least_first = 1 if self._batched else least
+        self._inputs = {
+            spec.name: InputDecoder(spec, model.max_batch_size, least_first, least) for spec in model.inputs
+        }
         self._outputs = {spec.name: spec for spec in model.outputs}
         self._all_outputs = tuple(self._outputs)
         self._all_specs = tuple(self._outputs.values())
@@ -114,13 +118,13 @@ class InputDecoder:
     Args:
         spec: What the model takes.
         max_batch_size: Most rows it takes; 0 if it has no batch dimension.
-        least: What a free size is at least; rows are one at least in any case.
+        least_first: What the first size is at least, if it is free: the rows, if there is a batch.
+        least: What other free sizes are at least.
     """
 
-    def __init__(self, spec: TensorSpec, max_batch_size: int, least: int = 1) -> None:
+    def __init__(self, spec: TensorSpec, max_batch_size: int, least_first: int, least: int) -> None:
         self._spec = spec
-        # Per axis: a request without rows has nothing to ask, and would share a run with others for nothing.
-        self._least = [1 if axis == 0 and max_batch_size else least for axis in range(len(spec.shape))]
+        self._least_first, self._least = least_first, least
         self._dtype = NUMPY[spec.datatype].newbyteorder("<")
         self._max_batch_size = max_batch_size
         self._counts: dict[tuple[int, ...], int] = {}
@@ -153,8 +157,8 @@ class InputDecoder:
         """The number of elements of a shape that the model takes; it is remembered."""
         expected = self._spec.shape
         fits = len(shape) == len(expected) and all(
-            size >= least if want == FREE else size == want
-            for size, want, least in zip(shape, expected, self._least, strict=True)
+            size >= (self._least if axis else self._least_first) if want == FREE else size == want
+            for axis, (size, want) in enumerate(zip(shape, expected, strict=True))
         )
         if not fits:
             raise InvalidInputError(
@@ -168,13 +172,13 @@ class InputDecoder:
             )
         count = prod(shape)
         if not count:
-            self._check_beside_empty(shape)
+            self._check_beside_empty(shape, expected)
         if len(self._counts) < REMEMBERED_SHAPES:
             self._counts[shape] = count
         return count
 
-    def _check_beside_empty(self, shape: tuple[int, ...]) -> None:
-        chosen = (size for size, want in zip(shape, self._spec.shape, strict=True) if want == FREE)
+    def _check_beside_empty(self, shape: tuple[int, ...], expected: tuple[int, ...]) -> None:
+        chosen = (size for size, want in zip(shape, expected, strict=True) if want == FREE)
         if prod(max(1, size) for size in chosen) > BESIDE_EMPTY:
             raise InvalidInputError(
                 f"input '{self._spec.name}' of shape {_shape(shape)} has no elements; its other free sizes, "
@@ -183,9 +187,9 @@ class InputDecoder:
 
     def _exceptions(self) -> str:
         """What an error adds to "any size"."""
-        if len(set(self._least)) > 1:
-            return " (rows from 1)"
-        return " from 1" if 1 in self._least else ""
+        if self._least_first == self._least:
+            return " from 1" if self._least else ""
+        return " (rows from 1)"
 
     def _raw(self, raw: bytes | memoryview, shape: tuple[int, ...], count: int) -> Array:
         if self._spec.datatype == BYTES:
