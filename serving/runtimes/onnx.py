@@ -1,7 +1,6 @@
 """ONNX models, run by onnxruntime on the CPU."""
 
 import ctypes
-import mmap
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,6 +11,7 @@ import onnxruntime
 
 from serving.datatypes import BF16, BYTES
 from serving.errors import InvalidInputError, ModelLoadError
+from serving.runtimes.onnx_operators import EMPTY_PROOF, UNKNOWN, operators
 from serving.runtimes.onnx_options import session_options
 from serving.runtimes.runtime import DEFAULT_SIGNATURE, FREE, PREDICT, Array, Runtime, TensorSpec
 from serving.runtimes.settings import DEFAULTS, Settings
@@ -35,9 +35,6 @@ DATATYPES = {
 
 BFLOAT16_ELEMENT = 16
 """TensorProto.DataType.BFLOAT16."""
-
-FATAL_IF_EMPTY = ("Unique", "Einsum", "LSTM", "GRU", "RNN", "DynamicQuantizeLSTM")
-"""Operators with which onnxruntime may end the process, by a signal, on a tensor without elements."""
 
 _RUN_OPTIONS = onnxruntime.RunOptions()
 """The defaults; made once, since onnxruntime would make them for each run."""
@@ -71,8 +68,10 @@ class OnnxRuntime:
         self._strings = [spec.name for spec in self.inputs if spec.datatype == BYTES]
         # What the session's own ``run`` adds to this is a check of the input names, which is already done.
         self._run = self._session._sess.run  # noqa: SLF001  saves a tenth of a small model's time
-        self.steady = not _has(path, "Loop")
-        self.takes_empty = not _has(path, *FATAL_IF_EMPTY)
+        found = operators(path)
+        # A Loop takes as many steps as a tensor says.
+        self.steady = found.isdisjoint({"Loop", UNKNOWN})
+        self.takes_empty = found <= EMPTY_PROOF
         if BF16 in {spec.datatype for spec in (*self.inputs, *self.outputs)}:
             bf16 = frozenset(spec.name for spec in self.inputs if spec.datatype == BF16)
             # Not a method: it would keep this object, and with it the weights, until cycles are collected.
@@ -87,17 +86,6 @@ class OnnxRuntime:
             if array.dtype == np.object_:
                 results[at] = _encoded(array)
         return results
-
-
-def _has(path: Path, *operators: str) -> bool:
-    """Whether a node of the graph is one of these operators. A Loop takes as many steps as a tensor says.
-
-    A NodeProto writes its operator as field 4, a string. Weights that happen to look like that only make the server
-    more careful with a model than it had to be.
-    """
-    written = (bytes((0x22, len(each))) + each.encode() for each in operators)
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        return any(content.find(each) >= 0 for each in written)
 
 
 def _spec(described: Any) -> TensorSpec:  # noqa: ANN401  onnxruntime ships no types

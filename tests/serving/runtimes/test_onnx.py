@@ -186,12 +186,18 @@ def test_operators_of_other_libraries_are_refused(tmp_path):
 
 
 def test_a_model_that_an_empty_tensor_may_end_says_so(opened, onnx_models):
-    """onnxruntime ends the process on these, by SIGABRT or SIGFPE."""
+    """onnxruntime ends the process on these, by SIGABRT, SIGFPE or, of an Add that it quantises, SIGSEGV."""
     tensor = helper.make_tensor_value_info
     x, y = (tensor(name, TensorProto.FLOAT, [f"{name}0", f"{name}1"]) for name in "xy")
-    for node in (
-        helper.make_node("Unique", ["x"], ["y"], axis=0),
-        helper.make_node("Einsum", ["x", "x"], ["y"], equation="ij,kj->ik"),
+    scale, zero = (helper.make_tensor(name, kind, [], [1]) for name, kind in (("s", 1), ("z", 2)))
+    quantised = [
+        helper.make_node("QuantizeLinear", ["x", "s", "z"], ["q"]),
+        helper.make_node("DequantizeLinear", ["q", "s", "z"], ["y"]),
+    ]
+    for nodes, constants in (
+        ([helper.make_node("Unique", ["x"], ["y"], axis=0)], []),
+        ([helper.make_node("Einsum", ["x", "x"], ["y"], equation="ij,kj->ik")], []),
+        (quantised, [scale, zero]),
     ):
-        assert not opened(onnx_models.save([node], [x], [y])).takes_empty
+        assert not opened(onnx_models.save(nodes, [x], [y], constants)).takes_empty
     assert opened(onnx_models.affine()).takes_empty
