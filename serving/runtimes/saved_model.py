@@ -8,6 +8,7 @@ from typing import Any
 from serving.datatypes import BF16, BYTES, NUMPY
 from serving.errors import ModelLoadError
 from serving.runtimes import cpus, saved_model_operators
+from serving.runtimes.bare_import import bare
 from serving.runtimes.runtime import FREE, Array, TensorSpec
 
 SIGNATURE = "serving_default"
@@ -72,7 +73,8 @@ def _import_tensorflow() -> Any:  # noqa: ANN401  a module
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
     try:
         # Seconds and a gigabyte, which only those who serve SavedModels pay.
-        import tensorflow as tf  # noqa: PLC0415
+        with bare():
+            import tensorflow as tf  # noqa: PLC0415
     except ImportError as error:
         raise ModelLoadError(
             "a SavedModel needs TensorFlow, which is not installed; run: pip install plainserve[saved-model]"
