@@ -12,6 +12,7 @@ import numpy as np
 from serving.datatypes import BF16, BYTES, NUMPY
 from serving.errors import InvalidInputError, ModelLoadError
 from serving.runtimes import cpus, saved_model_operators
+from serving.runtimes.bare_import import bare
 from serving.runtimes.runtime import DEFAULT_SIGNATURE, FREE, Array, Runtime, TensorSpec, default_first
 from serving.runtimes.saved_model_session import SERVE, SessionModel
 from serving.runtimes.settings import DEFAULTS, Settings
@@ -155,7 +156,8 @@ def import_library() -> Any:  # noqa: ANN401  a module
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
     try:
         # Seconds and a gigabyte, which only those who serve SavedModels pay.
-        import tensorflow as tf  # noqa: PLC0415
+        with bare():
+            import tensorflow as tf  # noqa: PLC0415
     except ImportError as error:
         raise ModelLoadError(
             "a SavedModel needs TensorFlow, which is not installed; run: pip install plainserve[saved-model]"

@@ -18,7 +18,7 @@ from protos.open_inference_pb2_grpc import GRPCInferenceServiceStub
 from serving.dataplane.messages import InferResult
 from serving.dataplane.shared_memory import FOLDER, SharedMemory
 from serving.errors import InvalidInputError, ModelNotFoundError, NoRoomError, QueueFullError
-from serving.rpc.held import Held
+from serving.rpc.held import CALL, Held
 from serving.rpc.shared_tensors import AT_ONCE, SharedTensors
 from serving.runtimes.runtime import TensorSpec
 
@@ -142,6 +142,35 @@ def test_what_is_read_from_shared_memory_is_held_as_messages_are(memory):
         await tensors.answer(asking(4 * MIB), None, echo)
 
     asyncio.run(crowd())
+
+
+class Call:
+    """What is asked of gRPC's context."""
+
+    def __init__(self, peer):
+        self._peer = peer
+
+    def peer(self):
+        return self._peer
+
+
+def test_what_one_connection_has_in_shared_memory_leaves_room_for_others():
+    held = Held(100 * MIB, 6 * MIB, "requests that are being answered")
+
+    def entered(peer, size):
+        token = CALL.set(Call(peer))
+        try:
+            return stack.enter_context(held.holding(size))
+        finally:
+            CALL.reset(token)
+
+    with contextlib.ExitStack() as stack:
+        entered("a", 4 * MIB)
+        with pytest.raises(QueueFullError):
+            entered("a", 4 * MIB)
+        entered("b", 4 * MIB)
+        assert held.total == 8 * MIB
+    assert held.total == 0
 
 
 # Against a server.
