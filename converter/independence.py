@@ -7,7 +7,7 @@ not in the tables is not proved: the user's code, and whatever comes to be built
 import inspect
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,6 +85,8 @@ def works_by_row(layer: Layer, call: Call, shapes: tuple[Shape, ...], rank: int)
         return False
     try:
         given = _arguments(layer, call) if layer.kind.startswith(_OPERATION) else layer.config
+        if given is layer.config and [*_arrays((call.args, call.kwargs))]:
+            return False  # a layer takes them for tensors with a batch
         return rule(_Use(layer, given, shapes, rank))
     except (TypeError, ValueError, IndexError, KeyError):
         return False  # options that nobody foresaw
@@ -152,11 +154,23 @@ def _merging(use: _Use) -> bool:
 
 
 def _elementwise(use: _Use) -> bool:
-    """Of several tensors of one rank and of constants that have no batch."""
+    """Of several tensors of one rank and of constants."""
     constants = [value for value in use.given.values() if not [*refs(value)] and not isinstance(value, str)]
-    return _one_rank(use.shapes) and all(
-        np.ndim(value) < len(use.shapes[0]) for value in constants if value is not None
-    )
+    return _one_rank(use.shapes) and all(_meets_rows(value, len(use.shapes[0])) for value in constants)
+
+
+def _meets_rows(constant: Any, rank: int) -> bool:  # noqa: ANN401  a number or an array
+    """Whether a constant is the same to all rows of a tensor of some rank."""
+    return np.ndim(constant) < rank or (np.ndim(constant) == rank and np.shape(constant)[0] == 1)
+
+
+def _arrays(argument: Any) -> Iterator[Any]:  # noqa: ANN401  arguments of a call
+    """The constant arrays in an argument."""
+    if isinstance(argument, np.ndarray):
+        yield argument
+    elif isinstance(argument, list | tuple | Mapping):
+        for item in argument.values() if isinstance(argument, Mapping) else argument:
+            yield from _arrays(item)
 
 
 def _by_channel(use: _Use) -> bool:

@@ -53,6 +53,7 @@ INDEPENDENT = {
     "sum_over_features": lambda x: ops.sum(x, axis=[1, -1]),
     "constant_for_each_feature": lambda x: x * np.arange(4, dtype="float32"),
     "constant_with_a_batch_of_one": lambda x: x * ops.ones_like(x)[:, :1],
+    "constant_for_all_rows": lambda x: x + np.ones((1, 3, 4), "float32"),
     "product_with_a_matrix": lambda x: ops.matmul(x, np.ones((4, 2), "float32")),
     "product_of_matrices": lambda x: ops.matmul(x, ops.transpose(x, (0, 2, 1))),
     "reshape": lambda x: ops.reshape(x, (-1, 12)),
@@ -110,6 +111,7 @@ COUPLED = {
     "padded_batch": lambda x: ops.pad(x, ((1, 0), (0, 0), (0, 0))),
     "tensordot": lambda x: ops.tensordot(x, np.ones((4, 2), "float32"), axes=1),
     "constant_with_a_batch": lambda x: x * np.ones((2, 3, 4), "float32"),
+    "constant_that_a_layer_takes_for_rows": lambda x: layers.Multiply()([x, np.ones((3, 4), "float32")]),
     "taken_rows": lambda x: ops.take(x, np.array([0]), axis=0),
 }
 
