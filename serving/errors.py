@@ -7,6 +7,7 @@ ServingError
 │   ├── ModelNotReadyError   the model is known and cannot answer; the text says why
 │   └── StoppingError        the server is draining and takes nothing new
 ├── QueueFullError           too many requests wait for this model
+├── TooLargeError            the request is larger than one may be
 ├── DeadlineExceededError    the time the client gave ran out before the model ran
 ├── RequestCancelledError    the client went away
 ├── UnsupportedError         the server does not do this
@@ -59,6 +60,10 @@ class QueueFullError(ServingError):
     def __init__(self, what: str, *, retry_after: float) -> None:
         super().__init__(what)
         self.retry_after = retry_after
+
+
+class TooLargeError(ServingError):
+    """The request is larger than one may be; trying again changes nothing."""
 
 
 class DeadlineExceededError(ServingError):

@@ -21,6 +21,9 @@ def presentable(text: str) -> str:
     Args:
         text: The text; of any length, of any characters.
     """
+    if len(text) > 2 * MOST:
+        # Of more than this nothing is left below, and a request can bring millions.
+        text = text[:MOST] + text[-MOST:]
     if not text.isprintable():
         text = "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
     data = text.encode()

@@ -48,6 +48,15 @@ class Held:
             QueueFullError: With it they would be too many bytes.
         """
         peer = context.peer()
+        self.take(size, peer)
+        context.add_done_callback(lambda _: self.release(size, peer))  # type: ignore[arg-type]
+
+    def take(self, size: int, peer: str) -> None:
+        """Count a message of a connection until :meth:`release`.
+
+        Raises:
+            QueueFullError: With it they would be too many bytes.
+        """
         held = self._peers.get(peer, 0)
         for before, most in ((held, self._most_each), (self._total, self._most)):
             if before and before + size > most:
@@ -55,9 +64,9 @@ class Held:
                 raise QueueFullError(f"{text}; have fewer under way at once", retry_after=RETRY)
         self._peers[peer] = held + size
         self._total += size
-        context.add_done_callback(lambda _: self._release(peer, size))  # type: ignore[arg-type]
 
-    def _release(self, peer: str, size: int) -> None:
+    def release(self, size: int, peer: str) -> None:
+        """Count it no more."""
         self._total -= size
         left = self._peers[peer] - size
         if left:
