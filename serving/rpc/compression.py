@@ -14,8 +14,8 @@ import asyncio
 import zlib
 from collections.abc import Callable
 
+from serving.dataplane.off_loop import off_loop
 from serving.errors import InvalidInputError, TooLargeError
-from serving.rpc.off_loop import off_loop
 
 _FIRST = frozenset(b"\x1f\x78")
 

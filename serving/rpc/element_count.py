@@ -23,6 +23,9 @@ MOST = 4096
 MOST_SIZES = 1 << 16
 """Likewise of a field of numbers that becomes a list, as the sizes of shapes do."""
 
+MOST_FEATURES = 1 << 16
+"""Likewise of the features of examples, which go to a graph as they came."""
+
 MOST_FIELDS = 1 << 19
 """Fields of a message altogether, the texts of tensors among them. Walking over so many takes some 0.1 s."""
 
@@ -35,7 +38,9 @@ CONTENTS = frozenset(
         "tensorflow.Int64List",
     }
 )
-"""Messages whose repeated scalars are the elements of a tensor: no objects are made of them before they are wanted."""
+"""Messages whose repeated scalars are the elements of a tensor, of which objects are made when they are wanted."""
+
+FEATURES = "tensorflow.Features"
 
 _VARINT, _FIXED64, _LENGTH, _OPEN, _CLOSE, _FIXED32 = range(6)
 
@@ -136,7 +141,7 @@ def _rules(descriptor: Descriptor, known: dict[str, dict[int, Rule]]) -> dict[in
         return rules
     rules = known[descriptor.full_name] = {}
     for each in descriptor.fields:
-        rule = _rule(each, descriptor.full_name in CONTENTS, known)
+        rule = _rule(each, descriptor.full_name, known)
         if rule is not None:
             # A parser takes numbers packed and one by one, whatever the contract says.
             kinds = (_VARINT, _FIXED64, _LENGTH, _FIXED32) if rule.packed else (_LENGTH,)
@@ -144,11 +149,12 @@ def _rules(descriptor: Descriptor, known: dict[str, dict[int, Rule]]) -> dict[in
     return rules
 
 
-def _rule(each: FieldDescriptor, contents: bool, known: dict[str, dict[int, Rule]]) -> Rule | None:  # noqa: FBT001  a property of the message
+def _rule(each: FieldDescriptor, holder: str, known: dict[str, dict[int, Rule]]) -> Rule | None:
     message: Any = each.message_type
     if message is not None:
-        return Rule(each.name, MOST if each.is_repeated else 0, _rules(message, known), packed=False)
-    if contents or not each.is_repeated:
+        most = MOST_FEATURES if holder == FEATURES else MOST
+        return Rule(each.name, most if each.is_repeated else 0, _rules(message, known), packed=False)
+    if holder in CONTENTS or not each.is_repeated:
         return None
     numbers = each.cpp_type != FieldDescriptor.CPPTYPE_STRING
     return Rule(each.name, MOST_SIZES if numbers else MOST, None, packed=numbers)

@@ -14,6 +14,9 @@ from serving.rpc.wire import read_number
 FIELDS = 1024
 """Fields that are walked over in what was unpacked first."""
 
+LONGEST = 1024
+"""Bytes of a name that are looked at; folders, which models are named after, have shorter ones."""
+
 _TAG = 0x0A
 """Field 1, with a length."""
 
@@ -61,7 +64,7 @@ class FirstLook:
 
 
 def _name(data: bytes, depth: int) -> str | None:
-    """The text in the first field of a message, or in that of its first field, as deep as that is."""
+    """The text in the first field of a message, or in that of its first field, as deep as that is; the first of it."""
     at = size = 0
     try:
         for _ in range(depth):
@@ -70,4 +73,4 @@ def _name(data: bytes, depth: int) -> str | None:
             size, at = read_number(data, at + 1)
     except IndexError:
         return None
-    return data[at : at + size].decode(errors="replace") if at + size <= len(data) else None
+    return data[at : at + min(size, LONGEST)].decode(errors="replace") if at + size <= len(data) else None

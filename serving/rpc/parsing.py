@@ -5,8 +5,8 @@ from typing import Any, cast
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
+from serving.dataplane.off_loop import off_loop
 from serving.rpc.element_count import ElementCount
-from serving.rpc.off_loop import off_loop
 
 SMALL = 2 << 10
 """Bytes of a message that is parsed uncounted: its elements cost a few milliseconds at the most."""

@@ -11,8 +11,10 @@ from protos import tensorflow_core_pb2 as core
 from protos import tensorflow_serving_pb2 as pb
 from serving.dataplane.dataplane import DataPlane
 from serving.dataplane.messages import InferRequest, InputTensor
+from serving.dataplane.off_loop import off_loop
 from serving.errors import InvalidInputError, UnsupportedError
 from serving.rpc import model_spec, tensor_proto
+from serving.rpc.held import LARGE
 from serving.runtimes.runtime import TensorSpec
 
 SERVICE = pb.DESCRIPTOR.services_by_name["PredictionService"]
@@ -40,7 +42,11 @@ class PredictionService:
         """Run a model."""
         version = model_spec.version_of(request.model_spec, self._plane)
         model_spec.check_signature(request.model_spec)
-        result = await self._plane.infer(self._infer_request(request, version, deadline))
+        if _listed(request) and request.ByteSize() > LARGE:
+            asked = await off_loop(self._infer_request, request, version, deadline)
+        else:
+            asked = self._infer_request(request, version, deadline)
+        result = await self._plane.infer(asked)
         response = pb.PredictResponse(model_spec=model_spec.answered(result.model, result.version))
         response.model_spec.signature_name = model_spec.SIGNATURE
         for spec, array in zip(result.specs, result.arrays, strict=True):
@@ -91,6 +97,11 @@ class PredictionService:
             raw.append(tensor_proto.wire_form(name, tensor, budget))
         wanted = tuple(request.output_filter)
         return InferRequest(request.model_spec.name, version, inputs, raw, wanted, deadline)
+
+
+def _listed(request: pb.PredictRequest) -> bool:
+    """Whether elements come in the lists of their types, out of which they are taken one by one."""
+    return not all(tensor.tensor_content for tensor in request.inputs.values())
 
 
 def _describe(spec: TensorSpec, info: core.TensorInfo) -> None:
