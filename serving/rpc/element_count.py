@@ -26,8 +26,8 @@ MOST_SIZES = 1 << 16
 MOST_FEATURES = 1 << 16
 """Likewise of the features of examples, which go to a graph as they came."""
 
-MOST_FIELDS = 1 << 19
-"""Fields of a message altogether, the texts of tensors among them. Walking over so many takes some 0.1 s."""
+MOST_FIELDS = 1 << 18
+"""Fields of a message altogether, the texts of tensors among them. Walking over so many takes some 60 ms."""
 
 CONTENTS = frozenset(
     {
@@ -119,6 +119,8 @@ class ElementCount:
             InvalidInputError: A repeated field has too many elements, or the message too many fields.
             DecodeError: It has a field that cannot be.
         """
+        if not self._rules:
+            return True
         try:
             _walk(data, 0, len(data), self._rules, Count(fields))
         except _Unfinished:

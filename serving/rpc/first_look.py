@@ -64,7 +64,7 @@ class FirstLook:
 
 
 def _name(data: bytes, depth: int) -> str | None:
-    """The text in the first field of a message, or in that of its first field, as deep as that is; the first of it."""
+    """The text in the first field of a message, or of the message in it, or how that text begins."""
     at = size = 0
     try:
         for _ in range(depth):
