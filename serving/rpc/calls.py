@@ -6,6 +6,7 @@ grpcio's own parsing would answer INTERNAL.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -63,23 +64,30 @@ class Traffic:
         self.under_way = 0
         self._unpacker = Unpacker(message_size)
 
-    async def received(self, data: bytes, look: FirstLook) -> bytes:
-        """A request as its client wrote it, from what came: that may be compressed.
+    async def received(self, data: bytes, look: FirstLook, hold: Callable[[int], None]) -> bytes:
+        """A large or compressed request as its client wrote it.
 
         Args:
             data: What came.
-            look: Looks at how it begins, if it is large.
+            look: Looks at how it begins.
+            hold: Told of its bytes if they are many: as it came, and once it is unpacked.
 
         Raises:
-            ServingError: It cannot be unpacked or is too large, there is no room for it, or ``look`` refuses it.
+            ServingError: It cannot be unpacked or is too large, there is no room for it, or ``look`` or ``hold``
+                refuses it.
         """
-        if compressed(data):
-            data = await self._unpacker.unpack(data, look.head)
-        elif len(data) > LARGE:
+        self._make_room(len(data), hold)
+        if not compressed(data):
             look.model(data)
-        if len(data) > LARGE:
-            self.memory.check(len(data))
+            return data
+        data = await self._unpacker.unpack(data, look.head)
+        self._make_room(len(data), hold)
         return data
+
+    def _make_room(self, size: int, hold: Callable[[int], None]) -> None:
+        if size > LARGE:
+            self.memory.check(size)
+            hold(size)
 
     def hand_over(self, size: int, context: "grpc.aio.ServicerContext[Any, Any]") -> None:
         """A large answer is to go to its client, which may take its time.
@@ -142,9 +150,7 @@ def unary(
         try:
             left = context.time_remaining()
             if len(data) > LARGE or compressed(data):
-                data = await traffic.received(data, look)
-                if len(data) > LARGE:
-                    traffic.requests.hold(len(data), context)
+                data = await traffic.received(data, look, partial(traffic.requests.hold, context=context))
             answer = await method(data, None if left is None else start + left)
             if len(answer) > LARGE:
                 traffic.hand_over(len(answer), context)
@@ -152,8 +158,7 @@ def unary(
         except Exception as error:
             status = described(error)
             code = status[0].name
-            # What grpcio makes of an error lives on for a while, and with it all that its frames hold.
-            error.__traceback__ = error.__cause__ = error.__context__ = None
+            _forget(error)
             data = answer = b""
             await context.abort(*status)
             raise
@@ -183,11 +188,12 @@ def stream(
     async def messages(data: AsyncIterator[bytes], under_way: UnderWay) -> AsyncIterator[Any]:
         async for each in under_way.requests(data):
             try:
-                written = await traffic.received(each, look)
-                under_way.hold(len(written))
-                message = await parse(written)
+                if len(each) > LARGE or compressed(each):
+                    each = await traffic.received(each, look, under_way.hold)  # noqa: PLW2901  the same, unpacked
+                message = await parse(each)
             except ServingError as error:
                 # Of this request, and not of the stream.
+                _forget(error)
                 yield error
             else:
                 yield message
@@ -207,6 +213,7 @@ def stream(
         except Exception as error:
             status = described(error)
             code = status[0].name
+            _forget(error)
             await context.abort(*status)
             raise
         finally:
@@ -214,3 +221,8 @@ def stream(
             calls.end(code, monotonic() - start)
 
     return grpc.stream_stream_rpc_method_handler(handle)
+
+
+def _forget(error: Exception) -> None:
+    """Let go of all that an error's frames hold: what grpcio makes of it lives on for a while."""
+    error.__traceback__ = error.__cause__ = error.__context__ = None

@@ -4,6 +4,7 @@ They would parse what came by themselves: as it is, uncounted.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 import grpc
@@ -45,7 +46,8 @@ class Guests:
 
         async def read(data: bytes, context: Context) -> Any:  # noqa: ANN401  a message of the type
             try:
-                return await parse(await self._traffic.received(data, look))
+                hold = partial(self._traffic.requests.hold, context=context)
+                return await parse(await self._traffic.received(data, look, hold))
             except Exception as error:  # noqa: BLE001  the table of status codes tells what a client may read of it
                 await context.abort(*described(error))
 

@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 from serving.errors import StoppingError
-from serving.rpc.held import LARGE
 
 if TYPE_CHECKING:
     from serving.rpc.calls import Traffic
@@ -56,19 +55,18 @@ class UnderWay:
                 await self._room.wait()
 
     def hold(self, size: int) -> None:
-        """Count the last request among the large ones of all connections, if it is one.
+        """Count bytes of the last request among those of all connections.
 
         Args:
-            size: Its bytes once it is unpacked.
+            size: Its bytes, as it came, or once it is unpacked.
 
         Raises:
             QueueFullError: There are too many of those.
         """
+        self._traffic.requests.take(size, self._peer)
+        self._held[-1] += size
         self._bytes += size - self._sizes[-1]
         self._sizes[-1] = size
-        if size > LARGE:
-            self._traffic.requests.take(size, self._peer)
-            self._held[-1] = size
 
     def answering(self, answer: bytes) -> bytes:
         """An answer is about to be handed over; gRPC takes it when the client has read those before."""

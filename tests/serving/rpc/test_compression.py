@@ -34,8 +34,9 @@ def unpacked(data, most=4 * MIB, look=nothing):
 @pytest.mark.parametrize("size", [0, 1, HEAD - 1, HEAD, HEAD + 1, 3 * MIB + 5, 4 * MIB])
 def test_what_was_packed_comes_back(pack, size):
     data = np.random.default_rng(size).integers(0, 4, size, np.uint8).tobytes()
-    assert compressed(pack(data))
-    assert unpacked(pack(data)) == data
+    packed = pack(data, 1)
+    assert compressed(packed)
+    assert unpacked(packed) == data
 
 
 @pytest.mark.parametrize("data", [b"", b"\n", b"\n\x05model", b"x", b"x\0", b"\x1f", b"\x1f\x8c"])
