@@ -7,7 +7,8 @@ ServingError
 │   ├── ModelNotReadyError   the model is known and cannot answer; the text says why
 │   └── StoppingError        the server is draining and takes nothing new
 ├── QueueFullError           too many requests wait for this model
-├── NoRoomError              tensors are larger than they may be, or than the memory that is left for them
+├── TooLargeError            the request is larger than one may be
+├── NoRoomError              the file system of shared memory has no room for the answer
 ├── DeadlineExceededError    the time the client gave ran out before the model ran
 ├── RequestCancelledError    the client went away
 ├── UnsupportedError         the server does not do this
@@ -62,8 +63,12 @@ class QueueFullError(ServingError):
         self.retry_after = retry_after
 
 
+class TooLargeError(ServingError):
+    """The request is larger than one may be; trying again changes nothing."""
+
+
 class NoRoomError(ServingError):
-    """Tensors are larger than they may be, or than the memory that is left for them."""
+    """The file system of shared memory has no room for the answer."""
 
 
 class DeadlineExceededError(ServingError):

@@ -2,14 +2,16 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from functools import partial
 from itertools import chain
 from time import perf_counter_ns
 
 from serving import __version__
 from serving.dataplane import classification
-from serving.dataplane.decoder import Decoder
+from serving.dataplane.decoder import MANY, Decoder
 from serving.dataplane.freed_memory import give_back
 from serving.dataplane.messages import InferRequest, InferResult, ModelMetadata, ServerMetadata
+from serving.dataplane.off_loop import off_loop
 from serving.errors import (
     DeadlineExceededError,
     InternalError,
@@ -82,19 +84,29 @@ class DataPlane:
             StoppingError: The server is draining.
         """
         model = self._repository.get(request.model, request.version)
-        # Nothing is awaited before the job is submitted: a version that is replaced meanwhile still answers it.
+        # Where nothing is awaited before the job is submitted, a version that is replaced meanwhile still answers it.
         start = perf_counter_ns()
         try:
             if request.signature is not None:
                 model = model.called(request.signature)
             decoder, lane = self._ways.get(model) or self._way(model)
-            job = decoder.decode(request)
+            if decoder.quick(request):
+                job = decoder.decode(request)
+            else:
+                job = await off_loop(decoder.decode, request)
+                if self._ways.get(model) is None:
+                    # It was replaced meanwhile.
+                    return await self.infer(request)
             decoded = perf_counter_ns()
             if not lane.submit(job):
                 await self._wait(job, lane)
             result = InferResult(model.name, model.version, decoder.specs(job.outputs), job.answer())
             if request.classes:
-                classification.apply(result, request.classes, model.labels, batched=model.max_batch_size > 0)
+                apply = partial(classification.apply, batched=model.max_batch_size > 0)
+                if sum(array.size for array in result.arrays) > MANY:
+                    await off_loop(apply, result, request.classes, model.labels)
+                else:
+                    apply(result, request.classes, model.labels)
         except BaseException as error:
             reason = REASONS.get(type(error), "OTHER")
             model.statistics.failed(reason, perf_counter_ns() - start)

@@ -31,6 +31,9 @@ No byte of the message stands for them, and the model may make an output of that
 MOST_DIMENSIONS = 64
 """As many as numpy has; the product of a million sizes would take minutes."""
 
+MANY = 1 << 14
+"""Elements of one request that are made into objects one by one in two or three milliseconds."""
+
 RAW_ONLY = ("FP16", "BF16")
 """Datatypes that the protocol has no typed field for."""
 
@@ -55,7 +58,16 @@ class Decoder:
         self._outputs = {spec.name: spec for spec in model.outputs}
         self._all_outputs = tuple(self._outputs)
         self._all_specs = tuple(self._outputs.values())
+        self._texts = any(spec.datatype == BYTES for spec in model.inputs)
         self._mixed_sizes = any(FREE in spec.shape[1:] for spec in model.inputs)
+
+    def quick(self, request: InferRequest) -> bool:
+        """Whether decoding a request takes no longer than the event loop may wait. Raw numbers are only viewed."""
+        if request.raw and not self._texts:
+            return True
+        typed = sum(len(each.values) for each in request.inputs if each.values is not None)
+        # A text has four bytes at the least.
+        return typed + sum(len(each) for each in request.raw if each is not None) // 4 <= MANY
 
     def decode(self, request: InferRequest) -> Job:
         """The job a request asks for. Raw tensors are viewed, not copied.

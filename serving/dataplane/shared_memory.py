@@ -24,6 +24,7 @@ from serving.errors import (
     ModelNotFoundError,
     NoRoomError,
     PermissionDeniedError,
+    TooLargeError,
 )
 
 log = logging.getLogger(__name__)
@@ -207,10 +208,10 @@ class SharedMemory:
         """Whether the inputs of one request, or its outputs, may take so many bytes here.
 
         Raises:
-            NoRoomError: They may not.
+            TooLargeError: They may not.
         """
         if size > self._most:
-            raise NoRoomError(
+            raise TooLargeError(
                 f"the tensors of one request in shared memory take {size} bytes, and {self._most} is the most, "
                 "as of a message; ask for less at once, or start the server with a larger --max-message-size"
             )

@@ -6,14 +6,20 @@ grpcio's own parsing would answer INTERNAL.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from time import monotonic
 from typing import Any
 
 import grpc
 from google.protobuf.message import Message
 
+from serving.errors import ServingError
 from serving.metrics.calls import CallCounts
+from serving.rpc.compression import Unpacker, compressed
+from serving.rpc.first_look import FirstLook
 from serving.rpc.held import CALL, LARGE, Held
+from serving.rpc.memory_watch import MemoryWatch
+from serving.rpc.parsing import Parser
 from serving.rpc.status import described
 from serving.rpc.under_way import UnderWay
 
@@ -24,7 +30,7 @@ Method = Callable[[Any, "float | None"], Awaitable[Message]]
 """Likewise, with messages."""
 
 StreamMethod = Callable[[AsyncIterator[Any], "float | None"], AsyncIterator[Message]]
-"""Likewise, for any number of requests and as many answers."""
+"""Likewise, for any number of requests and as many answers. A request that is refused comes as its ServingError."""
 
 Context = grpc.aio.ServicerContext[bytes, bytes]
 
@@ -40,6 +46,7 @@ class Traffic:
         closed: Whether streams are to take no more requests.
         requests: The bytes of large requests that are being answered.
         answers: The bytes of large answers that clients have yet to take.
+        memory: Knows whether there is room for a large request.
         under_way: Requests that have no answer yet.
 
     Args:
@@ -51,9 +58,36 @@ class Traffic:
         most, most_each = 16 * message_size, 4 * message_size
         self.requests = Held(most, most_each, "requests that are being answered")
         self.answers = Held(most, most_each, "answers that were not read yet")
+        self.memory = MemoryWatch(lambda: not (self.requests.total or self.answers.total))
         self.counts = CallCounts()
         self.closed = False
         self.under_way = 0
+        self._unpacker = Unpacker(message_size)
+
+    async def received(self, data: bytes, look: FirstLook, hold: Callable[[int], None]) -> bytes:
+        """A large or compressed request as its client wrote it.
+
+        Args:
+            data: What came.
+            look: Looks at how it begins.
+            hold: Told of its bytes if they are many: as it came, and once it is unpacked.
+
+        Raises:
+            ServingError: It cannot be unpacked or is too large, there is no room for it, or ``look`` or ``hold``
+                refuses it.
+        """
+        self._make_room(len(data), hold)
+        if not compressed(data):
+            look.model(data)
+            return data
+        data = await self._unpacker.unpack(data, look.head)
+        self._make_room(len(data), hold)
+        return data
+
+    def _make_room(self, size: int, hold: Callable[[int], None]) -> None:
+        if size > LARGE:
+            self.memory.check(size)
+            hold(size)
 
     def hand_over(self, size: int, context: "grpc.aio.ServicerContext[Any, Any]") -> None:
         """A large answer is to go to its client, which may take its time.
@@ -88,21 +122,24 @@ def of_messages(method: Method, request_type: type[Message]) -> WireMethod:
         method: The method.
         request_type: The message it takes.
     """
-    parse = request_type.FromString
+    parse = Parser(request_type).parse
 
     async def answer(data: bytes, deadline: float | None) -> bytes:
-        return (await method(parse(data), deadline)).SerializeToString()
+        return (await method(await parse(data), deadline)).SerializeToString()
 
     return answer
 
 
-def unary(method: WireMethod, traffic: Traffic, name: str) -> "grpc.RpcMethodHandler[bytes, bytes]":
+def unary(
+    method: WireMethod, traffic: Traffic, name: str, look: FirstLook
+) -> "grpc.RpcMethodHandler[bytes, bytes]":
     """A handler for a method that takes one message and returns one.
 
     Args:
         method: The method. Errors of :mod:`serving.errors` become their status; any other is INTERNAL.
         traffic: Told of each call.
         name: The method's name as metrics call it, ``/service/method``.
+        look: Looks at how large requests begin.
     """
     calls = traffic.counts.of(name)
 
@@ -113,8 +150,8 @@ def unary(method: WireMethod, traffic: Traffic, name: str) -> "grpc.RpcMethodHan
         CALL.set(context)
         try:
             left = context.time_remaining()
-            if len(data) > LARGE:
-                traffic.requests.hold(len(data), context)
+            if len(data) > LARGE or compressed(data):
+                data = await traffic.received(data, look, partial(traffic.requests.hold, context=context))
             answer = await method(data, None if left is None else start + left)
             if len(answer) > LARGE:
                 traffic.hand_over(len(answer), context)
@@ -122,8 +159,7 @@ def unary(method: WireMethod, traffic: Traffic, name: str) -> "grpc.RpcMethodHan
         except Exception as error:
             status = described(error)
             code = status[0].name
-            # What grpcio makes of an error lives on for a while, and with it all that its frames hold.
-            error.__traceback__ = None
+            _forget(error)
             data = answer = b""
             await context.abort(*status)
             raise
@@ -137,7 +173,7 @@ def unary(method: WireMethod, traffic: Traffic, name: str) -> "grpc.RpcMethodHan
 
 
 def stream(
-    method: StreamMethod, request_type: type[Message], traffic: Traffic, name: str
+    method: StreamMethod, request_type: type[Message], traffic: Traffic, name: str, look: FirstLook
 ) -> "grpc.RpcMethodHandler[bytes, bytes]":
     """A handler for a method that takes any number of messages and returns any number.
 
@@ -146,8 +182,22 @@ def stream(
         request_type: The message it takes.
         traffic: Told while a request is being answered; between requests a stream is idle.
         name: The method's name as metrics call it.
+        look: As for :func:`unary`.
     """
-    parse, calls = request_type.FromString, traffic.counts.of(name)
+    parse, calls = Parser(request_type).parse, traffic.counts.of(name)
+
+    async def messages(data: AsyncIterator[bytes], under_way: UnderWay) -> AsyncIterator[Any]:
+        async for each in under_way.requests(data):
+            try:
+                if len(each) > LARGE or compressed(each):
+                    each = await traffic.received(each, look, under_way.hold)  # noqa: PLW2901  the same, unpacked
+                message = await parse(each)
+            except ServingError as error:
+                # Of this request, and not of the stream.
+                _forget(error)
+                yield error
+            else:
+                yield message
 
     async def handle(data: AsyncIterator[bytes], context: Context) -> AsyncIterator[bytes]:
         start, code = monotonic(), "CANCELLED"
@@ -155,9 +205,9 @@ def stream(
         CALL.set(context)
         left = context.time_remaining()
         deadline = None if left is None else start + left
-        under_way = UnderWay(traffic)
+        under_way = UnderWay(traffic, context.peer())
         try:
-            async for answer in method((parse(each) async for each in under_way.requests(data)), deadline):
+            async for answer in method(messages(data, under_way), deadline):
                 yield under_way.answering(answer.SerializeToString())
                 under_way.answered()
             under_way.check_complete()
@@ -165,6 +215,7 @@ def stream(
         except Exception as error:
             status = described(error)
             code = status[0].name
+            _forget(error)
             await context.abort(*status)
             raise
         finally:
@@ -172,3 +223,8 @@ def stream(
             calls.end(code, monotonic() - start)
 
     return grpc.stream_stream_rpc_method_handler(handle)
+
+
+def _forget(error: Exception) -> None:
+    """Let go of all that an error's frames hold: what grpcio makes of it lives on for a while."""
+    error.__traceback__ = error.__cause__ = error.__context__ = None

@@ -39,6 +39,8 @@ def channel_options(options: ServerOptions, *, shared: bool) -> list[tuple[str, 
     return [
         ("grpc.max_receive_message_length", options.max_message_size),
         ("grpc.max_send_message_length", -1),
+        # serving/rpc/compression.py does it, with a bound on what is unpacked at the same time.
+        ("grpc.per_message_decompression", 0),
         # Without this a second server on the same port would silently take half of the connections.
         # Processes of one fleet share a port that was taken for them.
         ("grpc.so_reuseport", int(shared)),

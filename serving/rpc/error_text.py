@@ -23,6 +23,9 @@ def presentable(text: str) -> str:
     Args:
         text: The text; of any length, of any characters.
     """
+    if len(text) > 2 * MOST:
+        # Of more than this nothing is left below, and a request can bring millions.
+        text = text[:MOST] + text[-MOST:]
     text = printable(text)
     data = text.encode()
     if len(data) <= MOST:

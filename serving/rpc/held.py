@@ -54,8 +54,8 @@ class Held:
             QueueFullError: With it they would be too many bytes.
         """
         peer = context.peer()
-        self._take(size, peer)
-        context.add_done_callback(lambda _: self._release(peer, size))  # type: ignore[arg-type]
+        self.take(size, peer)
+        context.add_done_callback(lambda _: self.release(size, peer))  # type: ignore[arg-type]
 
     @contextmanager
     def holding(self, size: int) -> Iterator[None]:
@@ -69,13 +69,18 @@ class Held:
             return
         call = CALL.get()
         peer = call.peer() if call is not None else ""
-        self._take(size, peer)
+        self.take(size, peer)
         try:
             yield
         finally:
-            self._release(peer, size)
+            self.release(size, peer)
 
-    def _take(self, size: int, peer: str) -> None:
+    def take(self, size: int, peer: str) -> None:
+        """Count a message of a connection until :meth:`release`.
+
+        Raises:
+            QueueFullError: With it they would be too many bytes.
+        """
         held = self._peers.get(peer, 0)
         for before, most in ((held, self._most_each), (self._total, self._most)):
             if before and before + size > most:
@@ -84,7 +89,8 @@ class Held:
         self._peers[peer] = held + size
         self._total += size
 
-    def _release(self, peer: str, size: int) -> None:
+    def release(self, size: int, peer: str) -> None:
+        """Count it no more."""
         self._total -= size
         left = self._peers[peer] - size
         if left:

@@ -12,8 +12,10 @@ from protos import open_inference_pb2 as pb
 from serving.dataplane.dataplane import DataPlane
 from serving.dataplane.messages import InferRequest, InferResult
 from serving.dataplane.shared_memory import SharedMemory
+from serving.errors import ServingError
 from serving.rpc import translate
 from serving.rpc.held import Held
+from serving.rpc.parsing import Parser
 from serving.rpc.repeats import Repeats
 from serving.rpc.request_log import log, logged
 from serving.rpc.shared_tensors import SharedTensors
@@ -38,6 +40,7 @@ class InferenceService:
         self._plane = plane
         self._shared = SharedTensors(memory, requests)
         self._repeats = Repeats()
+        self._parse = Parser(pb.ModelInferRequest).parse
 
     async def ServerLive(
         self, _request: pb.ServerLiveRequest, _deadline: float | None
@@ -80,7 +83,7 @@ class InferenceService:
         repeat = self._repeats.find(data)
         if repeat is not None:
             return repeat.answer(await self._infer(repeat.asked(data, deadline)))
-        message = pb.ModelInferRequest.FromString(data)
+        message = await self._parse(data)
         answer = await self.ModelInfer(message, deadline)
         self._repeats.learn(data, message)
         return answer.SerializeToString()
@@ -91,7 +94,7 @@ class InferenceService:
         return self._plane.infer(asked)
 
     async def ModelStreamInfer(
-        self, requests: AsyncIterator[pb.ModelInferRequest], deadline: float | None
+        self, requests: AsyncIterator[pb.ModelInferRequest | ServingError], deadline: float | None
     ) -> AsyncIterator[pb.ModelStreamInferResponse]:
         """Run a model for each message. Answers come in the order of the requests; an error is one of them.
 
@@ -122,8 +125,13 @@ class InferenceService:
                     left.cancel()
 
     async def _stream_answer(
-        self, request: pb.ModelInferRequest, deadline: float | None
+        self, request: pb.ModelInferRequest | ServingError, deadline: float | None
     ) -> pb.ModelStreamInferResponse:
+        if isinstance(request, ServingError):
+            # Refused before it was read: nobody knows its id.
+            return pb.ModelStreamInferResponse(
+                error_message=described(request)[1], infer_response=pb.ModelInferResponse()
+            )
         try:
             response = await self.ModelInfer(request, deadline)
         except Exception as error:  # noqa: BLE001  the table of status codes tells what a client may read of it

@@ -4,16 +4,20 @@
 from protos import open_inference_pb2 as pb
 from serving.dataplane.dataplane import DataPlane
 from serving.dataplane.model_control import ModelControl
+from serving.dataplane.off_loop import off_loop
 from serving.errors import InvalidInputError, ModelLoadError, UnsupportedError
 from serving.printable import printable
 from serving.repository.config import ModelConfig
 from serving.repository.model import LoadedModel
 from serving.repository.statistics import Statistics, Total
-from serving.rpc import config_message
+from serving.rpc import config_message, element_count
 from serving.rpc.fleet import Fleet
 
 CONFIG = "config"
 """The parameter of a load that takes the place of ``config.pbtxt``, as JSON."""
+
+LONGEST_CONFIG = 256 << 10
+"""Characters of such a config; one with a thousand inputs has a third of that. Protobuf reads JSON slowly."""
 
 FILE = "file:"
 """What the parameters begin with that carry a model's files."""
@@ -79,7 +83,7 @@ class ModelRepositoryService:
     ) -> pb.RepositoryModelLoadResponse:
         """Load a model, or load again what has changed of it."""
         _check_repository(request.repository_name)
-        config = _config(request)
+        config = await off_loop(_config, request)
         text = "" if config is None else request.parameters[CONFIG].string_param
         await self._control.load(request.model_name, config, text)
         return pb.RepositoryModelLoadResponse()
@@ -112,8 +116,17 @@ def _config(request: pb.RepositoryModelLoadRequest) -> ModelConfig | None:
             raise InvalidInputError(f"a load takes the parameter '{CONFIG}' and no other; got '{name}'")
     if CONFIG not in request.parameters:
         return None
+    text = request.parameters[CONFIG].string_param
+    for count, most, what in (
+        (len(text), LONGEST_CONFIG, "characters"),
+        (text.count("{"), element_count.MOST, "objects"),
+    ):
+        if count > most:
+            raise InvalidInputError(
+                f"the parameter '{CONFIG}' has {count} {what}, and {most} are the most; shorten it"
+            )
     try:
-        return config_message.parse_json(request.parameters[CONFIG].string_param)
+        return config_message.parse_json(text)
     except ModelLoadError as error:
         raise InvalidInputError(f"failed to load '{request.model_name}': {error}") from error
 

@@ -13,6 +13,7 @@ from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection, reflection_pb2, reflection_pb2_grpc
 
 from protos.pool import POOL
+from serving.rpc.guests import Guests
 
 ALPHA = "grpc.reflection.v1alpha"
 STABLE = "grpc.reflection.v1"
@@ -60,7 +61,7 @@ class _Pool:
             return POOL.FindMethodByName(symbol).containing_service.file
 
 
-def add(server: grpc.aio.Server, services: Sequence[str]) -> None:
+def add(server: Guests, services: Sequence[str]) -> None:
     """Answer reflection requests about these services."""
     servicer = reflection.aio.ReflectionServicer(services, pool=_Pool())
     reflection_pb2_grpc.add_ServerReflectionServicer_to_server(servicer, server)
@@ -70,5 +71,4 @@ def add(server: grpc.aio.Server, services: Sequence[str]) -> None:
         response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
     )
     methods = {"ServerReflectionInfo": handler}
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICES[0], methods),))
     server.add_registered_method_handlers(SERVICES[0], methods)

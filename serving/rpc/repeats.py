@@ -20,7 +20,7 @@ from protos import open_inference_pb2 as pb
 from serving.dataplane.messages import InferRequest, InferResult, InputTensor
 from serving.datatypes import BYTES
 from serving.rpc.translate import wire_view
-from serving.rpc.varint import varint
+from serving.rpc.wire import write_number
 from serving.runtimes.runtime import TensorSpec
 
 PLACES = 256
@@ -90,7 +90,7 @@ class Repeat:
         for opening, spec, array in zip(self.openings, specs, arrays, strict=True):
             data = wire_view(array, spec.datatype)
             # How long a text is, no shape tells.
-            parts += (opening, varint(len(data)), data) if spec.datatype == BYTES else (opening, data)
+            parts += (opening, write_number(len(data)), data) if spec.datatype == BYTES else (opening, data)
         return b"".join(parts)
 
 
@@ -145,7 +145,7 @@ def _payloads(data: bytes, contents: Sequence[bytes]) -> list[slice]:
     for content in reversed(contents):
         start = end - len(content)
         found.append(slice(start, end))
-        opening = _INPUT_TAG + varint(len(content))
+        opening = _INPUT_TAG + write_number(len(content))
         end = start - len(opening)
         if end < 0 or data[end:start] != opening:
             return []
@@ -162,7 +162,7 @@ def _proved(head: bytes, payload: slice) -> bool:
         head: The bytes before the first payload.
         payload: Where that begins and ends.
     """
-    before = head[: -len(_INPUT_TAG + varint(payload.stop - payload.start))]
+    before = head[: -len(_INPUT_TAG + write_number(payload.stop - payload.start))]
     try:
         return not pb.ModelInferRequest.FromString(before).raw_input_contents
     except DecodeError:
@@ -184,7 +184,7 @@ def _openings(result: InferResult) -> list[bytes]:
     for spec, array in zip(result.specs, result.arrays, strict=True):
         response.outputs.add(name=spec.name, datatype=spec.datatype, shape=array.shape)
     lengths = [
-        b"" if spec.datatype == BYTES else varint(array.nbytes)
+        b"" if spec.datatype == BYTES else write_number(array.nbytes)
         for spec, array in zip(result.specs, result.arrays, strict=True)
     ]
     first, *others = [_OUTPUT_TAG + length for length in lengths]

@@ -39,7 +39,9 @@ from serving.rpc.calls import Method, Traffic, of_messages, stream, unary
 from serving.rpc.connections import channel_options
 from serving.rpc.door import Door
 from serving.rpc.drain import drain
+from serving.rpc.first_look import FirstLook
 from serving.rpc.fleet import ADMINISTRATIVE, Fleet, forwarded
+from serving.rpc.guests import Guests
 from serving.rpc.memory_service import SharedMemoryService
 from serving.rpc.methods import Handler, Methods
 from serving.rpc.model_repository import ModelRepositoryService
@@ -104,10 +106,12 @@ class Server:
         services = [*(each.full_name for each in (*servicers, health.SERVICE)), *reflection.SERVICES]
         self._health = health.HealthService(self._plane, services)
         self._repository.changed = self._changed
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        reflection.add(self._server, services)
+        guests = Guests(self._server, self._traffic)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, guests)
+        reflection.add(guests, services)
         self._loaded = False
         self._polling: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
         self._port = 0
         self._deaf = False
         self.gone_deaf: Callable[[], None] = lambda: None
@@ -144,13 +148,14 @@ class Server:
             found, wire = _found(parts, method.name), _found(parts, f"{method.name}Wire")
             if (rehearsal := _found(parts, f"{method.name}Rehearsal")) is not None:
                 self._rehearsals[name] = rehearsal
+            look = FirstLook(method.input_type, self._plane)
             if method.client_streaming and found is not None:
-                handlers[name] = stream(found, request, self._traffic, name)
+                handlers[name] = stream(found, request, self._traffic, name, look)
             elif wire is not None:
-                handlers[name] = unary(wire, self._traffic, name)
+                handlers[name] = unary(wire, self._traffic, name, look)
             elif not method.client_streaming:
                 call = self._for_all(name, method, found or _unsupported(method.name), request)
-                handlers[name] = unary(of_messages(call, request), self._traffic, name)
+                handlers[name] = unary(of_messages(call, request), self._traffic, name, look)
         return handlers
 
     def _for_all(self, name: str, method: MethodDescriptor, call: Method, request: type[Message]) -> Method:
@@ -214,6 +219,7 @@ class Server:
         except RuntimeError as error:
             raise AddressError(f"cannot listen on {bracketed}:{port}") from error
         await self._server.start()
+        self._watching = asyncio.create_task(self._traffic.memory.run())
         if self._options.control is ControlMode.POLL and self._fleet is None:
             self._polling = asyncio.create_task(contents.poll(self._repository, self._options.poll_seconds))
         return f"{bracketed}:{chosen}"
@@ -286,8 +292,9 @@ class Server:
             Whether all was answered, calls could be taken until then, and no model runs any more.
         """
         self._plane.stop_accepting()
-        if self._polling is not None:
-            self._polling.cancel()
+        for task in (self._polling, self._watching):
+            if task is not None:
+                task.cancel()
         self._health.changed()
         with suppress(TimeoutError):
             # Those who choose a server learn with a delay that this one is leaving.

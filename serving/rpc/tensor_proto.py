@@ -16,7 +16,7 @@ from protos import tensorflow_core_pb2 as core
 from serving.dataplane.decoder import MOST_DIMENSIONS
 from serving.datatypes import BF16, BYTES, NUMPY, pack_bytes
 from serving.errors import InvalidInputError
-from serving.rpc.varint import varint
+from serving.rpc.wire import write_number
 from serving.runtimes.runtime import Array
 
 TYPES = {
@@ -63,7 +63,7 @@ _DELIMITED = 2
 """The wire type of what stands behind its length: a packed list does."""
 
 _PACKED_TAGS = {
-    held: varint(core.TensorProto.DESCRIPTOR.fields_by_name[FIELDS[held]].number << 3 | _DELIMITED)
+    held: write_number(core.TensorProto.DESCRIPTOR.fields_by_name[FIELDS[held]].number << 3 | _DELIMITED)
     for held in ("BOOL", "FP32", "FP64")
 }
 """What stands before a list whose elements are the same there and in memory. Those of other datatypes are varints."""
@@ -184,7 +184,7 @@ def _merge_list(array: Array, held: str, tensor: core.TensorProto) -> None:
     # A byte that is neither 0 nor 1 would be the beginning of a longer number.
     elements = array.view(np.uint8) != 0 if held == "BOOL" else array
     data = elements.astype(NUMPY[held].newbyteorder("<"), copy=False).tobytes()
-    tensor.MergeFromString(b"".join((_PACKED_TAGS[held], varint(len(data)), data)))
+    tensor.MergeFromString(b"".join((_PACKED_TAGS[held], write_number(len(data)), data)))
 
 
 def write_shape(sizes: Sequence[int], shape: core.TensorShapeProto) -> None:

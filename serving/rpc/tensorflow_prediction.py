@@ -12,10 +12,12 @@ from protos import tensorflow_core_pb2 as core
 from protos import tensorflow_serving_pb2 as pb
 from serving.dataplane.dataplane import DataPlane
 from serving.dataplane.messages import InferRequest, InputTensor
+from serving.dataplane.off_loop import off_loop
 from serving.datatypes import BYTES
 from serving.errors import InvalidInputError
 from serving.repository.model import LoadedModel
 from serving.rpc import model_spec, tensor_proto, tensorflow_examples
+from serving.rpc.held import LARGE
 from serving.rpc.tensorflow_examples import CLASSIFY, REGRESS, Kind
 from serving.runtimes.runtime import TensorSpec
 
@@ -48,7 +50,11 @@ class PredictionService:
         version = model_spec.version_of(request.model_spec, self._plane)
         # Before the tensors are looked at: who names an unknown model is told that and nothing else.
         self._plane.model(request.model_spec.name, version).called(request.model_spec.signature_name)
-        result = await self._plane.infer(self._infer_request(request, version, deadline))
+        if _listed(request) and request.ByteSize() > LARGE:
+            asked = await off_loop(self._infer_request, request, version, deadline)
+        else:
+            asked = self._infer_request(request, version, deadline)
+        result = await self._plane.infer(asked)
         answered = model_spec.answered(result.model, result.version, result.signature)
         response = pb.PredictResponse(model_spec=answered)
         for spec, array in zip(result.specs, result.arrays, strict=True):
@@ -129,6 +135,11 @@ class PredictionService:
         # Each class is a message by itself: a thousand take milliseconds, in which others are to be answered.
         large = sum(array.size for array in result.arrays) > MANY_CLASSES
         return await asyncio.to_thread(write) if large else write()
+
+
+def _listed(request: pb.PredictRequest) -> bool:
+    """Whether elements come in the lists of their types, out of which they are taken one by one."""
+    return not all(tensor.tensor_content for tensor in request.inputs.values())
 
 
 def _describe(called: LoadedModel, signature: core.SignatureDef) -> None:

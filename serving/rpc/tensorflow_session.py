@@ -10,6 +10,7 @@ from google.protobuf.empty_pb2 import Empty
 
 from serving.errors import UnsupportedError
 from serving.rpc.calls import Traffic, of_messages, unary
+from serving.rpc.first_look import FirstLook
 
 PATH = "/tensorflow.serving.SessionService/SessionRun"
 
@@ -21,7 +22,7 @@ def handler(traffic: Traffic) -> "grpc.RpcMethodHandler[bytes, bytes]":
         traffic: Told of each call.
     """
     # Any message can be read as an Empty: what is unknown is skipped.
-    return unary(of_messages(_refuse, Empty), traffic, PATH)
+    return unary(of_messages(_refuse, Empty), traffic, PATH, FirstLook(Empty.DESCRIPTOR))
 
 
 async def _refuse(_request: Empty, _deadline: float | None) -> NoReturn:

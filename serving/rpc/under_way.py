@@ -26,10 +26,13 @@ class UnderWay:
 
     Args:
         traffic: Told of each request and its end.
+        peer: The connection.
     """
 
-    def __init__(self, traffic: "Traffic") -> None:
+    def __init__(self, traffic: "Traffic", peer: str) -> None:
         self._traffic = traffic
+        self._peer = peer
+        self._held: deque[int] = deque()
         self._sizes: deque[int] = deque()
         self._bytes = 0
         self._largest = 0
@@ -43,12 +46,27 @@ class UnderWay:
                 self._cut = True
                 return
             self._sizes.append(len(each))
+            self._held.append(0)
             self._bytes += len(each)
             self._traffic.under_way += 1
             yield each
             while self._full():
                 self._room.clear()
                 await self._room.wait()
+
+    def hold(self, size: int) -> None:
+        """Count bytes of the last request among those of all connections.
+
+        Args:
+            size: Its bytes, as it came, or once it is unpacked.
+
+        Raises:
+            QueueFullError: There are too many of those.
+        """
+        self._traffic.requests.take(size, self._peer)
+        self._held[-1] += size
+        self._bytes += size - self._sizes[-1]
+        self._sizes[-1] = size
 
     def answering(self, answer: bytes) -> bytes:
         """An answer is about to be handed over; gRPC takes it when the client has read those before."""
@@ -59,6 +77,8 @@ class UnderWay:
     def answered(self) -> None:
         """It is on its way."""
         self._bytes -= self._sizes.popleft()
+        if held := self._held.popleft():
+            self._traffic.requests.release(held, self._peer)
         self._room.set()
         self._traffic.under_way -= 1
 

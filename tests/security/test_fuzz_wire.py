@@ -28,6 +28,7 @@ def test_mutated_messages_are_answered_with_a_designed_status_and_harm_nobody(tm
     assert {"OK", "INVALID_ARGUMENT", "NOT_FOUND", "UNIMPLEMENTED", "UNAVAILABLE"} <= set(tally)
     # A fuzzer whose messages are all refused at the door finds nothing.
     assert min(tally[each] for each in ("OK", "streams", "connections", "questions")) > 30
+    assert tally["packed"] > 20
     assert tally["messages"] >= 6000
     assert not list(tmp_path.iterdir())
 
@@ -59,3 +60,14 @@ def test_a_case_is_decided_by_its_seed_and_its_number_alone():
         for seed in "12"
     }
     assert len(digests) == 1
+
+
+def test_messages_are_judged_by_what_they_cost_for_their_size(monkeypatch):
+    monkeypatch.syspath_prepend(str(SCRIPT.parent))
+    from judge import costly  # noqa: PLC0415  a module beside the script
+
+    assert not costly([100], 0.1, 10 << 20)
+    assert not costly([2 << 20] * 10, 5.0, 300 << 20)
+    assert costly([2 << 20], 1.4, 0)
+    assert costly([100] * 64, 2.0, 0)
+    assert costly([1 << 20], 0.0, 170 << 20)

@@ -7,6 +7,7 @@ from itertools import accumulate
 from pathlib import Path
 
 import fields
+import floods
 import octets
 import sessions
 import valid
@@ -22,12 +23,19 @@ class Case:
         method: The method; empty for a connection of raw bytes.
         payloads: The messages, or the bytes of the connection.
         readable: Whether protobuf reads every message: each of a stream is then answered.
+        packed: Whether the message is sent as gzip.
     """
 
     number: int
     method: str
     payloads: tuple[bytes, ...]
     readable: bool
+    packed: bool = False
+
+    @property
+    def size(self) -> int:
+        """Bytes of all messages, unpacked."""
+        return sum(map(len, self.payloads))
 
 
 CORPUS = Path(__file__).parents[1] / "wire_corpus"
@@ -51,6 +59,11 @@ def _seeds() -> tuple[list[Seed], list[float]]:
 
 
 @functools.cache
+def _floods() -> list[floods.Flood]:
+    return [each for each in floods.every() if not each.streams and not each.method.endswith("/Watch")]
+
+
+@functools.cache
 def _inference() -> list[Seed]:
     return [seed for seed in valid.seeds() if seed.method.endswith("/ModelInfer")]
 
@@ -64,6 +77,8 @@ def case(seed: int, number: int) -> Case:
         return Case(number, "", (sessions.session(calls, chance),), readable=False)
     if kind < 0.12:
         return _stream(number, chance)
+    if kind < 0.15:
+        return _flood(number, chance)
     origin = _chosen(chance)
     if kind < 0.7:
         data = _fields(origin, chance)
@@ -92,3 +107,10 @@ def _stream(number: int, chance: random.Random) -> Case:
     if broken:
         made[-1] = octets.mutated(made[-1], chance)
     return Case(number, STREAM, tuple(made), readable=not broken)
+
+
+def _flood(number: int, chance: random.Random) -> Case:
+    """A message of nothing but elements, up to the limit of those that are bounded and far beyond it."""
+    chosen, size = chance.choice(_floods()), chance.choice((1 << 12, 1 << 16, 1 << 20, 1 << 21))
+    data = chosen.data(size, chance.choice(("affine", "text", "nobody")))
+    return Case(number, chosen.method, (data,), readable=False, packed=chance.random() < 0.5)

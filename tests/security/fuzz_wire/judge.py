@@ -8,6 +8,15 @@ from serving.rpc.status import INTERNAL_TEXT
 MOST_TEXT = 2000
 """Characters of a text: more is not for reading, and beyond 8 KiB gRPC's clients drop the status."""
 
+SECONDS, SECONDS_EACH, SECONDS_A_MIB = 0.3, 0.01, 0.3
+"""Of processor that messages may take in all, for each of them, and for each MiB; parsing is a tenth of that."""
+
+MEMORY, MEMORY_A_BYTE = 64 << 20, 16
+"""Bytes that the process may hold more while it answers messages, in all and for each byte of them."""
+
+LOADS = ("/RepositoryModelLoad", "/RepositoryModelUnload", "/HandleReloadConfigRequest")
+"""Methods whose cost is that of the models which they load."""
+
 DESIGNED = {
     "OK", "INVALID_ARGUMENT", "NOT_FOUND", "UNAVAILABLE", "RESOURCE_EXHAUSTED", "UNIMPLEMENTED",
     "PERMISSION_DENIED", "DEADLINE_EXCEEDED",
@@ -24,6 +33,13 @@ CLIENTS_OWN = (
 """What the client's library says by itself; the server's texts are its own."""
 
 _PATH = re.compile(r"(?<![\w./])/(tmp|home|root|usr|work|var)/|\.py\b|Traceback|0x[0-9a-f]{8}")
+
+
+def costly(sizes: list[int], seconds: float, memory: int) -> bool:
+    """Whether messages of these sizes together took more than they may."""
+    size = sum(sizes)
+    allowed = SECONDS + SECONDS_EACH * len(sizes) + SECONDS_A_MIB * size / (1 << 20)
+    return seconds > allowed or memory > MEMORY + MEMORY_A_BYTE * size
 
 
 def finding(code: str, text: str) -> str:

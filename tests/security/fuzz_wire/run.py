@@ -3,8 +3,9 @@
     python tests/security/fuzz_wire/run.py --messages 1000000 --seed 1
     python tests/security/fuzz_wire/run.py --seed 1 --only 4711
 
-Each must be answered with a designed status; the process lives; valid requests in between are answered right; memory,
-threads and open files stay bounded; nothing in the log is a traceback. Whatever else happens is a finding: it is
+Each must be answered with a designed status, and take no more processor time and memory than its size allows; the
+process lives; valid requests in between are answered right; memory, threads and open files stay bounded; nothing in
+the log is a traceback. Whatever else happens is a finding: it is
 printed with the number of its case, and the bytes are kept under ``--keep``. A case is decided by the seed and its
 number alone; a call that took too long is sent again by itself before it counts.
 """
@@ -22,7 +23,7 @@ from pathlib import Path
 import grpc
 import numpy as np
 from cases import Case, case, corpus
-from judge import finding, stream_finding
+from judge import LOADS, costly, finding, stream_finding
 from target import Target, Use
 from valid import INFERENCE, STREAM, Question, questions
 
@@ -83,6 +84,7 @@ class Fuzzer:
         self._channel = grpc.aio.insecure_channel(target.address, options=settings)
         self._first: Use | None = None
         self._unread = ""
+        self._cost = ""
 
     async def run(self) -> None:
         """Send what the command line asks for."""
@@ -110,7 +112,7 @@ class Fuzzer:
         await self._channel.close()
 
     async def _group(self, cases: list[Case]) -> None:
-        outcomes = await asyncio.gather(*(self._outcome(each) for each in cases))
+        outcomes, dear = await self._costs(cases)
         slow = [each for each, outcome in zip(cases, outcomes, strict=True) if outcome == "slow"]
         for each, outcome in zip(cases, outcomes, strict=True):
             if outcome and outcome != "slow":
@@ -118,6 +120,8 @@ class Fuzzer:
         for each in slow:
             if await self._outcome(each) == "slow":
                 self._found(each, f"took more than {SECONDS} s, twice")
+        if dear:
+            await self._find_dear([each for each in cases if not each.method.endswith(LOADS)])
         if not self.target.alive():
             self._found(
                 cases[0],
@@ -132,6 +136,32 @@ class Fuzzer:
             self._found(cases[0], f"after one of {FLIGHT} cases from this one on: {wrong}")
         for fault in self._faults():
             self._found(cases[0], f"in one of {FLIGHT} cases from this one on, the log says {fault[:200]}")
+
+    async def _costs(self, cases: list[Case]) -> tuple[list[str], bool]:
+        """Send cases; what came of each, and whether they took more processor or memory than they may.
+
+        Those that load models come last and are not judged: they cost what the models do.
+        """
+        loads = [each for each in cases if each.method.endswith(LOADS)]
+        others = [each for each in cases if each not in loads]
+        processor, memory = self.target.processor(), self.target.new_peak()
+        outcomes = dict(zip(others, await self._outcomes(others), strict=True))
+        dear = False
+        if self.target.alive():
+            seconds, more = self.target.processor() - processor, self.target.peak() - memory
+            self._cost = f"{seconds:.2f} s of processor and {more:,} bytes"
+            dear = costly([each.size for each in others], seconds, more)
+        outcomes |= zip(loads, await self._outcomes(loads), strict=True)
+        return [outcomes[each] for each in cases], dear
+
+    async def _outcomes(self, cases: list[Case]) -> list[str]:
+        return await asyncio.gather(*(self._outcome(each) for each in cases))
+
+    async def _find_dear(self, cases: list[Case]) -> None:
+        """Find those that take more than they may alone, and each time."""
+        for each in cases:
+            if (await self._costs([each]))[1] and (await self._costs([each]))[1]:
+                self._found(each, f"{each.size:,} bytes cost {self._cost}")
 
     def _faults(self) -> list[str]:
         """What the log has told of since the last group; of what is being written, the rest comes with the next."""
@@ -157,19 +187,22 @@ class Fuzzer:
         if sent.method == STREAM:
             return await self._stream(sent)
         self.tally["unary"] += 1
-        code, text, _ = await self._unary(sent.method, sent.payloads[0])
+        if sent.packed:
+            self.tally["packed"] += 1
+        code, text, _ = await self._unary(sent.method, sent.payloads[0], packed=sent.packed)
         if code == "slow":
             return code
         self.tally[code] += 1
         return finding(code, text)
 
-    async def _unary(self, method: str, data: bytes) -> tuple[str, str, bytes]:
+    async def _unary(self, method: str, data: bytes, *, packed: bool = False) -> tuple[str, str, bytes]:
         call = self._calls.get(method)
         if call is None:
             call = self._calls[method] = self._channel.unary_unary(method)
         begun = time.monotonic()
         try:
-            return "OK", "", await call(data, timeout=SECONDS)
+            how = grpc.Compression.Gzip if packed else grpc.Compression.NoCompression
+            return "OK", "", await call(data, timeout=SECONDS, compression=how)
         except grpc.aio.AioRpcError as error:
             if time.monotonic() - begun >= SECONDS:
                 return "slow", "", b""

@@ -122,6 +122,21 @@ class Target:
             sum(each.num_threads() for each in all_of_it),
         )
 
+    def processor(self) -> float:
+        """Seconds of processor that it took so far."""
+        return sum(psutil.Process(self.process.pid).cpu_times()[:2])
+
+    def new_peak(self) -> int:
+        """Bytes that it holds now; from now on the most is noted."""
+        # Source: proc(5), clear_refs.
+        Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")
+        return psutil.Process(self.process.pid).memory_info().rss
+
+    def peak(self) -> int:
+        """The most bytes that it held since."""
+        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) << 10 for line in lines if line.startswith("VmHWM"))
+
     def new_log(self) -> str:
         """What it logged since this was last called."""
         with self.log.open(errors="replace") as file:

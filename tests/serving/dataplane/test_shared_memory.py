@@ -12,6 +12,7 @@ from serving.errors import (
     ModelNotFoundError,
     NoRoomError,
     PermissionDeniedError,
+    TooLargeError,
 )
 
 
@@ -116,7 +117,7 @@ def test_what_cannot_be_written_or_read_is_an_error(memory, monkeypatch, number,
 def test_all_tensors_of_a_request_together_are_bounded(folder):
     memory = SharedMemory(allowed=True, most=16, folder=folder)
     memory.check_size(16)
-    with pytest.raises(NoRoomError, match=r"take 17 bytes, and 16 is the most.*larger --max-message-size"):
+    with pytest.raises(TooLargeError, match=r"take 17 bytes, and 16 is the most.*larger --max-message-size"):
         memory.check_size(17)
 
 

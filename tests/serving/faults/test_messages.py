@@ -79,7 +79,7 @@ LIES = {
     "a hundred thousand tensors": (
         INFER,
         pb.ModelInferRequest(model_name="affine", inputs=[{}] * 100_000),
-        "no input ''",
+        "'inputs' has 4097 elements or more",
     ),
     "a negative size in a TensorProto": (PREDICT, prediction((-1, 3)), "must state every size"),
     "an overflow in a TensorProto": (

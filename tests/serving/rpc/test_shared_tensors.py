@@ -17,7 +17,7 @@ from protos import open_inference_pb2 as pb
 from protos.open_inference_pb2_grpc import GRPCInferenceServiceStub
 from serving.dataplane.messages import InferResult
 from serving.dataplane.shared_memory import FOLDER, SharedMemory
-from serving.errors import InvalidInputError, ModelNotFoundError, NoRoomError, QueueFullError
+from serving.errors import InvalidInputError, ModelNotFoundError, QueueFullError, TooLargeError
 from serving.rpc.held import CALL, Held
 from serving.rpc.shared_tensors import AT_ONCE, SharedTensors
 from serving.runtimes.runtime import TensorSpec
@@ -91,7 +91,7 @@ def test_large_tensors_are_copied_beside_the_event_loop(memory, held, monkeypatc
 @pytest.mark.parametrize("request_", [asking(4 * MIB + 1), asking(3 * MIB, inputs=2), asking(2**63 - 1)])
 def test_inputs_that_are_larger_than_a_message_may_be_are_not_read(memory, held, monkeypatch, request_):
     monkeypatch.setattr(os, "preadv", None)
-    with pytest.raises(NoRoomError, match="4194304 is the most, as of a message"):
+    with pytest.raises(TooLargeError, match="4194304 is the most, as of a message"):
         asyncio.run(SharedTensors(memory, held).answer(request_, None, echo))
 
 
@@ -100,7 +100,7 @@ def test_outputs_that_are_larger_than_a_message_may_be_are_not_written(memory, h
         return InferResult(asked.model, "1", [SPEC], [np.zeros(4 * MIB + 1, np.uint8)])
 
     monkeypatch.setattr(os, "pwrite", None)
-    with pytest.raises(NoRoomError, match="take 4194305 bytes"):
+    with pytest.raises(TooLargeError, match="take 4194305 bytes"):
         asyncio.run(SharedTensors(memory, held).answer(asking(8, target="out"), None, grown))
 
 

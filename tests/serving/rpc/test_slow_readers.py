@@ -235,3 +235,29 @@ def test_large_requests_beyond_what_may_be_held_are_refused_until_others_are_ans
         return [np.frombuffer(each.raw_output_contents[0], np.int64)[0] for each in answers]
 
     assert asyncio.run(run()) == [long] * 4 + [2]
+
+
+def test_large_requests_of_streams_are_counted_with_the_others_until_they_are_answered(root):
+    """Of those that are too many the stream says so, each in its place."""
+
+    async def ask(address, traffic):
+        traffic.requests = Held(40 * MIB, 3 * MIB, "requests that are being answered")
+        large = pb.ModelInferRequest(model_name="zeros", id="large", raw_input_contents=[bytes(2 * MIB)])
+        async with grpc.aio.insecure_channel(address) as channel:
+            call = GRPCInferenceServiceStub(channel).ModelStreamInfer(iter([large] * 4))
+            told = [each.error_message async for each in call]
+        return told, traffic.requests.total
+
+    async def run():
+        server = Server(ServerOptions(root, port=0, lame_duck_seconds=0.0))
+        address = await server.start()
+        try:
+            return await asyncio.wait_for(ask(address, server._traffic), PATIENCE)
+        finally:
+            assert await server.stop(Signals())
+
+    told, left = asyncio.run(run())
+    assert len(told) == 4
+    assert all(told)
+    assert "MiB, and 3 is the limit" not in told[0]
+    assert left == 0

@@ -109,6 +109,18 @@ def test_a_config_may_come_with_the_load(served):
 
 
 @pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        ('{"input": [' + ",".join(["{}"] * 5000) + "]}", "has 5001 objects, and 4096 are the most"),
+        ('{"name": "' + "x" * 300_000 + '"}', "has 300012 characters, and 262144 are the most"),
+    ],
+)
+def test_a_config_that_takes_long_to_read_is_refused(served, config, told):
+    with pytest.raises(InferenceServerException, match=f"INVALID_ARGUMENT.*'config' {told}"):
+        served(*EXPLICIT).load_model("affine", config=config)
+
+
+@pytest.mark.parametrize(
     ("options", "error"),
     [
         ({"config": "{"}, "not valid"),
