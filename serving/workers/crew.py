@@ -47,12 +47,14 @@ class Crew:
         members: They themselves.
         standing: How each of them stands (:mod:`serving.rpc.standing`); None before the first has started.
         findings: What trials have found; see :meth:`serving.workers.worker.Worker.rehearse`.
+        late: The models whose trials take longer; they are to be looked at again.
     """
 
     def __init__(self) -> None:
         self.members: list[WorkerProcess] = []
         self.standing: JsonObject | None = None
         self.findings: JsonObject = {}
+        self.late: list[str] = []
         self._first = asyncio.Lock()
         self._leaving: list[WorkerProcess] = []
         self._totals = Totals()
@@ -62,11 +64,6 @@ class Crew:
     def busy(self) -> bool:
         """Whether an operation is under way; models may be loading."""
         return self._order.locked()
-
-    @property
-    def tried(self) -> list[str]:
-        """The models whose trials take longer; they are loaded when those are over."""
-        return [*self.findings.get("tried", ())]
 
     async def begin(self, worker: WorkerProcess) -> None:
         """Have what the first workers load tried by the first of them.
@@ -78,6 +75,7 @@ class Crew:
         async with self._first:
             if self.standing is None and not self.findings:
                 self.findings = await worker.call("rehearse")
+                self.late = [*self.findings.get("tried", ())]
 
     async def adopt(self, worker: WorkerProcess, standing: JsonObject) -> None:
         """Bring a worker that has started to the standing of the others, and let it listen.
@@ -140,6 +138,8 @@ class Crew:
         """Have every worker look at the repository, or at some models in it."""
         chosen = None if only is None else [*only]
         await self._rehearse(only=chosen)
+        # Not what a request wants loaded, with a config of its own perhaps.
+        self.late = [name for name in self.findings.get("tried", ()) if only is None or name in only]
         async with self._order:
             standings = await self._ask(self.members, "refresh", only=chosen, findings=self.findings)
             if standings:
