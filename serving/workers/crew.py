@@ -32,6 +32,9 @@ LOADS = frozenset(
 )
 """The calls that load models."""
 
+FIRST = 1
+"""The worker that is prepared for trials before it is asked for one."""
+
 FRESH = 1.0
 """Most seconds to wait for what a worker has counted; then what it last told counts."""
 
@@ -55,7 +58,7 @@ class Crew:
         self.standing: JsonObject | None = None
         self.findings: JsonObject = {}
         self.late: list[str] = []
-        self._first = asyncio.Lock()
+        self._begun = asyncio.Event()
         self._leaving: list[WorkerProcess] = []
         self._totals = Totals()
         self._order = asyncio.Lock()
@@ -72,10 +75,14 @@ class Crew:
             ServingError: There is nothing to serve.
             LinkLostError: It ended.
         """
-        async with self._first:
-            if self.standing is None and not self.findings:
-                self.findings = await worker.call("rehearse")
-                self.late = [*self.findings.get("tried", ())]
+        if self._begun.is_set():
+            return
+        if worker.index != FIRST:
+            await self._begun.wait()
+            return
+        self.findings = await worker.call("rehearse")
+        self.late = [*self.findings.get("tried", ())]
+        self._begun.set()
 
     async def adopt(self, worker: WorkerProcess, standing: JsonObject) -> None:
         """Bring a worker that has started to the standing of the others, and let it listen.
