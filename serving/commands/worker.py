@@ -14,6 +14,7 @@ from serving.commands import log_output, serve
 from serving.commands.leaving import leave
 from serving.rpc.options import ServerOptions
 from serving.trial.trials import Trials
+from serving.workers.crew import FIRST
 from serving.workers.worker import Worker
 
 
@@ -35,7 +36,7 @@ def _prepare(arguments: list[str], index: int) -> tuple[ServerOptions, Trials | 
     options = parser().parse_args(arguments)
     log_output.set_up(options.log_format, options.log_level, worker=index)
     trials = serve.trials(options)
-    if trials is not None and index == 1:
+    if trials is not None and index == FIRST:
         # The one that is asked first to try what is to be loaded.
         trials.prepare()
     return serve.decided(options), trials

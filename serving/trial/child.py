@@ -10,6 +10,7 @@ import os
 import pickle
 import signal
 import socket
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import NoReturn
@@ -64,7 +65,8 @@ def _stand_back(parent: int) -> None:
     for number in (0, 1, 2):
         os.dup2(silence, number)
     os.nice(NICENESS)
-    Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
+    with suppress(OSError):  # some containers do not let anybody write there
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
 
 
 def _received(talk: socket.socket) -> bytes:

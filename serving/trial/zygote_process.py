@@ -66,7 +66,7 @@ class ZygoteProcess:
             with theirs:
                 self._send(json.dumps({"seconds": limits.seconds, "memory": limits.most_memory}), theirs)
             # If the zygote is gone, whoever waits for the verdict sees that.
-            with suppress(BrokenPipeError):
+            with suppress(ConnectionError):
                 ours.sendall(len(data).to_bytes(LENGTH, "big") + data)
         except BaseException:
             ours.close()
@@ -86,7 +86,7 @@ class ZygoteProcess:
             control = self.start()
             try:
                 socket.send_fds(control, [request.encode()], [talk.fileno()])
-            except BrokenPipeError:
+            except ConnectionError:
                 # It had nothing to do for long, or was ended by somebody.
                 self._forget(control)
             else:

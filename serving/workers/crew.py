@@ -32,6 +32,9 @@ LOADS = frozenset(
 )
 """The calls that load models."""
 
+FIRST = 1
+"""The worker that is prepared for trials before it is asked for one."""
+
 FRESH = 1.0
 """Most seconds to wait for what a worker has counted; then what it last told counts."""
 
@@ -47,13 +50,15 @@ class Crew:
         members: They themselves.
         standing: How each of them stands (:mod:`serving.rpc.standing`); None before the first has started.
         findings: What trials have found; see :meth:`serving.workers.worker.Worker.rehearse`.
+        late: The models whose trials take longer; they are to be looked at again.
     """
 
     def __init__(self) -> None:
         self.members: list[WorkerProcess] = []
         self.standing: JsonObject | None = None
         self.findings: JsonObject = {}
-        self._first = asyncio.Lock()
+        self.late: list[str] = []
+        self._begun = asyncio.Event()
         self._leaving: list[WorkerProcess] = []
         self._totals = Totals()
         self._order = asyncio.Lock()
@@ -63,11 +68,6 @@ class Crew:
         """Whether an operation is under way; models may be loading."""
         return self._order.locked()
 
-    @property
-    def tried(self) -> list[str]:
-        """The models whose trials take longer; they are loaded when those are over."""
-        return [*self.findings.get("tried", ())]
-
     async def begin(self, worker: WorkerProcess) -> None:
         """Have what the first workers load tried by the first of them.
 
@@ -75,9 +75,14 @@ class Crew:
             ServingError: There is nothing to serve.
             LinkLostError: It ended.
         """
-        async with self._first:
-            if self.standing is None and not self.findings:
-                self.findings = await worker.call("rehearse")
+        if self._begun.is_set():
+            return
+        if worker.index != FIRST:
+            await self._begun.wait()
+            return
+        self.findings = await worker.call("rehearse")
+        self.late = [*self.findings.get("tried", ())]
+        self._begun.set()
 
     async def adopt(self, worker: WorkerProcess, standing: JsonObject) -> None:
         """Bring a worker that has started to the standing of the others, and let it listen.
@@ -140,6 +145,8 @@ class Crew:
         """Have every worker look at the repository, or at some models in it."""
         chosen = None if only is None else [*only]
         await self._rehearse(only=chosen)
+        # Not what a request wants loaded, with a config of its own perhaps.
+        self.late = [name for name in self.findings.get("tried", ()) if only is None or name in only]
         async with self._order:
             standings = await self._ask(self.members, "refresh", only=chosen, findings=self.findings)
             if standings:

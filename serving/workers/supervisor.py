@@ -246,11 +246,11 @@ class Supervisor:
             self.lost()
 
     async def _look_again(self) -> None:
-        """Have what was still tried at the start loaded when that is over."""
+        """Have what is still tried, since the start or since a poll, loaded when that is over."""
         while True:
             await asyncio.sleep(BEAT)
-            if tried := self._crew.tried:
-                await self._crew.refresh(tried)
+            if late := self._crew.late:
+                await self._crew.refresh(late)
 
     async def _poll(self, seconds: float) -> None:
         while True:

@@ -205,7 +205,7 @@ def test_a_signal_during_the_first_load_ends_it_at_once(repository, publish, beg
     def hangs():
         below = top.children(recursive=True)
         return (
-            below if any(each.cpu_times().user > 1 and each.nice() > top.nice() for each in below) else None
+            below if any(each.cpu_times().user > 0.2 and each.nice() > top.nice() for each in below) else None
         )
 
     below = until(hangs)
