@@ -10,16 +10,16 @@ def test_the_model_is_let_go_as_soon_as_the_last_target_is_exported(models, tmp_
     built, alive = [], []
 
     def building(graph):
-        model = build(graph)
+        model, shapes = build(graph)
         built.append(weakref.ref(model))
-        return model
+        return model, shapes
 
     def opening(target, path):
         alive.append((target, built[0]() is not None))
         return open_artefact(target, path)
 
-    build, open_artefact = pipeline.build, pipeline.open_artefact
-    monkeypatch.setattr(pipeline, "build", building)
+    build, open_artefact = pipeline.build_with_shapes, pipeline.open_artefact
+    monkeypatch.setattr(pipeline, "build_with_shapes", building)
     monkeypatch.setattr(pipeline, "open_artefact", opening)
     options = Options(("onnx", "saved_model"), output=tmp_path, parity=False)
     conversion = pipeline.convert(models / "mnist_pss.keras", options, str.lower)
