@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import Callable
 
 from serving.dataplane.freed_memory import give_back
-from serving.dataplane.off_loop import off_loop
 from serving.errors import QueueFullError
 from serving.runtimes import memory
 
@@ -71,7 +70,7 @@ class MemoryWatch:
             self._taken = memory.taken()
             self._least = min(self._least, self._taken)
             if self._taken > self._least + GROWN and loop.time() > given + REST and self._quiet():
-                await off_loop(give_back)
+                await asyncio.to_thread(give_back)
                 # What is left is in use: it is not asked for again.
                 given, self._taken = loop.time(), memory.taken()
                 self._least = self._taken

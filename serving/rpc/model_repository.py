@@ -83,7 +83,7 @@ class ModelRepositoryService:
     ) -> pb.RepositoryModelLoadResponse:
         """Load a model, or load again what has changed of it."""
         _check_repository(request.repository_name)
-        config = await off_loop(_config, request)
+        config = await off_loop(_config, request) if request.parameters else None
         text = "" if config is None else request.parameters[CONFIG].string_param
         await self._control.load(request.model_name, config, text)
         return pb.RepositoryModelLoadResponse()
