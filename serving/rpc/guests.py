@@ -31,7 +31,8 @@ class Guests:
         self._traffic = traffic
 
     def add_generic_rpc_handlers(self, handlers: Sequence[grpc.GenericRpcHandler]) -> None:
-        """Nothing: whoever calls this registers the same methods too, and those are found first."""
+        """Pass them on. The same methods are registered too, and those are found first."""
+        self._server.add_generic_rpc_handlers(tuple(handlers))
 
     def add_registered_method_handlers(self, service: str, handlers: Mapping[str, Handler]) -> None:
         """Have the server answer these methods of a service."""

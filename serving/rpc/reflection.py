@@ -71,4 +71,5 @@ def add(server: Guests, services: Sequence[str]) -> None:
         response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
     )
     methods = {"ServerReflectionInfo": handler}
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICES[0], methods),))
     server.add_registered_method_handlers(SERVICES[0], methods)
