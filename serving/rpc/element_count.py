@@ -15,7 +15,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import DecodeError
 
 from serving.errors import InvalidInputError
-from serving.rpc.wire import read_number
+from serving.varint import read_number
 
 MOST = 4096
 """Elements of one repeated field in a message, wherever in it they stand: tensors, parameters, names, models."""

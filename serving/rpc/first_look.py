@@ -9,7 +9,7 @@ from google.protobuf.descriptor import Descriptor
 from serving.dataplane.dataplane import DataPlane
 from serving.errors import ModelNotReadyError
 from serving.rpc.element_count import ElementCount
-from serving.rpc.wire import read_number
+from serving.varint import read_number
 
 FIELDS = 1024
 """Fields that are walked over in what was unpacked first."""

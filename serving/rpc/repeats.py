@@ -20,8 +20,8 @@ from protos import open_inference_pb2 as pb
 from serving.dataplane.messages import InferRequest, InferResult, InputTensor
 from serving.datatypes import BYTES
 from serving.rpc.translate import wire_view
-from serving.rpc.wire import write_number
 from serving.runtimes.runtime import TensorSpec
+from serving.varint import write_number
 
 PLACES = 256
 """Places for messages, by their length."""

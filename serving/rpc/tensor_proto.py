@@ -16,8 +16,8 @@ from protos import tensorflow_core_pb2 as core
 from serving.dataplane.decoder import MOST_DIMENSIONS
 from serving.datatypes import BF16, BYTES, NUMPY, pack_bytes
 from serving.errors import InvalidInputError
-from serving.rpc.wire import write_number
 from serving.runtimes.runtime import Array
+from serving.varint import write_number
 
 TYPES = {
     "BOOL": core.DT_BOOL,

@@ -1,4 +1,7 @@
-"""How much memory this process may take, and how much it takes."""
+"""How much memory this process may take, and how much it and others take.
+
+Address space is no measure: the runtimes reserve far more than they use.
+"""
 
 import math
 import os
@@ -14,7 +17,23 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 def available() -> float:
     """This process's share of the bytes that the machine has and its cgroups allow."""
-    return min(os.sysconf("SC_PHYS_PAGES") * _PAGE, limit()) / cpus.processes()
+    return total() / cpus.processes()
+
+
+def total(root: Path = cgroups.ROOT, membership: Path = cgroups.MEMBERSHIP) -> float:
+    """The bytes that the machine has and the cgroups allow, for all processes together.
+
+    Args:
+        root: Where cgroups are mounted.
+        membership: The file that names this process's groups.
+    """
+    return min(os.sysconf("SC_PHYS_PAGES") * _PAGE, limit(root, membership))
+
+
+def resident(process: int) -> int:
+    """The bytes of any process that are in memory; 0 if there is no such process."""
+    found = cgroups.lines(Path(f"/proc/{process}/statm"))
+    return int(found[0].split()[1]) * _PAGE if found else 0
 
 
 def taken() -> int:

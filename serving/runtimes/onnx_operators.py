@@ -11,6 +11,8 @@ import mmap
 from collections.abc import Iterator
 from pathlib import Path
 
+from serving.varint import read_number
+
 UNKNOWN = "?"
 """What stands for the operators of a file that cannot be read so."""
 
@@ -80,30 +82,17 @@ def _operators(content: mmap.mmap) -> Iterator[str]:
 def _fields(content: mmap.mmap, at: int, end: int) -> Iterator[tuple[int, int, int]]:
     """The fields of a message that have a length: their number, where each begins and where it ends."""
     while at < end:
-        tag, at = _varint(content, at)
+        tag, at = read_number(content, at)
         kind = tag & 7
         if kind == _LENGTH:
-            length, at = _varint(content, at)
+            length, at = read_number(content, at)
             yield tag >> 3, at, at + length
             at += length
         elif kind == _VARINT:
-            _, at = _varint(content, at)
+            _, at = read_number(content, at)
         elif kind in (_FOUR_BYTES, _EIGHT_BYTES):
             at += 4 if kind == _FOUR_BYTES else 8
         else:
             raise ValueError("no such kind of field")
     if at != end:
         raise ValueError("a field reaches beyond its message")
-
-
-def _varint(content: mmap.mmap, at: int) -> tuple[int, int]:
-    """A number of seven bits a byte, the least first, and where it ends."""
-    number = shift = 0
-    while True:
-        byte = content[at]
-        number |= (byte & 0x7F) << shift
-        at, shift = at + 1, shift + 7
-        if byte < 0x80:
-            return number, at
-        if shift > 63:
-            raise ValueError("a number of more than 64 bits")

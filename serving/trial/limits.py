@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from serving.trial import memory
+from serving.runtimes import memory
 
 MEBIBYTE = 1 << 20
 

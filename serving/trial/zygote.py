@@ -21,7 +21,8 @@ from dataclasses import dataclass
 from time import monotonic
 
 from serving import runtimes
-from serving.trial import child, memory
+from serving.runtimes import memory
+from serving.trial import child
 
 GLANCE = 0.02
 """Seconds between two looks at what children take."""

@@ -10,7 +10,7 @@ SERVING = Path(__file__).parents[2] / "serving"
 LAYERS = ("workers", "rpc", "trial", "metrics", "dataplane", "scheduler", "repository", "runtimes")
 """From the top; each may import those below it, and what belongs to no layer."""
 
-SHARED = ("errors", "datatypes", "address", "pem", "printable", "daemon_threads")
+SHARED = ("errors", "datatypes", "address", "pem", "printable", "daemon_threads", "varint")
 
 SOURCES = sorted(SERVING.rglob("*.py"))
 

@@ -10,7 +10,7 @@ from grpc_reflection.v1alpha import reflection_pb2
 
 from protos import open_inference_pb2 as inference
 from protos import tensorflow_serving_pb2 as tensorflow
-from serving.rpc.wire import write_number
+from serving.varint import write_number
 
 SERVICES = [
     service

@@ -8,7 +8,7 @@ from protos import tensorflow_serving_pb2 as tf
 from serving.errors import InvalidInputError
 from serving.rpc import element_count
 from serving.rpc.element_count import MOST, MOST_FIELDS, MOST_SIZES, ElementCount
-from serving.rpc.wire import read_number, write_number
+from serving.varint import read_number, write_number
 
 INFER = ElementCount(pb.ModelInferRequest.DESCRIPTOR)
 PREDICT = ElementCount(tf.PredictRequest.DESCRIPTOR)

@@ -131,7 +131,7 @@ def test_the_tightest_group_of_either_layout_limits(tmp_path):
 
 
 def test_workers_share_what_there_is(monkeypatch):
-    monkeypatch.setattr(memory, "limit", lambda: 3000)
+    monkeypatch.setattr(memory, "limit", lambda *_: 3000)
     assert memory.available() == 3000
     monkeypatch.setattr(cpus, "_processes", 3)
     assert memory.available() == 1000

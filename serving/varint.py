@@ -3,11 +3,13 @@
 Source: https://protobuf.dev/programming-guides/encoding/#varints
 """
 
+from mmap import mmap
+
 _LONGEST = 10
 """Bytes of a number."""
 
 
-def read_number(data: bytes, at: int) -> tuple[int, int]:
+def read_number(data: bytes | mmap, at: int) -> tuple[int, int]:
     """A number, and where it ends.
 
     Args:

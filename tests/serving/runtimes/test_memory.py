@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from serving.trial import memory
+from serving.runtimes import memory
 from serving.trial.limits import SHARE, Limits
 
 MACHINE = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
