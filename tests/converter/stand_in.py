@@ -27,7 +27,13 @@ def convert(source, options, report):
                 staged.path.write_text(f"{number}")
                 tempfile.mkdtemp()
                 ctypes.PyDLL(None).usleep(MICROSECONDS)
-                entry = {"target": target, "inputs": [], "outputs": [], "number": number}
+                entry = {
+                    "target": target,
+                    "inputs": [],
+                    "outputs": [],
+                    "rows_independent": True,
+                    "number": number,
+                }
                 taken.destination.publish(staged, {}, entry, [])
     report.unchanged(source)
     return 0

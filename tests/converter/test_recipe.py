@@ -40,6 +40,7 @@ def version(options, source, target, number):
     entry = {
         "recipe": recipe.recipe(manifest.sha256(source), options),
         "sha256": artefact_sha256(folder, target),
+        "rows_independent": True,
     }
     text = manifest.merged(folder / "manifest.json", {}, {ARTEFACTS[target]: entry})
     (folder / "manifest.json").write_text(text)
@@ -99,6 +100,14 @@ def test_an_artefact_that_was_changed_is_not(source, made, target):
 @pytest.mark.parametrize("text", ["", "[]", '{"artefacts": {}}', '{"artefacts": {"model.onnx": {}}}'])
 def test_a_manifest_that_does_not_say_is_not(source, made, text):
     (made.repository / "digits_onnx" / "1" / "manifest.json").write_text(text)
+    assert not recipe.is_current(source, made)
+
+
+def test_an_older_version_that_says_nothing_of_rows_is_not(source, made):
+    manifest_file = made.repository / "digits_onnx" / "1" / "manifest.json"
+    entries = json.loads(manifest_file.read_text())
+    del entries["artefacts"]["model.onnx"]["rows_independent"]
+    manifest_file.write_text(json.dumps(entries))
     assert not recipe.is_current(source, made)
 
 
