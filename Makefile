@@ -10,7 +10,7 @@ LOWEST  := .venv-lowest
 SEED    ?= 1
 COUNT   ?= 20000
 
-.PHONY: demo test test-all lint protos train lock docs parity bench bench-overload bench-memory fuzz-archive fuzz-wire clients ray foreign-models lowest wheel test-image clean
+.PHONY: demo test test-all lint protos train lock docs parity bench bench-overload bench-hostile bench-memory fuzz-archive fuzz-wire clients ray foreign-models lowest wheel test-image clean
 
 $(STAMP): requirements/dev.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -91,6 +91,10 @@ bench: $(STAMP)  ## our server against a bare one, and batching (needs h2load, f
 
 bench-overload: $(STAMP)  ## four times as much load as the server can answer, for 30 s
 	$(BIN)/python benchmarks/overload.py
+
+bench-hostile: $(STAMP)  ## what a model's clients feel of files that hang when they are loaded
+	$(BIN)/python benchmarks/hostile_loads.py
+	$(BIN)/python benchmarks/hostile_loads.py --workers 2
 
 bench-memory: $(STAMP)  ## 500 reloads of a model of 100 MB; some minutes
 	$(BIN)/python benchmarks/reload_memory.py
