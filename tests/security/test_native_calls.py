@@ -192,6 +192,8 @@ def test_serving_writes_nothing_and_speaks_with_its_clients_only(repository, tmp
     served = calls_in(own["served"] / "trace")
     # Python finds out whether it can write to the temporary folder, in which nothing is left.
     elsewhere = {place for place in written(served, tmp_path) if not ALWAYS.fullmatch(place)}
+    # A trial of a version says that it is to go first when memory is short.
+    elsewhere -= {"/proc/self/oom_score_adj"}
     assert {place for place in elsewhere if not place.startswith(str(own["temporary"]))} == set()
     talks = set(spoken_to(served))
     assert ("bind", host) in {(name, each) for name, each, _ in talks}
