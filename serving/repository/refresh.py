@@ -25,9 +25,14 @@ from serving.repository.model import LoadedModel
 from serving.repository.opening import Opening
 from serving.repository.regular_file import fault
 from serving.repository.status import LATEST, ModelState
-from serving.repository.warmup import HOP
 
 log = logging.getLogger(__name__)
+
+QUICK = 2e-3
+"""Seconds of a run up to which a model loses little without batches, and its owner is not warned.
+
+A busy machine must not make a quick model pass for a slow one, so it is far above what a thread hop costs.
+"""
 
 MISSING = "the config asks for this version, and the repository does not hold it"
 
@@ -139,8 +144,7 @@ class Refresh:
             log.warning("model '%s' version %s: %s", loaded.name, loaded.version, told)
         others = (*self._before.served.values(), *self._served.values())
         if joining.unproved and not any(each.joining.unproved for each in others):
-            # A model that answers faster than a request could be handed to a batch loses little; no warning then.
-            slow = loaded.pace is None or loaded.pace.first > HOP
+            slow = loaded.pace is None or loaded.pace.first > QUICK
             log.log(logging.WARNING if slow else logging.INFO, "model '%s': %s", loaded.name, HOW)
 
     def _fail(self, version: str, error: ModelLoadError) -> None:

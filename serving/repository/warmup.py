@@ -17,7 +17,10 @@ log = logging.getLogger(__name__)
 ROUNDS = 3
 
 SLOW = 5e-3
-"""Seconds from which a run is not repeated, nor tried with a full batch: the server is to start soon."""
+"""Seconds from which a run is not tried with a full batch: the server is to start soon."""
+
+ENOUGH = 50e-3
+"""Seconds after which a slow run is not repeated. One alone tells little: it may be cold, or the machine busy."""
 
 HOP = 200e-6
 """Seconds that handing a request to another thread and back costs, on the machines this was measured on."""
@@ -110,12 +113,13 @@ def _filled(described: WarmupInput, rows: tuple[int, ...]) -> Array:
 def _time(runtime: Runtime, rows: int) -> float:
     inputs = {spec.name: _zeros(spec, rows) for spec in runtime.inputs}
     outputs = [spec.name for spec in runtime.outputs]
-    best = float("inf")
+    best, spent = float("inf"), 0.0
     for _ in range(1 + ROUNDS):
         start = perf_counter()
         runtime.infer(inputs, outputs)
-        best = min(best, perf_counter() - start)
-        if best > SLOW:
+        took = perf_counter() - start
+        best, spent = min(best, took), spent + took
+        if best > SLOW and spent > ENOUGH:
             break
     return best
 

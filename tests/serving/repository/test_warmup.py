@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from serving.repository.warmup import FULL, SLOW, Pace, warm_up
+from serving.repository.warmup import ENOUGH, FULL, SLOW, Pace, warm_up
 
 
 @pytest.fixture
@@ -27,10 +27,23 @@ def test_a_model_runs_alone_and_with_a_full_batch(taking):
     assert (pace.first, pace.further) == pytest.approx((SLOW / 4, SLOW / 4))
 
 
-def test_a_slow_model_runs_once(taking):
-    runtime = taking(2 * SLOW)
-    assert warm_up(runtime, 8).first == 2 * SLOW
+def test_a_slow_model_runs_once_and_without_a_full_batch(taking):
+    runtime = taking(2 * ENOUGH)
+    assert warm_up(runtime, 8).first == 2 * ENOUGH
     assert runtime.batches == [1]
+
+
+def test_a_model_is_not_slow_because_its_first_runs_were(function_model, monkeypatch):
+    """They are cold, or the machine is busy."""
+    now, times = [0.0], [4 * SLOW, 4 * SLOW, 0.1 * SLOW]
+    monkeypatch.setattr("serving.repository.warmup.perf_counter", lambda: now[0])
+
+    def run(x):
+        now[0] += times.pop(0) if len(times) > 1 else times[0]
+        return {"y": x}
+
+    pace = warm_up(function_model(run).runtime, 1)
+    assert pace.first == pytest.approx(0.1 * SLOW)
 
 
 def test_a_model_that_rejects_zeros_starts_cold(function_model):

@@ -46,6 +46,7 @@ def check(server, put_load):
 @pytest.fixture
 def start(repository, onnx_models, start_server):
     repository.onnx("affine", onnx_models.affine())
+    repository.config("affine", "dynamic_batching { }")  # so that there is nothing to tell of batches
     return lambda workers: start_server(repository.root, "--workers", str(workers), "--log-level", "info")
 
 
