@@ -196,7 +196,7 @@ def repository(conversion):
     assert process.returncode == 0, output
     for name, microseconds, policy in (
         ("slow", 2_000_000, ""),
-        ("slowest", 7_000_000, ""),
+        ("slowest", 30_000_000, ""),
         ("narrow", 2_000_000, "default_queue_policy { max_queue_size: 1 }"),
     ):
         (folder / name / "1").mkdir(parents=True)

@@ -263,7 +263,7 @@ def test_a_node_is_killed_under_load_and_its_replicas_return(cluster, running, i
         until(lambda: running() == 3 and cluster.replicas("worker"))
         lost_replicas = len(cluster.replicas("worker"))
         waiting = [pool.submit(infer, raw_request("slowest", image)) for _ in range(HELD)]
-        time.sleep(2)
+        time.sleep(5)  # of the 30 s for which the model holds them
         killed = time.monotonic()
         cluster.kill_node("worker")
         until(lambda: running() == 3 and len(cluster.replicas("head")) == 3)
