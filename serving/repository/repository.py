@@ -1,8 +1,9 @@
 """Which models there are, and which version of each answers."""
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -32,6 +33,7 @@ MEND = "mend its files or publish another version"
 
 UNKNOWN = "Request for unknown model"
 """Triton's words, by which its clients know this error among others."""
+
 SIDE_BY_SIDE = 16
 """Most models that one look at the folder loads at a time; what they try and open has bounds of its own."""
 
@@ -125,11 +127,8 @@ class Repository:
         """
         folder = self._scan().get(name)
         if folder is not None:
-            with self._turns.of(name):
-                try:
-                    self._rehearse(folder, config, retry=True)
-                finally:
-                    self._over(name)
+            with self._working_on(name):
+                self._rehearse(folder, config, retry=True)
 
     def load(self, name: str, config: ModelConfig | None = None) -> None:
         """Load a model, or load again what has changed of it or failed.
@@ -146,11 +145,8 @@ class Repository:
         folder = self._scan().get(name)
         if folder is None:
             raise ModelNotFoundError(f"failed to load '{name}': the repository holds no such model")
-        with self._turns.of(name):
-            try:
-                self._refresh(folder, config, retry=True)
-            finally:
-                self._over(name)
+        with self._working_on(name):
+            self._refresh(folder, config, retry=True)
             state = self._models[name]
         if state.reason:
             raise ModelLoadError(f"failed to load '{name}': {state.reason}")
@@ -190,12 +186,9 @@ class Repository:
         folders = self._scan()
 
         def hold(name: str) -> None:
-            with self._turns.of(name):
+            with self._working_on(name):
                 before = self._models.get(name)
-                try:
-                    self._put(name, self._held(holdings[name], folders.get(name), configs.get(name), before))
-                finally:
-                    self._over(name)
+                self._put(name, self._held(holdings[name], folders.get(name), configs.get(name), before))
 
         _finish(daemon_threads.start_all([partial(hold, name) for name in holdings], SIDE_BY_SIDE))
         for name in self._models.keys() - holdings.keys():
@@ -356,6 +349,15 @@ class Repository:
         assert self._attempt is not None  # noqa: S101  who calls this has looked
         self._attempt(candidate)
         self.under_way.gets_on()
+
+    @contextmanager
+    def _working_on(self, name: str) -> Iterator[None]:
+        """Wait for a model's turn; after it no version of the model is being loaded."""
+        with self._turns.of(name):
+            try:
+                yield
+            finally:
+                self._over(name)
 
     def _over(self, name: str) -> None:
         """No version of a model is being loaded any more."""
