@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from patience import PATIENCE, until_async
 
-from serving.dataplane.dataplane import DataPlane
 from serving.dataplane.messages import InferRequest, InputTensor
 from serving.errors import DeadlineExceededError, InvalidInputError, ModelNotFoundError, ModelNotReadyError
 from serving.repository.config import ModelConfig, QueuePolicy, VersionPolicy
@@ -15,44 +14,21 @@ from serving.repository.repository import Repository
 from serving.repository.warmup import Pace
 
 
-class OneModel:
-    """What the dataplane needs of a repository."""
-
-    def __init__(self, model):
-        self.model = model
-
-    def get(self, _name, _version=""):
-        return self.model
-
-
 def request(row, *, deadline=None, model="function"):
     data = np.full((1, 2), row, np.float32).tobytes()
     return InferRequest(model, "", [InputTensor("x", "FP32", (1, 2))], [data], deadline=deadline)
 
 
-def with_plane(repository, use):
-    """Run ``use(plane)`` on an event loop and close the plane after it."""
-
-    async def run():
-        plane = DataPlane(repository, asyncio.get_running_loop())
-        try:
-            return await use(plane)
-        finally:
-            assert await asyncio.to_thread(plane.close, PATIENCE)
-
-    return asyncio.run(run())
-
-
 @pytest.mark.parametrize("pace", [Pace(1e-6, 1e-7), None], ids=["inline", "on a thread"])
-def test_a_request_is_answered_with_its_outputs_and_version(function_model, pace):
+def test_a_request_is_answered_with_its_outputs_and_version(function_model, pace, with_plane, one_model):
     model = function_model(lambda x: {"y": 2 * x}, pace=pace)
-    result = with_plane(OneModel(model), lambda plane: plane.infer(request(3)))
+    result = with_plane(one_model(model), lambda plane: plane.infer(request(3)))
     assert (result.model, result.version) == ("function", "1")
     assert [spec.name for spec in result.specs] == ["y"]
     assert result.arrays[0].tolist() == [[6.0, 6.0]]
 
 
-def test_requests_that_wait_together_run_together(function_model):
+def test_requests_that_wait_together_run_together(function_model, with_plane, one_model):
     leave, entered = threading.Event(), threading.Event()
 
     def slow(x):
@@ -70,12 +46,12 @@ def test_requests_that_wait_together_run_together(function_model):
         leave.set()
         return await asyncio.gather(first, *others)
 
-    results = with_plane(OneModel(model), many)
+    results = with_plane(one_model(model), many)
     assert [result.arrays[0][0, 0] for result in results] == list(range(9))
     assert model.runtime.batches == [1, 8]
 
 
-def test_the_event_loop_runs_on_while_a_slow_model_computes(function_model):
+def test_the_event_loop_runs_on_while_a_slow_model_computes(function_model, with_plane, one_model):
     leave = threading.Event()
 
     def slow(x):
@@ -89,10 +65,10 @@ def test_the_event_loop_runs_on_while_a_slow_model_computes(function_model):
         leave.set()
         return await asked
 
-    assert with_plane(OneModel(function_model(slow)), watch).arrays[0][0, 0] == 1
+    assert with_plane(one_model(function_model(slow)), watch).arrays[0][0, 0] == 1
 
 
-def test_a_cancelled_request_frees_its_place(function_model):
+def test_a_cancelled_request_frees_its_place(function_model, with_plane, one_model):
     leave, entered = threading.Event(), threading.Event()
 
     def slow(x):
@@ -115,15 +91,15 @@ def test_a_cancelled_request_frees_its_place(function_model):
         leave.set()
         return await asyncio.gather(running, queued)
 
-    results = with_plane(OneModel(model), cancel)
+    results = with_plane(one_model(model), cancel)
     assert [result.arrays[0][0, 0] for result in results] == [1, 3]
     assert model.runtime.batches == [1, 1]
 
 
-def test_a_passed_deadline_is_an_error(function_model):
+def test_a_passed_deadline_is_an_error(function_model, with_plane, one_model):
     model = function_model(lambda x: {"y": x}, pace=Pace(1e-6, 1e-7))
     with pytest.raises(DeadlineExceededError):
-        with_plane(OneModel(model), lambda plane: plane.infer(request(1, deadline=time.monotonic() - 1)))
+        with_plane(one_model(model), lambda plane: plane.infer(request(1, deadline=time.monotonic() - 1)))
     assert model.runtime.batches == []
 
 
@@ -137,7 +113,7 @@ def models(repository, onnx_models):
     return loaded
 
 
-def test_metadata_names_the_versions_and_shapes_with_the_batch(models):
+def test_metadata_names_the_versions_and_shapes_with_the_batch(models, with_plane):
     async def ask(plane):
         return plane.model_metadata("affine", ""), plane.model_metadata("affine", "1")
 
@@ -148,7 +124,7 @@ def test_metadata_names_the_versions_and_shapes_with_the_batch(models):
     assert latest.inputs[0].shape == (-1, 3)
 
 
-def test_readiness_is_told_per_model_and_withdrawn_when_stopping(models):
+def test_readiness_is_told_per_model_and_withdrawn_when_stopping(models, with_plane):
     async def ask(plane):
         before = plane.server_ready(), plane.model_ready("affine", ""), plane.model_ready("bad", "")
         # Nobody required the bad one.
@@ -167,7 +143,7 @@ def test_readiness_is_told_per_model_and_withdrawn_when_stopping(models):
         ("bad", "", ModelNotReadyError),
     ],
 )
-def test_what_is_not_there_is_an_error_everywhere(models, name, version, error):
+def test_what_is_not_there_is_an_error_everywhere(models, name, version, error, with_plane):
     async def ask(plane):
         with pytest.raises(error):
             plane.model_metadata(name, version)
@@ -177,7 +153,7 @@ def test_what_is_not_there_is_an_error_everywhere(models, name, version, error):
     with_plane(models, ask)
 
 
-def test_a_retired_model_is_let_go_of_once_it_is_idle(function_model):
+def test_a_retired_model_is_let_go_of_once_it_is_idle(function_model, with_plane, one_model):
     leave = threading.Event()
 
     def slow(x):
@@ -200,5 +176,5 @@ def test_a_retired_model_is_let_go_of_once_it_is_idle(function_model):
         del asked
         await until_async(lambda: seen() is None)
 
-    repository = OneModel(function_model(None))
+    repository = one_model(function_model(None))
     with_plane(repository, retire)

@@ -8,19 +8,8 @@ import numpy as np
 import pytest
 from patience import PATIENCE, until_async
 
-from serving.dataplane.dataplane import DataPlane
 from serving.dataplane.messages import InferRequest, InputTensor
 from serving.errors import InvalidInputError
-
-
-class OneModel:
-    """What the dataplane needs of a repository."""
-
-    def __init__(self, model):
-        self.model = model
-
-    def get(self, _name, _version=""):
-        return self.model
 
 
 @pytest.fixture
@@ -46,20 +35,7 @@ def request(row, signature):
     return InferRequest("function", "", [InputTensor("x", "FP32", (1, 2))], [data], signature=signature)
 
 
-def with_plane(repository, use):
-    """Run ``use(plane)`` on an event loop and close the plane after it."""
-
-    async def run():
-        plane = DataPlane(repository, asyncio.get_running_loop())
-        try:
-            return await use(plane)
-        finally:
-            assert await asyncio.to_thread(plane.close, PATIENCE)
-
-    return asyncio.run(run())
-
-
-def test_requests_of_two_signatures_that_wait_together_do_not_run_together(model):
+def test_requests_of_two_signatures_that_wait_together_do_not_run_together(model, with_plane, one_model):
     model, leave, entered = model
     signatures = ["serving_default", "triple", None, "", "triple", "triple"]
 
@@ -74,7 +50,7 @@ def test_requests_of_two_signatures_that_wait_together_do_not_run_together(model
         leave.set()
         return await asyncio.gather(*first, *others)
 
-    results = with_plane(OneModel(model), many)
+    results = with_plane(one_model(model), many)
     assert [result.signature for result in results[2:]] == [each or "serving_default" for each in signatures]
     factors = [3 if each == "triple" else 2 for each in signatures]
     assert [result.arrays[0][0, 0] for result in results[2:]] == [
@@ -85,20 +61,20 @@ def test_requests_of_two_signatures_that_wait_together_do_not_run_together(model
     assert (model.statistics.success.count, model.statistics.rows, model.statistics.runs) == (8, 8, 4)
 
 
-def test_a_signature_that_is_not_there_is_refused_and_counted(model):
+def test_a_signature_that_is_not_there_is_refused_and_counted(model, with_plane, one_model):
     model, leave, _ = model
     leave.set()
     with pytest.raises(
         InvalidInputError, match="has no signature 'none'; it has 'serving_default', 'triple'"
     ):
-        with_plane(OneModel(model), lambda plane: plane.infer(request(1, "none")))
+        with_plane(one_model(model), lambda plane: plane.infer(request(1, "none")))
     assert model.statistics.fail.count == 1
 
 
-def test_a_model_that_goes_lets_go_of_all_its_signatures(model):
+def test_a_model_that_goes_lets_go_of_all_its_signatures(model, with_plane, one_model):
     model, leave, _ = model
     leave.set()
-    repository = OneModel(model)
+    repository = one_model(model)
 
     def threads():
         return [each for each in threading.enumerate() if each.name == "model-function-1"]

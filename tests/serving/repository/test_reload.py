@@ -136,7 +136,9 @@ def test_unloading_and_loading_again(models):
         models.unload("none")
 
 
-def test_others_are_looked_up_while_a_version_is_being_loaded(models, repository, onnx_models, monkeypatch):
+@pytest.fixture
+def held_load(monkeypatch):
+    """Loads wait from now on: an event that one has begun, and one that lets them go on."""
     entered, leave = threading.Event(), threading.Event()
     load = refresh.load
 
@@ -146,6 +148,11 @@ def test_others_are_looked_up_while_a_version_is_being_loaded(models, repository
         return load(*args)
 
     monkeypatch.setattr(refresh, "load", slow)
+    return entered, leave
+
+
+def test_others_are_looked_up_while_a_version_is_being_loaded(models, repository, onnx_models, held_load):
+    entered, leave = held_load
     repository.onnx("affine", onnx_models.affine(2), 2)
     loading = threading.Thread(target=models.load_all)
     loading.start()
@@ -159,17 +166,9 @@ def test_others_are_looked_up_while_a_version_is_being_loaded(models, repository
 
 
 def test_a_model_that_is_being_loaded_first_is_known_and_not_ready(
-    models, repository, onnx_models, monkeypatch
+    models, repository, onnx_models, held_load
 ):
-    entered, leave = threading.Event(), threading.Event()
-    load = refresh.load
-
-    def slow(*args):
-        entered.set()
-        assert leave.wait(PATIENCE)
-        return load(*args)
-
-    monkeypatch.setattr(refresh, "load", slow)
+    entered, leave = held_load
     assert not models.knows("other")
     repository.onnx("other", onnx_models.affine())
     loading = threading.Thread(target=models.load_all)
