@@ -19,8 +19,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-_RUN = "from converter.cli import main; import sys; sys.exit(main(sys.argv[1:]))"
-_EMPTY = "import converter.run, converter.folding, converter.lowering"
+_RUN = "from converter.command.cli import main; import sys; sys.exit(main(sys.argv[1:]))"
+_EMPTY = "import converter.command.run, converter.folding, converter.lowering.lower"
 
 
 def main() -> int:

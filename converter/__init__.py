@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from converter.recording import record
+    from converter.parity.recording import record
 
 __all__ = ["record"]
 __version__ = "0.1.0"
@@ -12,7 +12,7 @@ __version__ = "0.1.0"
 def __getattr__(name: str) -> Any:  # noqa: ANN401  what a module offers
     """Import what is asked for then and there: the command's ``--help`` does not wait for numpy."""
     if name == "record":
-        from converter.recording import record  # noqa: PLC0415
+        from converter.parity.recording import record  # noqa: PLC0415
 
         return record
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,6 +2,6 @@
 
 import sys
 
-from converter.cli import main
+from converter.command.cli import main
 
 sys.exit(main())

@@ -13,7 +13,7 @@ from converter.description import Description, Finding
 from converter.description.found import BuiltInFunction
 from converter.description.taken import TakenName
 from converter.errors import ParityError
-from converter.users_code import UsersCode
+from converter.user_code import UsersCode
 
 _AGAINST = {
     Basis.RECORDED: "recorded answers",

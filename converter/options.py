@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from converter import manifest
 from converter.description import InputShapes
 from converter.errors import UsageError
 from converter.exporters import ExportOptions, get_target
+from converter.publishing import manifest
 
 SERVABLE = frozenset({"onnx", "tflite", "saved_model"})
 

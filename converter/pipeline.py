@@ -9,25 +9,20 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from converter import manifest
 from converter.archive import Archive
 from converter.artefacts import Artefact, open_artefact
 from converter.basis import Basis
-from converter.build import build_with_shapes, signature
-from converter.custom_objects import Decided, decide, load, require_traceable
+from converter.building.custom_objects import Decided, decide, load, require_traceable
+from converter.building.model_builder import build_with_shapes, signature
+from converter.building.target_dtype import for_target
 from converter.description import Description
-from converter.destination import Destination
 from converter.errors import ConversionError, ParityError
 from converter.evidence import Evidence, gathered, require_proof
 from converter.exporters import Target, get_target
 from converter.folding import fold
 from converter.graph import Graph
-from converter.independence import coupling
-from converter.intake import Intake, intake, weight_bytes
-from converter.lacks import lack
-from converter.lowering import Rewrite, lower
+from converter.lowering.lower import Rewrite, lower
 from converter.options import Options
-from converter.parity.independence import coupled_output
 from converter.parity.probes import probes
 from converter.parity.proof import Proof, prove, prove_activations
 from converter.parity.reach import unseen
@@ -35,12 +30,17 @@ from converter.parity.reference import Answer, Reference, input_hints
 from converter.parity.samples import sample_probes
 from converter.parity.tolerances import Tolerances, coarsest
 from converter.parity.verdict import require_parity
-from converter.provenance import provenance
-from converter.publish import move, moving, reported, sync
-from converter.recipe import recipe
+from converter.preflight import Intake, intake, weight_bytes
+from converter.process.environment_errors import lack
+from converter.publishing import manifest
+from converter.publishing.atomic_publish import move, moving, reported, sync
+from converter.publishing.destination import Destination
+from converter.publishing.provenance import provenance
+from converter.publishing.staged_artefact import Staged
+from converter.publishing.up_to_date import recipe
+from converter.row_independence.layer_rules import coupling
+from converter.row_independence.measured import coupled_output
 from converter.signature import Signature, TensorSpec
-from converter.staged import Staged
-from converter.target_policy import for_target
 
 Progress = Callable[[str], None]
 

@@ -14,7 +14,7 @@ from converter.artefacts.contract import Arrays, in_order
 from converter.errors import UnsupportedError
 from converter.exporters.contract import PROVENANCE_KEY
 from converter.exporters.quiet import quiet
-from converter.exporters.tflite_canonical import operator_name
+from converter.exporters.tflite.canonical import operator_name
 from converter.signature import TensorSpec
 
 SIGNATURE_KEY = "serving_default"

@@ -38,7 +38,7 @@ from converter.description.users_layer import left_to_code, read_users_layer, st
 from converter.description.weight_paths import by_path
 from converter.errors import UnsafeFileError, UnsupportedError
 from converter.graph import Layer, Original
-from converter.users_code import USERS_CODE, UsersCode
+from converter.user_code import USERS_CODE, UsersCode
 
 # Only training needs these, or we set them ourselves.
 _DROPPED = frozenset(

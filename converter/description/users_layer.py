@@ -11,7 +11,7 @@ from converter.description.entries import entry_class, entry_config
 from converter.description.found import Found
 from converter.errors import UnsupportedError
 from converter.graph import Original
-from converter.users_code import UsersCode
+from converter.user_code import UsersCode
 
 
 def read_users_layer(

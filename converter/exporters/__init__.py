@@ -125,7 +125,7 @@ for _target in (
     Target(
         "onnx",
         "{stem}.onnx",
-        "converter.exporters.onnx",
+        "converter.exporters.onnx.exporter",
         naming.any_text,
         shared_namespace=True,
         most_bytes=_TWO_GB,
@@ -133,7 +133,7 @@ for _target in (
     Target(
         "tflite",
         "{stem}.tflite",
-        "converter.exporters.tflite",
+        "converter.exporters.tflite.exporter",
         naming.argument_name,
         most_bytes=_TWO_GB,
         computes_in="float32",

@@ -14,7 +14,7 @@ from converter.folding.refusal import Refusal
 from converter.folding.shapes import shapes_of
 from converter.folding.walk import Walk
 from converter.graph import Graph, Layer
-from converter.lowering import Lowered, Rewrite
+from converter.lowering.lower import Lowered, Rewrite
 
 
 def fold(lowered: Lowered) -> tuple[Graph, tuple[Rewrite, ...]]:

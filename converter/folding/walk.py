@@ -15,7 +15,7 @@ from converter.folding.precision import compute_type
 from converter.folding.refusal import Refusal
 from converter.folding.scale import Scale, Shape, shortest
 from converter.graph import Call, Graph, Layer, Ref
-from converter.users_code import USERS_CODE
+from converter.user_code import USERS_CODE
 
 
 @dataclass(frozen=True)

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from converter.artefacts import open_artefact
-from converter.build import build, signature
+from converter.building.model_builder import build, signature
+from converter.building.target_dtype import for_target
 from converter.errors import ConversionError
 from converter.exporters import ExportOptions, get_target
 from converter.graph import Call, Graph, Ref
-from converter.lowering import lower
+from converter.lowering.lower import lower
 from converter.parity.proof import prove
 from converter.parity.reference import Answer, Reference
 from converter.parity.tolerances import Tolerances
-from converter.target_policy import for_target
 
 
 @dataclass(frozen=True)

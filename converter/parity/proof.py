@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from converter.activations import Activation
 from converter.artefacts import Artefact, open_artefact
-from converter.build import build, signature
+from converter.building.model_builder import build, signature
+from converter.building.target_dtype import for_target
 from converter.dtypes import float_range
 from converter.exporters import ExportOptions, get_target
 from converter.graph import Call, Graph, Layer, Ref
-from converter.lowering import lower
+from converter.lowering.lower import lower
 from converter.parity.activation_probe import activation_inputs, where_denormals_matter
 from converter.parity.comparison import Comparison, compare, merge
 from converter.parity.probes import Probe
@@ -27,8 +28,7 @@ from converter.parity.rounding import held_to_rounding
 from converter.parity.tolerance import default_tolerance
 from converter.parity.tolerances import Tolerances
 from converter.signature import Signature
-from converter.target_policy import for_target
-from converter.users_code import UsersCode
+from converter.user_code import UsersCode
 
 # XNNPACK, which runs TFLite models, answers NaN to sigmoid(z) from about |z| = 1e27 on; no useful model gets
 # there. The probes of a TFLite artefact end before it, and the documentation says so.

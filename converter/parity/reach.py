@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from converter.build import build
+from converter.building.model_builder import build
 from converter.description import Finding
 from converter.graph import Graph, Ref
-from converter.lowering import lower
+from converter.lowering.lower import lower
 from converter.parity.probes import InputHint
 from converter.parity.reference import Answer, input_hints, run_model
 

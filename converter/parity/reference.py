@@ -9,13 +9,13 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from converter.build import build
+from converter.building.dtype_policy import in_policy
+from converter.building.model_builder import build
 from converter.description.kinds import RECURRENT
 from converter.errors import ConversionError, UnsupportedError
 from converter.graph import Call, Graph, Layer, Ref
 from converter.parity.probes import InputHint, Probe
 from converter.parity.tolerances import coarsest
-from converter.policy import in_policy
 
 Arrays = dict[str, NDArray[Any]]
 Outputs: TypeAlias = tuple[tuple[str, Ref], ...]

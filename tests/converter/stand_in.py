@@ -10,9 +10,9 @@ import ctypes
 import sys
 import tempfile
 
-from converter import run
-from converter.cli import main
-from converter.intake import intake
+from converter.command import run
+from converter.command.cli import main
+from converter.preflight import intake
 
 MICROSECONDS = 120_000
 rounds = int(sys.argv[1])

@@ -7,11 +7,11 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from converter import manifest
 from converter.archive import combined
-from converter.cli import main
+from converter.command.cli import main
 from converter.options import Options
-from converter.recipe import is_current
+from converter.publishing import manifest
+from converter.publishing.up_to_date import is_current
 
 # h5py asks Keras's variables for a copy in numpy's older way.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

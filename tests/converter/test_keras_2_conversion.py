@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from converter.artefacts import open_artefact
-from converter.cli import main
+from converter.command.cli import main
 from converter.exporters import get_target
 
 FOLDER = Path(__file__).parent / "description" / "keras_2"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from converter.artefacts import open_artefact
-from converter.cli import main
+from converter.command.cli import main
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras's own
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from converter.artefacts import open_artefact
-from converter.cli import main
+from converter.command.cli import main
 from converter.exporters import get_target
 
 CASES = Path(__file__).parents[1] / "cases" / "converter"

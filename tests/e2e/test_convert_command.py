@@ -13,7 +13,7 @@ import pytest
 from converter.activations import SS, Step
 from converter.artefacts import open_artefact
 from converter.artefacts.saved_model_hash import content_hash
-from converter.cli import main
+from converter.command.cli import main
 
 
 def digest(path):

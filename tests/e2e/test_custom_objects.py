@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from converter.artefacts import open_artefact
-from converter.cli import main
+from converter.command.cli import main
 
 CODE = {
     "mnist_pss.keras": """

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from converter.artefacts import open_artefact
-from converter.cli import main
+from converter.command.cli import main
 
 FORMATS = {"onnx": "m.onnx", "tflite": "m.tflite", "saved_model": "m_saved_model"}
 

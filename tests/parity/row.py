@@ -12,7 +12,7 @@ from architectures import ARCHITECTURES, made
 from users_activations import ACTIVATIONS
 
 from converter.archive import open_archive
-from converter.build import build, signature
+from converter.building.model_builder import build, signature
 from converter.description import InputShapes, describe
 from converter.graph import Graph
 from converter.options import Options

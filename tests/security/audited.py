@@ -40,7 +40,7 @@ def _text(value):
 
 sys.addaudithook(hook)
 
-from converter.cli import main  # noqa: E402  the hook must see everything that is imported
+from converter.command.cli import main  # noqa: E402  the hook must see everything that is imported
 
 code = main(arguments)
 seen = [json.loads(line) for line in os.pread(log, os.fstat(log).st_size, 0).splitlines()]

@@ -29,7 +29,7 @@ from converter.archive import open_archive
 from converter.description import InputShapes, describe
 from converter.errors import ConversionError
 from converter.folding import fold
-from converter.lowering import lower
+from converter.lowering.lower import lower
 
 _SECONDS = 5
 _ADDRESS_SPACE = 2 * 2**30

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from converter.archive import open_archive
-from converter.build import build
+from converter.building.model_builder import build
 from converter.description import Description, InputShapes, describe
 from converter.graph import Graph
-from converter.lowering import lower
+from converter.lowering.lower import lower
 
 
 @dataclass(frozen=True)

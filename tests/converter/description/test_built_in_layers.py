@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from converter.build import build_with_shapes
-from converter.independence import coupling
+from converter.building.model_builder import build_with_shapes
 from converter.layers import PSS, RationalSS
-from converter.lowering import lower
+from converter.lowering.lower import lower
+from converter.row_independence.layer_rules import coupling
 
 
 def functional(shape, function, dtype="float32"):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from converter.activations import PSS, RationalSS
 from converter.archive import Weight, open_archive
 from converter.basis import Basis
-from converter.build import build
+from converter.building.model_builder import build
 from converter.description import InputShapes, describe
 from converter.description.layer_reader import LayerReader
 from converter.description.statement import Statement

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from converter.archive import open_archive
-from converter.build import build
+from converter.building.model_builder import build
 from converter.description import InputShapes, describe
-from converter.lowering import lower
+from converter.lowering.lower import lower
 
 FOLDER = Path(__file__).parent / "keras_2"
 FILES = sorted([*FOLDER.glob("*.h5"), *FOLDER.glob("*.keras")])

@@ -12,12 +12,12 @@ from keras import layers, ops
 
 from converter.activations import PSS, SS, Formula, RationalSS
 from converter.basis import Basis
-from converter.build import build
+from converter.building.model_builder import build
 from converter.description.activation_reader import from_lambda
 from converter.errors import UnsupportedError
 from converter.folding import fold
 from converter.layers import pss, rational_ss
-from converter.lowering import lower
+from converter.lowering.lower import lower
 
 K = tf.keras.backend
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from keras import layers
 
-from converter.build import build
+from converter.building.model_builder import build
 from converter.layers import PSS, PolynomialSS, RationalSS
-from converter.lowering import lower
+from converter.lowering.lower import lower
 
 LOADING = "ignore:__array__ implementation:DeprecationWarning"  # Keras reads HDF5 in an old way
 STEPS = np.array([[1, 2, 0, 0, 0, 0], [3, 1, 4, 2, 0, 0], [5, 5, 1, 2, 3, 4]], "int32")

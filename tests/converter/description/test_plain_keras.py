@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from converter.build import build
+from converter.building.model_builder import build
 from converter.layers import PSS, SS, PolynomialSS, RationalSS
-from converter.lowering import lower
+from converter.lowering.lower import lower
 
 ACTIVATIONS = {
     "pss": lambda: PSS([1.0, 2.0, 0.5]),

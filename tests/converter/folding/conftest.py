@@ -12,7 +12,7 @@ import pytest
 from converter.archive import Weight
 from converter.folding import fold
 from converter.graph import Call, Graph, Layer, Ref
-from converter.lowering import lower
+from converter.lowering.lower import lower
 
 FUNCTIONS = {
     None: lambda x: x,

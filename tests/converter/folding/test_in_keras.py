@@ -8,10 +8,10 @@ import pytest
 
 from converter.activations import PSS, RationalSS
 from converter.archive import Weight
-from converter.build import build
+from converter.building.model_builder import build
 from converter.folding import fold
 from converter.graph import Call, Graph, Layer, Ref
-from converter.lowering import lower
+from converter.lowering.lower import lower
 
 FIRST = {"data_format": "channels_first"}
 

@@ -9,7 +9,7 @@ import pytest
 from converter.activations import PSS, RationalSS
 from converter.archive import Weight
 from converter.graph import Layer
-from converter.users_code import USERS_CODE
+from converter.user_code import USERS_CODE
 
 CASES = []
 

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from converter.activations import PSS, SS, RationalSS
-from converter.build import build
+from converter.building.model_builder import build
 from converter.folding.shapes import shapes_of
 from converter.graph import Ref
 

@@ -163,7 +163,7 @@ def test_a_16_bit_layer_is_compared_where_it_does_not_overflow(body, policy):
 def test_a_wrong_lowering_is_seen(monkeypatch, wrong):
     right = formula("tf.tanh(2 * x)")
     monkeypatch.setattr(
-        "converter.plain_functions._OPERATIONS", {"multiply": lambda a, b: a * b, "tanh": wrong}
+        "converter.building.plain_functions._OPERATIONS", {"multiply": lambda a, b: a * b, "tanh": wrong}
     )
     assert not alone(right, "saved_model").passed
 

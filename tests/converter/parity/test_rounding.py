@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
+from converter.building.dtype_policy import in_policy
 from converter.graph import Call, Graph, Layer, Ref
 from converter.parity.comparison import compare
 from converter.parity.probes import Probe
 from converter.parity.reference import Reference
 from converter.parity.rounding import held_to_rounding
 from converter.parity.tolerance import Tolerance
-from converter.policy import in_policy
 
 TOLERANCE = Tolerance(1e-5, 1e-4)
 

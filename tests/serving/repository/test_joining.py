@@ -9,7 +9,7 @@ from coupled_models import COUPLED, INDEPENDENT, RARE, rarely_coupled, row_wise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from converter.serving_config import config as written_by_convert
+from converter.publishing.triton_config import config as written_by_convert
 from converter.signature import TensorSpec
 from serving.repository import independence, manifest
 from serving.repository.config import Batching, ModelConfig
@@ -141,7 +141,7 @@ def test_a_manifest_that_is_too_large_or_no_file_is_not_read(tmp_path, monkeypat
 
 
 def test_every_file_of_a_saved_model_counts_and_what_convert_lays_beside_it_does_not(tmp_path):
-    from converter.manifest import sha256  # noqa: PLC0415  what wrote the manifest
+    from converter.publishing.manifest import sha256  # noqa: PLC0415  what wrote the manifest
 
     (tmp_path / "variables").mkdir()
     for name in ("saved_model.pb", "variables/variables.index", "variables.b"):

@@ -1,0 +1,1 @@
+"""The command ``convert``: arguments, one model after the other, what is printed."""

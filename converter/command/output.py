@@ -1,0 +1,279 @@
+"""What the command prints: tables for people, one object for machines, errors on stderr."""
+
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from converter.archive import Archive
+from converter.command.unproved_warning import Warned, warn_of, without_others
+from converter.description import Description
+from converter.description.taken import layers_by_name
+from converter.errors import ConversionError, printable
+from converter.lowering.lower import Rewrite
+from converter.process.controller import overseer
+from converter.publishing.atomic_publish import reported
+
+if TYPE_CHECKING:
+    from converter.parity.proof import Proof
+    from converter.pipeline import Conversion, Outcome
+
+_WIDTH_WHEN_PIPED = 160
+
+
+class Report:
+    """Collects and prints the results of one run."""
+
+    def __init__(self, *, json: bool, words: Sequence[str], models: Sequence[Path]) -> None:
+        self._json = json
+        self._words = words
+        self._sources = models
+        self._models: list[dict[str, Any]] = []
+        width = None if sys.stdout.isatty() else _WIDTH_WHEN_PIPED
+        self._out = Console(width=width, highlight=False, soft_wrap=True)
+        self._err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+    @contextlib.contextmanager
+    def progress(self, source: Path) -> Iterator[Callable[[str], None]]:
+        """Says what is being done; the phases' times go into the JSON."""
+        phases: dict[str, float] = {}
+        started: list[tuple[str, float]] = []
+
+        def close() -> None:
+            if started:
+                name, since = started.pop()
+                phases[name] = round(phases.get(name, 0.0) + time.perf_counter() - since, 3)
+
+        def phase(text: str) -> None:
+            close()
+            started.append((text, time.perf_counter()))
+            overseer().phase(f"{source.name}: {text}")
+
+        yield phase
+        close()
+        self._phases = phases
+
+    @property
+    def newest(self) -> dict[str, Any]:
+        """The entry of the model that was reported last."""
+        return self._models[-1]
+
+    def record(self, entry: dict[str, Any]) -> None:
+        """Take over an entry that another process reported and printed."""
+        self._models.append(entry)
+
+    def described(self, archive: Archive, description: Description, rewrites: Sequence[Rewrite]) -> None:
+        """One model that was only described."""
+        entry = {
+            "source": {
+                "file": str(archive.path),
+                "format": archive.format,
+                "keras_version": archive.keras_version,
+            },
+            **description.to_json(),
+            "rewrites": [rewrite.to_json() for rewrite in rewrites],
+        }
+        self._models.append(entry)
+        if self._json:
+            return
+        count = f"{description.parameters:,} parameters in {len(description.graph.layers)} layers"
+        self._print(
+            f"[bold]{_name(archive.path)}[/]  {archive.format}, Keras {archive.keras_version}, {count}"
+        )
+        table = _plain_table()
+        for spec in description.inputs:
+            _add_row(table, "input", spec.name, f"{spec.dtype} {_shape(spec.shape)}")
+        for name in entry["outputs"]:
+            _add_row(table, "output", name, "")
+        for finding in description.findings:
+            _add_row(table, "activation", finding.layer, f"{finding.activation.formula}   ({finding.why})")
+        for name, layers in layers_by_name(description.taken).items():
+            _add_row(table, "built-in", _listed(layers), f"{name}, taken as Keras's own")
+        for rewrite in rewrites:
+            _add_row(table, "rewrite" if rewrite.done else "left", rewrite.layer, rewrite.what)
+        if not description.findings:
+            _add_row(table, "activation", "-", "none of PSS, SS, RationalSS, PolynomialSS")
+        self._print(table)
+
+    def converted(self, conversion: "Conversion") -> None:
+        """One model with the outcome of each target."""
+        warned = self._warned(conversion)
+        self._models.append(
+            {
+                "source": {"file": str(conversion.source)},
+                **conversion.description.to_json(),
+                "activations": [finding.to_json() for finding in conversion.evidence.findings],
+                "taken_as_keras": [each.to_json() for each in conversion.evidence.taken],
+                "basis": conversion.evidence.basis.value,
+                "warnings": [warned.to_json()] if warned else [],
+                "rewrites": [rewrite.to_json() for rewrite in conversion.rewrites],
+                "artefacts": [_outcome(outcome) for outcome in conversion.outcomes],
+                "seconds": self._phases,
+            }
+        )
+        for outcome in conversion.outcomes:
+            if outcome.error:
+                self._print_error(conversion.source, outcome.error)
+        done = [outcome for outcome in conversion.outcomes if not outcome.error]
+        if done and not self._json:
+            self._print_outcomes(conversion, done)
+        if done and warned:
+            self._print_warning(conversion.source, warned)
+
+    def _print_outcomes(self, conversion: "Conversion", done: Sequence["Outcome"]) -> None:
+        """A table of what was published, and what its reader must know."""
+        formulas = (
+            ", ".join(dict.fromkeys(f.activation.formula for f in conversion.evidence.findings)) or "none"
+        )
+        against = f"   (compared with your own code, {conversion.code})" if conversion.code else ""
+        self._print(f"[bold]{_name(conversion.source)}[/]  {escape(formulas + against)}")
+        table = _plain_table(
+            "format", "operators", "max error", "mean error", "top-1", "basis", "KiB", "written to"
+        )
+        for outcome in done:
+            _add_row(table, *row(outcome.entry, outcome.proof), str(outcome.path))
+        if not sys.stdout.isatty():  # a path stays in one piece
+            self._out.width = _WIDTH_WHEN_PIPED + max(len(str(outcome.path)) for outcome in done)
+        self._print(table)
+        for note in dict.fromkeys(note for outcome in done for note in outcome.entry.get("notes", [])):
+            self._print(f" note: {escape(note)}")
+
+    def unchanged(self, source: Path) -> None:
+        """One model whose newest versions would be made again as they are."""
+        self._models.append({"source": {"file": str(source)}, "unchanged": True})
+        if not self._json:
+            self._print(f"[bold]{_name(source)}[/]  unchanged")
+
+    def failed(self, source: Path, error: ConversionError) -> None:
+        """One model that could not be read, understood or built."""
+        self._models.append({"source": {"file": str(source)}, "error": _error(error)})
+        self._print_error(source, error)
+
+    def finish(self, version: str, code: int) -> None:
+        """Print the one object, if that was asked for."""
+        if self._json:
+            whole = {"plainserve": version, "exit_code": code, "models": self._models}
+            with printing():
+                sys.stdout.write(json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+    def _print(self, what: str | Table) -> None:
+        """Without the blanks that fill a table's last column: a pipe gets no trailing spaces."""
+        with printing():
+            with self._out.capture() as captured:
+                self._out.print(what)
+            sys.stdout.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())
+
+    def _warned(self, conversion: "Conversion") -> Warned | None:
+        """What to say of a model whose formulas are only stated or assumed."""
+        if not conversion.evidence.unproved:
+            return None
+        inputs = [spec.name for spec in conversion.description.inputs]
+        outputs = [name for name, _ in conversion.description.graph.outputs]
+        words = without_others(self._words, conversion.source, self._sources)
+        return warn_of(conversion.evidence.unproved, inputs, outputs, words)
+
+    def _print_warning(self, source: Path, warned: Warned) -> None:
+        lines = [
+            f"convert: [yellow]warning[/]: {escape(printable(f'{source.name}: {warned.what}'))}",
+            "[dim]  Record answers where the model is in memory, and compare with those:[/]",
+            *(f"    {escape(printable(line))}" for line in (*warned.code, warned.command)),
+        ]
+        self._print_to_stderr("\n".join(lines))
+
+    def _print_error(self, source: Path, error: ConversionError) -> None:
+        text = str(error)
+        name = printable(source.name)
+        prefix = "" if name in text.splitlines()[0] else f"{name}: "
+        self._print_to_stderr(escape(f"convert: {prefix}{text}"))
+
+    def _print_to_stderr(self, markup: str) -> None:
+        overseer().printing()
+        with contextlib.suppress(OSError):  # stderr was closed: nobody reads it
+            with self._err.capture() as captured:
+                self._err.print(markup)
+            sys.stderr.write(captured.get())
+            sys.stderr.flush()
+
+
+@contextlib.contextmanager
+def printing() -> Iterator[None]:
+    """Print to stdout in this block.
+
+    Raises:
+        EnvironmentLacksError: It cannot be written.
+        BrokenPipeError: Whoever read it has left.
+    """
+    overseer().printing()
+    with reported(Path("stdout")):
+        yield
+        sys.stdout.flush()
+
+
+def row(entry: dict[str, Any], proof: "Proof | None") -> tuple[str, ...]:
+    """Format, operators, largest and mean error, agreement, basis and size of one artefact, as shown in tables."""
+    operators = " ".join(f"{name}x{n}" if n > 1 else name for name, n in entry["operators"].items())
+    figures = _figures(proof) if proof else ("unverified", "", "")
+    return entry["target"], operators, *figures, entry["basis"], f"{entry['bytes'] / 1024:,.0f}"
+
+
+def _figures(proof: "Proof") -> tuple[str, str, str]:
+    outputs = list(proof.outputs.values())
+    agreement = [figures.top1.share for figures in outputs if figures.top1]
+    return (
+        f"{max(figures.max_absolute for figures in outputs):.2g}",
+        f"{max(figures.mean_absolute for figures in outputs):.2g}",
+        f"{min(agreement):.2%}" if agreement else "-",
+    )
+
+
+def _outcome(outcome: "Outcome") -> dict[str, Any]:
+    if outcome.error:
+        return {
+            "target": outcome.target,
+            "error": _error(outcome.error),
+            "parity": outcome.entry.get("parity"),
+        }
+    return {**outcome.entry, "path": str(outcome.path)}
+
+
+def _error(error: ConversionError) -> dict[str, Any]:
+    return {"exit_code": error.exit_code, "what": error.what, "where": error.where, "hint": error.hint}
+
+
+def _plain_table(*headers: str) -> Table:
+    table = Table(box=None, pad_edge=True, show_header=bool(headers), header_style="dim")
+    for header in headers or ("", "", ""):
+        table.add_column(
+            header,
+            justify="right" if "error" in header or header in {"KiB", "top-1"} else "left",
+            overflow="fold",  # a path is never cut
+        )
+    return table
+
+
+def _add_row(table: Table, *cells: str) -> None:
+    """Add a row of plain text: a layer may be called ``[/x]``, which would be markup, or hold control characters."""
+    table.add_row(*(escape(printable(cell)) for cell in cells))
+
+
+def _name(path: Path) -> str:
+    return escape(printable(path.name))
+
+
+def _listed(layers: Sequence[str]) -> str:
+    """The first of several layers, and how many more there are."""
+    more = f" and {len(layers) - 3} more" if len(layers) > 4 else ""
+    return ", ".join(layers[:3] if more else layers) + more
+
+
+def _shape(shape: tuple[int | None, ...]) -> str:
+    return (
+        "(" + ", ".join("batch" if i == 0 and s is None else str(s or "?") for i, s in enumerate(shape)) + ")"
+    )

@@ -1,0 +1,1 @@
+"""ONNX: tf2onnx converts, and what it leaves out or does badly is done here."""

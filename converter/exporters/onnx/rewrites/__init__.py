@@ -1,0 +1,22 @@
+"""Tidy what tf2onnx leaves behind, in the main graph, one rewrite a file.
+
+Every rewrite keeps the values bit for bit, but for the sign of a zero. It takes a model, changes it in place
+where it matches, and says whether it did; nodes that nothing needs any more may remain.
+"""
+
+import onnx
+
+from converter.exporters.onnx.rewrites.cancel_transposes import cancel_transposes
+from converter.exporters.onnx.rewrites.fix_reshapes import fix_reshapes
+from converter.exporters.onnx.rewrites.skip_neutral import skip_neutral
+from converter.exporters.onnx.rewrites.unwrap_indices import unwrap_indices
+
+__all__ = ["REWRITES", "simplify"]
+
+REWRITES = (skip_neutral, fix_reshapes, cancel_transposes, unwrap_indices)
+
+
+def simplify(proto: onnx.ModelProto) -> None:
+    """Apply all rewrites, in place, until none applies."""
+    while sum(rewrite(proto) for rewrite in REWRITES):
+        pass

@@ -1,0 +1,96 @@
+"""ONNX's Scan for any recurrent layer: its body is one step, as tf2onnx converts it.
+
+Scan runs in onnxruntime, OpenVINO, tract and ``onnx.reference``; of Loop, which tf2onnx makes of TensorFlow's
+loops, tract knows nothing. Sequences have time at axis 0 and run forward, as ``onnx.reference`` asks.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import onnx
+import tensorflow as tf
+from onnx import numpy_helper
+from onnx.helper import make_node, make_tensor_value_info, tensor_dtype_to_np_dtype
+
+from converter.exporters.onnx.conversion import replace_values
+from converter.exporters.onnx.rewrites.bypass import all_nodes
+from converter.exporters.onnx.subgraph_outputs import separate_outputs
+from converter.exporters.recurrence import Recurrence
+
+Convert = Callable[[Any, list[tf.TensorSpec], list[str]], onnx.GraphProto]
+
+
+def scan_node(recurrence: Recurrence, convert: Convert, wanted: set[str]) -> onnx.NodeProto:
+    """The Scan between what a layer reads and gives.
+
+        states, last; x, mask -> Scan -> states, last; outputs
+        body: before_<state>, before_last; x, mask -> <state>, last; outputs
+
+    Args:
+        recurrence: The layer.
+        convert: Makes a graph of a function, the specification of its arguments and the names of its outputs.
+        wanted: Roles of what the layer gives that something reads: outputs that nothing reads are not kept.
+    """
+    function, specs = recurrence.step()
+    body = convert(function, specs, [*recurrence.state_names, "last"])
+    kinds = {value.name: value.type.tensor_type.elem_type for value in (*body.input, *body.output)}
+    kinds |= {"before_last": kinds["last"], "outputs": kinds["last"], "mask": onnx.TensorProto.BOOL}
+    results = _results(body)
+    if recurrence.masked:
+        _mask(body, recurrence, results, kinds["last"])
+    results["outputs"] = results["last"]
+    given = [*recurrence.state_names, *(["last"] if recurrence.carries_output else [])]
+    given += ["outputs"] if "outputs" in wanted else []
+    # Inputs without the sizes that tf2onnx states: their free ones have names of their own.
+    arguments = [role if role in {"x", "mask"} else f"before_{role}" for role in recurrence.reads]
+    replace_values(body.input, [make_tensor_value_info(name, kinds[name], None) for name in arguments])
+    ranks = {**recurrence.gives, "outputs": recurrence.output}
+    free = {role: [None] * len(ranks[role].shape) for role in given}
+    replace_values(
+        body.output, [make_tensor_value_info(results[role], kinds[role], free[role]) for role in given]
+    )
+    separate_outputs(body)
+    return make_node(
+        "Scan",
+        [recurrence.read(role) for role in recurrence.reads],
+        [recurrence.given(role) for role in given],
+        recurrence.name,
+        body=body,
+        num_scan_inputs=2 if recurrence.masked else 1,
+    )
+
+
+def _results(body: onnx.GraphProto) -> dict[str, str]:
+    """What makes each output, without the Identities, of which tf2onnx leaves now these, now those.
+
+    They are taken out of the body.
+    """
+    copies = {node.output[0]: node for node in body.node if node.op_type == "Identity"}
+
+    def source(name: str) -> str:
+        while name in copies:
+            name = str(copies[name].input[0])
+        return name
+
+    for node in all_nodes(body):
+        node.input[:] = [source(name) for name in node.input]
+    for node in copies.values():
+        body.node.remove(node)
+    return {value.name: source(value.name) for value in body.output}
+
+
+def _mask(body: onnx.GraphProto, recurrence: Recurrence, results: dict[str, str], kind: int) -> None:
+    """Let a step that the mask leaves out change nothing, in place.
+
+    Before: ``cell -> state, last``. After: ``Where(mask, cell's, before)``; a layer with zero_output_for_mask has
+    zeros in the place of the output before.
+    """
+    before = {name: f"before_{name}" for name in recurrence.state_names}
+    before["last"] = "before_last" if recurrence.carries_output else "zero"
+    if not recurrence.carries_output:
+        zero = np.zeros((), tensor_dtype_to_np_dtype(kind))
+        body.initializer.append(numpy_helper.from_array(zero, "zero"))
+    for name, other in before.items():
+        body.node.append(make_node("Where", ["mask", results[name], other], [f"kept_{name}"]))
+        results[name] = f"kept_{name}"

@@ -1,0 +1,1 @@
+"""Our activations become layers of Keras alone."""

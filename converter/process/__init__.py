@@ -1,0 +1,1 @@
+"""The process that a conversion runs in: its limits, its end, its temporary folders, what its machine lacks."""

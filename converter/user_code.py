@@ -1,0 +1,92 @@
+"""A user's own class or function in a graph: what it computes is for ``--custom-objects FILE.py`` to say.
+
+The description leaves such a place open; ``converter.building.custom_objects`` fills it with what the file defines,
+and the model is built with it. It stands as a layer of its own (kind ``UsersCode``), or among a layer's activations.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from converter.activations.activation import Step
+from converter.errors import UnsupportedError
+from converter.graph import Original
+
+USERS_CODE = "UsersCode"
+"""The kind of a layer that runs the user's code; ``config["code"]`` is a ``UsersCode``."""
+
+
+@dataclass(frozen=True, eq=False)
+class UsersCode:
+    """A class or function that only the user's code defines. Satisfies ``Activation``.
+
+    Attributes:
+        original: What the file calls it, with the options and weights that are stored for it.
+        refusal: What to say where the user's file does not define it.
+        arguments_of_lambda: Keyword arguments that a Lambda layer passes to the function.
+        code: The class or function; None until it is known.
+        scope: What else the user's file defines, which stored options may name.
+    """
+
+    original: Original
+    refusal: UnsupportedError
+    arguments_of_lambda: Mapping[str, Any] | None = None
+    code: Any = field(default=None, repr=False)
+    scope: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    key: ClassVar[str] = "code"
+    layer: ClassVar[str] = USERS_CODE
+    class_names: ClassVar[Mapping[str, frozenset[str]]] = {}
+    function_names: ClassVar[frozenset[str]] = frozenset()
+    parameters: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def from_numbers(cls, numbers: Mapping[str, float]) -> Self:  # noqa: ARG003  part of the contract
+        """Nobody states code.
+
+        Raises:
+            UnsupportedError: Always.
+        """
+        raise UnsupportedError("code cannot be stated; give the file with --custom-objects")
+
+    @classmethod
+    def from_expression(cls, expression: object) -> Self | None:  # noqa: ARG003  part of the contract
+        """None: a lambda that can be read needs no code."""
+        return None
+
+    @property
+    def formula(self) -> str:
+        """Such as ``your MyDense``."""
+        return f"your {self.original.name}"
+
+    @property
+    def scale(self) -> float:
+        """Nothing is known of it."""
+        return 1.0
+
+    def largest_input(self, dtype_max: float) -> float:
+        """Nothing is known of it."""
+        return dtype_max
+
+    def evaluate(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What a user's function answers."""
+        return np.asarray(self.code(x), np.float64)
+
+    def uncertainty(self, x: NDArray[Any]) -> NDArray[np.float64]:
+        """Nothing is known of it."""
+        return np.zeros(x.shape)
+
+    def arguments(self) -> dict[str, Any]:
+        """None: its options are the user's."""
+        return {}
+
+    def lower(self) -> tuple[Step, ...]:
+        """One layer that runs the code; the exporters trace it into plain operators."""
+        return (Step(USERS_CODE, {"code": self}, "code", self.original.weights),)
+
+    def filled(self, code: Any, scope: Mapping[str, Any]) -> "UsersCode":  # noqa: ANN401  the user's
+        """The same with its code."""
+        return replace(self, code=code, scope=scope)
