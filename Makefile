@@ -77,7 +77,7 @@ lock: $(STAMP)  ## pin every dependency again, with hashes
 	$(BIN)/python requirements/lock.py
 
 lowest: $(LOWEST)/.installed  ## the security tests with the lowest versions that pyproject.toml allows
-	PYTHONPATH=$(CURDIR) $(LOWEST)/bin/python -m pytest tests/security tests/serving/security
+	PYTHONPATH=$(CURDIR) $(LOWEST)/bin/python -m pytest tests/security tests/serving/access
 
 fuzz-archive: $(STAMP)  ## mutated model files, many (COUNT, SEED)
 	PYTHONPATH=. $(BIN)/python tests/security/fuzz_archive.py --cases $(COUNT) --seed $(SEED)

@@ -1,4 +1,6 @@
-"""Everything that can go wrong while serving. `serving.rpc.status` maps each class to a gRPC status code.
+"""Everything that can go wrong while serving.
+
+:mod:`serving.services.error_to_status` maps each class to a gRPC status code.
 
 ServingError
 ├── InvalidInputError        the request contradicts the model's metadata, or itself

@@ -17,7 +17,7 @@ from serving.client.blocking import Client
 from serving.client.errors import ClientError
 from serving.client.metadata import ModelMetadata, TensorMetadata
 from serving.client.retry import Retry
-from serving.client_credentials import tls
+from serving.endpoint.client_credentials import tls
 
 __all__ = [
     "Answer",

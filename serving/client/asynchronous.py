@@ -23,7 +23,7 @@ from serving.client.errors import (
 from serving.client.metadata import ModelMetadata, from_wire
 from serving.client.request import Inputs, Parameter, build
 from serving.client.retry import ONCE, Retry
-from serving.client_credentials import bearer
+from serving.endpoint.client_credentials import bearer
 
 Reply = TypeVar("Reply")
 

@@ -3,8 +3,8 @@
 from typing import Any, Final
 
 from serving.client.errors import AddressError
-from serving.client_credentials import named
-from serving.server_address import target
+from serving.endpoint.client_credentials import named
+from serving.endpoint.server_address import target
 
 OPTIONS: Final[list[tuple[str, Any]]] = [
     # A tensor is as large as it is; grpcio's limit for answers is 4 MiB.
@@ -26,7 +26,7 @@ def channel_options(server_name: str = "") -> list[tuple[str, Any]]:
 
 
 def check_address(address: str) -> str:
-    """The gRPC target of an address; see :func:`serving.server_address.target`.
+    """The gRPC target of an address; see :func:`serving.endpoint.server_address.target`.
 
     Raises:
         AddressError: It is a web address, or names no host or no port.

@@ -16,7 +16,8 @@ ClientError
     ├── PermissionDeniedError
     └── InternalError
 
-A certificate or a token that cannot be used is a :class:`serving.client_credentials.CredentialsError`, a ValueError.
+A certificate or a token that cannot be used is a ValueError:
+:class:`serving.endpoint.client_credentials.CredentialsError`.
 """
 
 import math
@@ -25,7 +26,7 @@ from typing import Any, Final
 
 import grpc
 
-from serving.connection_advice import advised
+from serving.endpoint.connection_advice import advised
 
 PUSHBACK_KEY: Final = "grpc-retry-pushback-ms"
 """Trailing metadata in which a server says how long to wait; negative means do not try again (gRFC A6)."""

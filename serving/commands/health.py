@@ -7,8 +7,8 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from serving.commands import connection
-from serving.commands.numbers import seconds
+from serving.commands import connection_options
+from serving.commands.number_types import seconds
 from serving.commands.terminal_text import in_one_line
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def add_parser(subparsers: "_SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the subcommand."""
     parser = subparsers.add_parser("health", help="exit 0 if a server, or one of its models, serves")
-    connection.add_options(parser)
+    connection_options.add_options(parser)
     parser.add_argument("--model", default="", metavar="NAME", help="ask about one model")
     parser.add_argument(
         "--timeout", type=seconds, default=5.0, metavar="SECONDS", help="default: %(default)s"
@@ -36,11 +36,11 @@ def run(options: argparse.Namespace) -> int:
     from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse  # noqa: PLC0415
     from grpc_health.v1.health_pb2_grpc import HealthStub  # noqa: PLC0415
 
-    from serving.client_credentials import CredentialsError, channel, named  # noqa: PLC0415
-    from serving.connection_advice import advised  # noqa: PLC0415
+    from serving.endpoint.client_credentials import CredentialsError, channel, named  # noqa: PLC0415
+    from serving.endpoint.connection_advice import advised  # noqa: PLC0415
 
     try:
-        credentials = connection.credentials(options)
+        credentials = connection_options.credentials(options)
     except CredentialsError as error:
         print(f"plainserve health: {error}", file=sys.stderr)  # noqa: T201  a command's output
         return 2

@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from serving.commands import connection
-from serving.commands.numbers import between, seconds, whole
+from serving.commands import connection_options
+from serving.commands.number_types import between, seconds, whole
 from serving.commands.terminal_text import in_one_line
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ def add_parser(subparsers: "_SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument(
         "--input", required=True, type=Path, metavar="FILE", help=".npy, .npz, .json, .csv or an image"
     )
-    connection.add_options(parser)
-    connection.add_token_option(parser)
+    connection_options.add_options(parser)
+    connection_options.add_token_option(parser)
     parser.add_argument("--version", default="", metavar="V", help="default: the server's choice")
     parser.add_argument(
         "--output", action="append", default=[], metavar="NAME", help="only this output; may be repeated"
@@ -70,9 +70,9 @@ def run(options: argparse.Namespace) -> int:
         The exit code.
     """
     from serving.client import errors  # noqa: PLC0415  --help is fast
-    from serving.client_credentials import CredentialsError  # noqa: PLC0415
     from serving.commands.image_file import PackageMissingError  # noqa: PLC0415
     from serving.commands.input_file import InputFileError  # noqa: PLC0415
+    from serving.endpoint.client_credentials import CredentialsError  # noqa: PLC0415
 
     try:
         (benchmark if options.benchmark else ask)(options)
@@ -109,7 +109,7 @@ def ask(options: argparse.Namespace) -> None:
 def benchmark(options: argparse.Namespace) -> None:
     """Call the model for a while and print how fast it answered."""
     from serving.client import AsyncClient, Retry  # noqa: PLC0415  --help is fast
-    from serving.commands.load import drive  # noqa: PLC0415
+    from serving.commands.load_generator import drive  # noqa: PLC0415
 
     _, inputs = call(options)  # what is refused is not worth measuring
     report = drive(
@@ -155,9 +155,9 @@ def call(options: argparse.Namespace) -> "tuple[Answer, dict[str, NDArray[Any]]]
 def _security(options: argparse.Namespace) -> "dict[str, Any]":
     """What a client needs to be let in, as its keyword arguments."""
     return {
-        "credentials": connection.credentials(options),
+        "credentials": connection_options.credentials(options),
         "server_name": options.tls_name,
-        "token": connection.token(options),
+        "token": connection_options.token(options),
     }
 
 

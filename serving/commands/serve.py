@@ -9,13 +9,13 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from serving.address import is_loopback
-from serving.commands import log_output
-from serving.commands.leaving import leave
-from serving.commands.numbers import YEAR, between, duration, port, seconds, whole
+from serving.commands import log_format
+from serving.commands.number_types import YEAR, between, duration, port, seconds, whole
+from serving.commands.process_exit import leave
+from serving.transport.listen_address import is_loopback
 
 if TYPE_CHECKING:
-    from serving.rpc.options import ServerOptions
+    from serving.server.options import ServerOptions
     from serving.trial.trials import Trials
 
 log = logging.getLogger(__name__)
@@ -213,7 +213,7 @@ def run(options: argparse.Namespace) -> int:
         return 2
     from serving.errors import StartupError  # noqa: PLC0415  --help needs none of this
 
-    log_output.set_up(options.log_format, options.log_level)
+    log_format.set_up(options.log_format, options.log_level)
     _warn_if_open(options)
     # The core of gRPC, in workers too, writes past our log of each stranger that fails to shake hands.
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
@@ -255,7 +255,7 @@ async def _alone(options: argparse.Namespace) -> bool:
     if attempt is not None:
         # It imports what runs models while this process imports gRPC.
         attempt.prepare()
-    from serving.rpc.server import serve  # noqa: PLC0415  gRPC and numpy, which a supervisor does without
+    from serving.server.server import serve  # noqa: PLC0415  gRPC and numpy, which a supervisor does without
 
     try:
         return await serve(decided(options), _announce, attempt)
@@ -283,8 +283,8 @@ def trials(options: argparse.Namespace) -> "Trials | None":
 
 def decided(options: argparse.Namespace) -> "ServerOptions":
     """What the person who typed these options decides."""
-    from serving.rpc.options import ControlMode, ServerOptions  # noqa: PLC0415  --help needs none of it
-    from serving.rpc.tls import TlsFiles  # noqa: PLC0415  likewise
+    from serving.access.tls_reload import TlsFiles  # noqa: PLC0415  likewise
+    from serving.server.options import ControlMode, ServerOptions  # noqa: PLC0415  --help needs none of it
 
     certificates = (options.tls_certificate, options.tls_key, options.tls_client_ca)
     return ServerOptions(

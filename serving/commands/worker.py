@@ -10,11 +10,11 @@ import socket
 import sys
 
 from serving.cli import parser
-from serving.commands import log_output, serve
-from serving.commands.leaving import leave
-from serving.rpc.options import ServerOptions
+from serving.commands import log_format, serve
+from serving.commands.process_exit import leave
+from serving.server.options import ServerOptions
 from serving.trial.trials import Trials
-from serving.workers.crew import FIRST
+from serving.workers.coordinator import FIRST
 from serving.workers.worker import Worker
 
 
@@ -34,7 +34,7 @@ async def _to_the_end(end: socket.socket) -> int:
 
 def _prepare(arguments: list[str], index: int) -> tuple[ServerOptions, Trials | None]:
     options = parser().parse_args(arguments)
-    log_output.set_up(options.log_format, options.log_level, worker=index)
+    log_format.set_up(options.log_format, options.log_level, worker=index)
     trials = serve.trials(options)
     if trials is not None and index == FIRST:
         # The one that is asked first to try what is to be loaded.

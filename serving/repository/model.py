@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from serving.errors import InvalidInputError
-from serving.repository.agreement import narrowed
 from serving.repository.config import ModelConfig
-from serving.repository.joining import ALONE, Joining
+from serving.repository.loading.batching_permission import ALONE, Joining
+from serving.repository.loading.config_agreement import narrowed
+from serving.repository.loading.warmup import Pace
 from serving.repository.statistics import Statistics
-from serving.repository.warmup import Pace
 from serving.runtimes.runtime import DEFAULT_SIGNATURE, Runtime, TensorSpec
 
 

@@ -16,14 +16,14 @@ from pathlib import Path
 
 from serving.errors import ModelLoadError
 from serving.printable import printable
-from serving.repository import layout, walk
-from serving.repository.candidate import Candidate
 from serving.repository.config import ModelConfig
-from serving.repository.joining import HOW
-from serving.repository.loading import load
+from serving.repository.files import file_walk, layout
+from serving.repository.files.regular_file import fault
+from serving.repository.loading.attempt import Opening
+from serving.repository.loading.batching_permission import HOW
+from serving.repository.loading.candidate import Candidate
+from serving.repository.loading.load import load
 from serving.repository.model import LoadedModel
-from serving.repository.opening import Opening
-from serving.repository.regular_file import fault
 from serving.repository.status import LATEST, ModelState
 
 log = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ class Refresh:
         self._announce = announce
         self._served: dict[str, LoadedModel] = {}
         self._failed: dict[str, str] = {}
-        self._marks: dict[str, walk.Fingerprint] = {}
+        self._marks: dict[str, file_walk.Fingerprint] = {}
 
     def run(self, read_config: Callable[[], ModelConfig], *, retry: bool) -> ModelState:
         """Load what is to be loaded.
@@ -87,9 +87,9 @@ class Refresh:
         return self._without_version(reason, keep=True)
 
     def _with_versions(self, read_config: Callable[[], ModelConfig], *, retry: bool) -> ModelState:
-        config_mark: walk.Fingerprint = ()
+        config_mark: file_walk.Fingerprint = ()
         try:
-            config_mark = walk.beside(self._folder.path)
+            config_mark = file_walk.beside(self._folder.path)
             config = read_config()
         except ModelLoadError as error:
             return self._refused(printable(str(error)), config_mark)
@@ -99,14 +99,16 @@ class Refresh:
             self._take(version, config, config_mark, retry=retry)
         return self._state(config)
 
-    def _take(self, version: int, config: ModelConfig, config_mark: walk.Fingerprint, *, retry: bool) -> None:
+    def _take(
+        self, version: int, config: ModelConfig, config_mark: file_walk.Fingerprint, *, retry: bool
+    ) -> None:
         """Keep a version as it is, or load it."""
         text, before = str(version), self._before
         if version not in self._folder.versions:
             self._failed[text] = MISSING
             return
         try:
-            mark = (*config_mark, *walk.version(self._folder.versions[version], self._root))
+            mark = (*config_mark, *file_walk.version(self._folder.versions[version], self._root))
         except ModelLoadError as error:
             self._fail(text, error)
             self._served |= {text: before.served[text]} if text in before.served else {}
@@ -129,7 +131,7 @@ class Refresh:
             loaded = self._opening(
                 candidate,
                 partial(load, name, version, folder, self._root, config),
-                partial(walk.version, folder, self._root),
+                partial(file_walk.version, folder, self._root),
             )
         except ModelLoadError as error:
             self._fail(str(version), error)
@@ -181,7 +183,7 @@ class Refresh:
         state = replace(self._before, reason=reason) if keep else ModelState(reason=reason)
         return self._before if state == self._before else state
 
-    def _refused(self, reason: str, mark: walk.Fingerprint) -> ModelState:
+    def _refused(self, reason: str, mark: file_walk.Fingerprint) -> ModelState:
         """What was there stays; the reason stands beside the newest version."""
         newest = str(max(self._folder.versions))
         before = self._before

@@ -11,18 +11,18 @@ from threading import Lock
 
 from serving import daemon_threads
 from serving.errors import InvalidInputError, ModelLoadError, ModelNotFoundError, ModelNotReadyError
-from serving.repository import layout
-from serving.repository.authorship import is_the_converters
-from serving.repository.candidate import Candidate
 from serving.repository.config import ModelConfig
-from serving.repository.holding import Holding
+from serving.repository.files import layout
+from serving.repository.files.config_authorship import is_the_converters
+from serving.repository.loading.attempt import Attempt, Opening
+from serving.repository.loading.candidate import Candidate
+from serving.repository.loading.dry_run import Rehearsal
+from serving.repository.loading.loads_in_progress import UnderWay
 from serving.repository.model import LoadedModel
-from serving.repository.opening import Attempt, Opening
+from serving.repository.model_locks import Turns
 from serving.repository.refresh import Refresh
-from serving.repository.rehearsal import Rehearsal
+from serving.repository.snapshot import Holding
 from serving.repository.status import LATEST, UNLOADED, ModelState, VersionStatus
-from serving.repository.turns import Turns
-from serving.repository.under_way import UnderWay
 
 __all__ = ["LATEST", "Repository", "VersionStatus"]
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from serving.repository.config import ModelConfig
+from serving.repository.files.file_walk import Fingerprint
 from serving.repository.model import LoadedModel
-from serving.repository.walk import Fingerprint
 
 LATEST = ""
 """What a request writes for the highest version that can answer."""

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 from time import monotonic
 
+from serving.repository.loading.warmup import HOP
 from serving.repository.model import LoadedModel
-from serving.repository.warmup import HOP
 from serving.scheduler import batch
+from serving.scheduler.executor import Worker
 from serving.scheduler.job import Job
-from serving.scheduler.worker import Worker
 
 GAIN = 50e-6
 """Seconds that a batch must save of a request before requests that follow each other closely wait for each other."""

@@ -17,8 +17,8 @@ from typing import NoReturn
 
 from serving import daemon_threads
 from serving.errors import ModelLoadError
-from serving.repository.candidate import Candidate
-from serving.repository.loading import load
+from serving.repository.loading.candidate import Candidate
+from serving.repository.loading.load import load
 
 DEATH_SIGNAL = 1
 """PR_SET_PDEATHSIG of prctl(2)."""

@@ -14,11 +14,11 @@ from functools import partial
 from serving.errors import ServingError, StartupError
 from serving.metrics.family import family
 from serving.metrics.http import MetricsServer
-from serving.workers.backoff import Backoff
-from serving.workers.crew import Crew, UnfitError
-from serving.workers.link import Handler, LinkLostError
-from serving.workers.process import WorkerProcess
-from serving.workers.reservation import reserve
+from serving.workers.channel import Handler, LinkLostError
+from serving.workers.coordinator import Crew, UnfitError
+from serving.workers.port_reservation import reserve
+from serving.workers.restart_backoff import Backoff
+from serving.workers.worker_process import WorkerProcess
 
 log = logging.getLogger(__name__)
 

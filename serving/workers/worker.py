@@ -10,15 +10,15 @@ from functools import partial
 from typing import Any
 
 from serving import daemon_threads, errors
-from serving.repository.opening import Attempt
+from serving.repository.loading.attempt import Attempt
 from serving.repository.statistics import Statistics
-from serving.rpc.options import ServerOptions
-from serving.rpc.server import Server
-from serving.rpc.signals import Signals
-from serving.rpc.standing import JsonObject
 from serving.runtimes import cpus
+from serving.server.options import ServerOptions
+from serving.server.server import Server
+from serving.server.signals import Signals
+from serving.server.state_snapshot import JsonObject
 from serving.trial.verdicts import Verdicts
-from serving.workers.link import Link, LinkLostError
+from serving.workers.channel import Link, LinkLostError
 
 log = logging.getLogger(__name__)
 
@@ -172,14 +172,14 @@ class Worker:
             self._server.await_elsewhere(findings["tried"])
 
     async def administer(self, method: str, request: bytes) -> bytes:
-        """Have a method done by every worker; see :class:`~serving.rpc.fleet.Fleet`."""
+        """Have a method done by every worker; see :class:`~serving.services.worker_group.Fleet`."""
         outcome = await self._ask("administer", method=method, request=base64.b64encode(request).decode())
         if "error" in outcome:
             raise getattr(errors, outcome["error"])(outcome["text"])
         return base64.b64decode(outcome["response"])
 
     async def statistics(self) -> Mapping[tuple[str, str], Statistics]:
-        """What the workers have counted together; see :class:`~serving.rpc.fleet.Fleet`."""
+        """What the workers have counted together; see :class:`~serving.services.worker_group.Fleet`."""
         told = await self._ask("statistics")
         return {(name, version): Statistics.of(totals) for name, version, totals in told}
 

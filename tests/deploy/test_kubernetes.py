@@ -10,7 +10,9 @@ from grpc_health.v1 import health_pb2
 
 import serving.cli
 from converter import __version__
-from serving.rpc import inference, reflection, tensorflow_models, tensorflow_prediction
+from serving.services import reflection
+from serving.services.open_inference import inference_service
+from serving.services.tensorflow_serving import model_service, prediction_service
 
 OLDEST = "1.34"
 """What the manifests are promised to work with; preStop by sleep is settled there."""
@@ -223,7 +225,7 @@ def test_a_pod_that_leaves_is_noticed_before_it_refuses(pod):
 def test_probes_ask_the_port_of_grpc_for_names_that_the_server_knows(pod):
     container = container_of(pod)
     known = {"", "grpc.health.v1.Health", *reflection.SERVICES}
-    known |= {each.SERVICE.full_name for each in (inference, tensorflow_models, tensorflow_prediction)}
+    known |= {each.SERVICE.full_name for each in (inference_service, model_service, prediction_service)}
     asked = {}
     for name in ("startupProbe", "livenessProbe", "readinessProbe"):
         probe = container[name]

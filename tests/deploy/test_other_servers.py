@@ -10,7 +10,7 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
 from serving.repository.repository import Repository
-from serving.rpc import config_message
+from serving.services.open_inference import config_message
 
 TARGETS = ("onnx", "tflite", "saved_model")
 

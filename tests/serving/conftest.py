@@ -23,7 +23,7 @@ from patience import PATIENCE, until
 
 from protos import open_inference_pb2 as pb
 from serving.repository.config import ModelConfig, QueuePolicy
-from serving.repository.joining import Joining
+from serving.repository.loading.batching_permission import Joining
 from serving.repository.model import LoadedModel
 from serving.runtimes.runtime import TensorSpec
 

@@ -11,14 +11,15 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from grpc_health.v1 import health_pb2
 
-from serving.rpc import inference, tensorflow_models, tensorflow_prediction
+from serving.services.open_inference import inference_service
+from serving.services.tensorflow_serving import model_service, prediction_service
 
 HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"]
 
 SERVICES: tuple[ServiceDescriptor, ...] = (
-    inference.SERVICE,
-    tensorflow_prediction.SERVICE,
-    tensorflow_models.SERVICE,
+    inference_service.SERVICE,
+    prediction_service.SERVICE,
+    model_service.SERVICE,
     HEALTH,
 )
 

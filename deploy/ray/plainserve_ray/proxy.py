@@ -12,8 +12,8 @@ from typing import Any, NoReturn, TypeAlias
 import grpc
 
 from plainserve_ray.methods import SERVICES, Routed, routed
-from serving.rpc import reflection
-from serving.rpc.status import INTERNAL_TEXT, PUSHBACK
+from serving.services import reflection
+from serving.services.error_to_status import INTERNAL_TEXT, PUSHBACK
 
 Sent: TypeAlias = "tuple[bytes, float | None]"
 """A request's bytes, and for how many seconds its client still waits; None if for ever."""

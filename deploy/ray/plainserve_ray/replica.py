@@ -20,15 +20,16 @@ from serving.dataplane.model_control import ModelControl
 from serving.dataplane.shared_memory import SharedMemory
 from serving.errors import UnavailableError
 from serving.repository.repository import Repository
-from serving.rpc import config_message, contents
-from serving.rpc.calls import Traffic
-from serving.rpc.inference import InferenceService
-from serving.rpc.model_repository import ModelRepositoryService
-from serving.rpc.options import ControlMode, ServerOptions
-from serving.rpc.status import described
-from serving.rpc.tensorflow_models import ModelService
-from serving.rpc.tensorflow_prediction import PredictionService
 from serving.runtimes import cpus
+from serving.server import initial_load
+from serving.server.options import ControlMode, ServerOptions
+from serving.services.error_to_status import described
+from serving.services.method_handlers import Traffic
+from serving.services.open_inference import config_message
+from serving.services.open_inference.inference_service import InferenceService
+from serving.services.open_inference.repository_service import ModelRepositoryService
+from serving.services.tensorflow_serving.model_service import ModelService
+from serving.services.tensorflow_serving.prediction_service import PredictionService
 
 
 class Written:
@@ -64,10 +65,10 @@ class Replica:
         server = ServerOptions(options.repository, control=ControlMode.POLL if poll else ControlMode.NONE)
         self._repository = Repository(options.repository, parse=config_message.parse)
         self._plane = DataPlane(self._repository, asyncio.get_running_loop())
-        contents.load(self._repository, server)
+        initial_load.load(self._repository, server)
         self.methods = _methods(_parts(self._plane, self._repository, server))
         self._polling = (
-            asyncio.create_task(contents.poll(self._repository, options.poll_seconds))
+            asyncio.create_task(initial_load.poll(self._repository, options.poll_seconds))
             if options.poll_seconds is not None
             else None
         )

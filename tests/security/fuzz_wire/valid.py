@@ -13,7 +13,7 @@ from protos import open_inference_pb2 as pb
 from protos import tensorflow_core_pb2 as core
 from protos import tensorflow_serving_pb2 as tf
 from serving.datatypes import NUMPY, pack_bytes
-from serving.rpc import tensor_proto
+from serving.services.tensorflow_serving import tensor_proto
 
 INFERENCE, PREDICTION, MODELS = (
     "/inference.GRPCInferenceService/",

@@ -14,8 +14,8 @@ from patience import PATIENCE
 
 from protos import open_inference_pb2 as pb
 from protos.open_inference_pb2_grpc import GRPCInferenceServiceStub
-from serving.address import is_loopback
 from serving.cli import main
+from serving.transport.listen_address import is_loopback
 
 LIST_MODULES_AT_EXIT = """
 import sys

@@ -15,8 +15,8 @@ from tritonclient.utils import InferenceServerException
 
 from protos import tensorflow_serving_pb2 as pb
 from protos.tensorflow_serving_pb2_grpc import ModelServiceStub, PredictionServiceStub
-from serving.rpc import tensor_proto
-from serving.rpc.status import PUSHBACK, STATUS
+from serving.services.error_to_status import PUSHBACK, STATUS
+from serving.services.tensorflow_serving import tensor_proto
 
 Code = grpc.StatusCode
 BRIEF = 5

@@ -17,7 +17,7 @@ from patience import PATIENCE
 from protos import tensorflow_core_pb2 as core
 from protos import tensorflow_serving_pb2 as pb
 from protos.tensorflow_serving_pb2_grpc import PredictionServiceStub
-from serving.rpc import tensor_proto
+from serving.services.tensorflow_serving import tensor_proto
 
 pytestmark = pytest.mark.slow
 

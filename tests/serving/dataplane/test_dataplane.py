@@ -10,8 +10,8 @@ from patience import PATIENCE, until_async
 from serving.dataplane.messages import InferRequest, InputTensor
 from serving.errors import DeadlineExceededError, InvalidInputError, ModelNotFoundError, ModelNotReadyError
 from serving.repository.config import ModelConfig, QueuePolicy, VersionPolicy
+from serving.repository.loading.warmup import Pace
 from serving.repository.repository import Repository
-from serving.repository.warmup import Pace
 
 
 def request(row, *, deadline=None, model="function"):

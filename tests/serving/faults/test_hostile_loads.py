@@ -169,8 +169,8 @@ def test_what_requests_load_harms_nobody(repository, publish, start_server, clie
 SETTLE_SOON = """
 import sys
 from serving.cli import main
-from serving.rpc import contents
-contents.SETTLING = 1.0
+from serving.server import initial_load
+initial_load.SETTLING = 1.0
 sys.exit(main())
 """
 

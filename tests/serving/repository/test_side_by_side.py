@@ -7,11 +7,11 @@ from patience import PATIENCE, until
 
 from serving.errors import ModelLoadError, ModelNotFoundError, ModelNotReadyError
 from serving.repository import refresh
-from serving.repository.opening import CHANGED
+from serving.repository.loading.attempt import CHANGED
 from serving.repository.repository import Repository
 from serving.repository.status import State
-from serving.rpc import contents
-from serving.rpc.options import ControlMode, ServerOptions
+from serving.server import initial_load
+from serving.server.options import ControlMode, ServerOptions
 
 SOON = 0.5
 """Seconds for which a load that does not get on is waited for here."""
@@ -77,7 +77,7 @@ def test_later_looks_and_loads_do_not_wait_for_it(models, repository, onnx_model
 def test_a_server_is_not_ready_until_what_it_requires_is_loaded(models, repository, gate):
     told = []
     models.changed = lambda: told.append(models.lacking())
-    contents.load(models, ServerOptions(repository.root, control=ControlMode.POLL), SOON)
+    initial_load.load(models, ServerOptions(repository.root, control=ControlMode.POLL), SOON)
     assert models.lacking() == ["stuck"]
     (repository.root / "stuck" / "1" / "model.onnx").unlink()
     gate.open["stuck"].set()

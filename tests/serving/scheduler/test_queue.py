@@ -7,10 +7,10 @@ from patience import PATIENCE
 
 from serving.errors import DeadlineExceededError, InvalidInputError, QueueFullError
 from serving.repository.config import UNSTATED, Batching, QueuePolicy
-from serving.repository.warmup import Pace
+from serving.repository.loading.warmup import Pace
+from serving.scheduler.executor import Worker
 from serving.scheduler.job import Job
 from serving.scheduler.queue import Queue
-from serving.scheduler.worker import Worker
 
 
 def job(row=0, *, rows=1, priority=0, timeout=0.0, key=(), arrived=0.0):

@@ -7,7 +7,7 @@ from patience import PATIENCE, until
 
 from serving.errors import DeadlineExceededError, InternalError
 from serving.repository.config import Batching
-from serving.repository.warmup import Pace
+from serving.repository.loading.warmup import Pace
 from serving.scheduler.job import Job
 from serving.scheduler.scheduler import BETRAYAL, GAIN, HOP, Scheduler, inline_rows
 

@@ -14,9 +14,9 @@ import pytest
 from patience import PATIENCE, until
 
 from serving.errors import ModelLoadError
-from serving.repository.candidate import Candidate
 from serving.repository.config import ModelConfig, TensorConfig
-from serving.repository.loading import load
+from serving.repository.loading.candidate import Candidate
+from serving.repository.loading.load import load
 from serving.trial.limits import MEBIBYTE, Limits
 from serving.trial.trials import Trials
 
@@ -171,7 +171,7 @@ def test_if_what_prepares_is_killed_the_next_one_tries(trials, repository, onnx_
 OWNER = """
 import sys
 from pathlib import Path
-from serving.repository.candidate import Candidate
+from serving.repository.loading.candidate import Candidate
 from serving.repository.config import ModelConfig
 from serving.trial.limits import Limits
 from serving.trial.trials import Trials

@@ -9,9 +9,9 @@ from patience import PATIENCE
 
 from serving.errors import StartupError
 from serving.workers import supervisor
-from serving.workers.link import LinkLostError
-from serving.workers.process import WorkerProcess
+from serving.workers.channel import LinkLostError
 from serving.workers.supervisor import Plan, Supervisor
+from serving.workers.worker_process import WorkerProcess
 
 PLAN = Plan(
     workers=1,
@@ -80,7 +80,7 @@ def test_a_worker_for_which_there_was_no_process_is_tried_again(monkeypatch, cap
     made = []
     monkeypatch.setattr(WorkerProcess, "start", start)
     monkeypatch.setattr(supervisor, "BEAT", 0.01)
-    monkeypatch.setattr("serving.workers.backoff.FIRST", 0.01)
+    monkeypatch.setattr("serving.workers.restart_backoff.FIRST", 0.01)
     with caplog.at_level(logging.WARNING):
         asyncio.run(asyncio.wait_for(run(), PATIENCE))
     assert started == [1, 1, 1, 1]

@@ -1,0 +1,1 @@
+"""Who may connect and who may call what: TLS, tokens, rights."""

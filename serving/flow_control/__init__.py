@@ -1,0 +1,1 @@
+"""How much the server takes on at a time: requests in flight, bytes held for clients, memory."""

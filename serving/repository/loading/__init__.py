@@ -1,0 +1,1 @@
+"""From the files of a version to a model that may answer."""

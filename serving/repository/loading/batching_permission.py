@@ -1,0 +1,75 @@
+"""Whether requests of several clients may share a run of a model: on what ground, and what its owner must know.
+
+ground                                        the trial finds rows that depend on others
+the owner wrote dynamic_batching              -> joined as written, with a warning in log and index
+the converter proved that they do not         -> each request runs alone, and the log says why
+neither                                       -> each request runs alone; nothing is tried
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from serving.repository.config import ModelConfig
+from serving.repository.files.manifest import proves_independent_rows
+from serving.repository.loading.golden_request import Golden
+from serving.repository.loading.row_independence import coupling
+from serving.runtimes.runtime import Runtime
+
+HOW = (
+    "requests of several clients run one by one; if its rows do not depend on each other, write "
+    "'dynamic_batching { }' in its config.pbtxt, or publish it with 'convert --repository', which proves that"
+)
+"""How to have batches, for the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Joining:
+    """What was decided for one version.
+
+    Attributes:
+        joins: Whether requests of several clients share a run.
+        notice: What the owner must know, for log and index; empty if there is nothing.
+        refuted: Why the converter's proof was not believed, for the log; likewise.
+        unproved: Whether they could, but for a ground.
+    """
+
+    joins: bool
+    notice: str = ""
+    refuted: str = ""
+    unproved: bool = False
+
+
+ALONE = Joining(joins=False)
+
+
+def decide(runtime: Runtime, config: ModelConfig, artefact: Path, golden: Golden | None) -> Joining:
+    """Decide it for a version that is being loaded.
+
+    Args:
+        runtime: The model.
+        config: How it is served, with everything decided.
+        artefact: The file that was opened, or ``saved_model.pb`` of a SavedModel.
+        golden: Its recorded request, if it has one.
+    """
+    if (config.max_batch_size or 0) <= 1:
+        return ALONE
+    if config.batching is None and not proves_independent_rows(artefact):
+        return Joining(joins=False, unproved=True)
+    found = coupling(runtime, config, golden)
+    if not found:
+        return Joining(joins=True)
+    if config.batching is None:
+        return Joining(
+            joins=False,
+            refuted=f"its manifest says that rows do not depend on each other, but {found}; each request runs alone",
+        )
+    return Joining(
+        joins=True,
+        notice=f"its config says dynamic_batching, but {found}: answers depend on what other clients ask at the same "
+        "time; take dynamic_batching out of its config",
+    )
+
+
+def as_written(config: ModelConfig) -> Joining:
+    """What its owner wrote, of a signature that is not run at load and of which nobody proves anything."""
+    return Joining(joins=config.batching is not None and (config.max_batch_size or 0) > 1)

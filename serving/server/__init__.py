@@ -1,0 +1,1 @@
+"""The life of one server process: options, assembly, first load, signals, drain."""

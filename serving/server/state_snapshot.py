@@ -1,0 +1,82 @@
+"""How a server stands after all that requests and the owner of its repository did to it.
+
+A process that takes the place of another is brought to the same standing before anybody reaches it. A standing
+is in the shape of JSON, and those of two processes that answer alike are equal.
+"""
+
+import logging
+from typing import Any, TypeAlias
+
+from serving.dataplane.model_control import ModelControl
+from serving.dataplane.shared_memory import SharedMemory
+from serving.repository.repository import Repository
+from serving.repository.snapshot import Holding
+from serving.repository.version_labels import VersionLabels
+from serving.services.open_inference import config_message
+
+JsonObject: TypeAlias = dict[str, Any]
+
+
+class Standing:
+    """Takes the standing of a server, and brings it to one.
+
+    Args:
+        repository: Its models.
+        control: What loads them.
+        labels: The names of versions.
+        memory: The registered shared memory.
+        log: The logger above all of the server's.
+    """
+
+    def __init__(
+        self,
+        repository: Repository,
+        control: ModelControl,
+        labels: VersionLabels,
+        memory: SharedMemory,
+        log: logging.Logger,
+    ) -> None:
+        self._repository = repository
+        self._control = control
+        self._labels = labels
+        self._memory = memory
+        self._log = log
+
+    def take(self) -> JsonObject:
+        """How the server stands."""
+        holdings = self._repository.holdings()
+        return {
+            "models": {
+                name: {
+                    "served": dict(holding.served),
+                    "failed": [*holding.failed],
+                    "unloaded": [*holding.unloaded],
+                    "reason": holding.reason,
+                }
+                for name, holding in holdings.items()
+            },
+            "required": sorted(self._repository.required),
+            "configs": dict(self._control.configs),
+            "labels": {model: dict(chosen) for model, chosen in self._labels.assigned().items()},
+            "memory": self._memory.regions(),
+            "log_level": self._log.level,
+        }
+
+    def restore(self, standing: JsonObject) -> None:
+        """Come to stand like another process, as far as that is possible; :meth:`take` shows how far.
+
+        Raises:
+            RepositoryError: The repository is gone.
+        """
+        configs: dict[str, str] = standing["configs"]
+        holdings = {
+            name: Holding(each["served"], tuple(each["failed"]), tuple(each["unloaded"]), each["reason"])
+            for name, each in standing["models"].items()
+        }
+        parsed = {name: config_message.parse_json(text) for name, text in configs.items()}
+        self._repository.required = frozenset(standing["required"])
+        self._repository.hold(holdings, parsed)
+        self._control.configs = dict(configs)
+        self._labels.restore(standing["labels"])
+        self._memory.restore(standing["memory"])
+        self._log.setLevel(standing["log_level"])

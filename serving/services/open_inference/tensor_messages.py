@@ -1,0 +1,167 @@
+"""Between the messages of the Open Inference Protocol and those of the dataplane, in pairs."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from protos import open_inference_pb2 as pb
+from serving.dataplane.messages import InferRequest, InferResult, InputTensor, ModelMetadata, ServerMetadata
+from serving.dataplane.shared_memory import SharedMemory
+from serving.datatypes import BYTES, pack_bytes
+from serving.errors import InvalidInputError
+from serving.runtimes.runtime import Array, TensorSpec
+from serving.services.open_inference import parameters
+
+FIELDS = {
+    "BOOL": "bool_contents",
+    "INT8": "int_contents",
+    "INT16": "int_contents",
+    "INT32": "int_contents",
+    "INT64": "int64_contents",
+    "UINT8": "uint_contents",
+    "UINT16": "uint_contents",
+    "UINT32": "uint_contents",
+    "UINT64": "uint64_contents",
+    "FP32": "fp32_contents",
+    "FP64": "fp64_contents",
+    "BYTES": "bytes_contents",
+}
+"""The field of InferTensorContents that holds a datatype's elements; FP16 and BF16 have none."""
+
+
+def to_infer_request(
+    message: pb.ModelInferRequest, deadline: float | None, memory: SharedMemory
+) -> InferRequest:
+    """What a client asks for.
+
+    Args:
+        message: The request.
+        deadline: When its sender stops waiting.
+        memory: Where tensors may lie that did not come with it.
+
+    Raises:
+        ServingError: Typed elements came in a field of another datatype, a parameter is not understood, or a
+            tensor in shared memory cannot be read.
+    """
+    inputs, elsewhere = [], False
+    for each in message.inputs:
+        values = _values(each) if each.HasField("contents") else None
+        inputs.append(InputTensor(each.name, each.datatype, tuple(each.shape), values))
+        elsewhere = elsewhere or bool(each.parameters)
+    request = InferRequest(
+        message.model_name, message.model_version, inputs, message.raw_input_contents, (), deadline
+    )
+    if message.parameters:
+        request.priority = parameters.priority(message.parameters)
+        request.timeout = parameters.timeout(message.parameters)
+        parameters.refuse_sequences(message.parameters)
+    if elsewhere:
+        request.raw = _placed(message, memory)
+    if message.outputs:
+        request.outputs = tuple(each.name for each in message.outputs)
+        request.classes = parameters.classes(message.outputs)
+    return request
+
+
+def from_infer_result(
+    result: InferResult, request: pb.ModelInferRequest, memory: SharedMemory
+) -> pb.ModelInferResponse:
+    """The answer, always raw: tritonclient reads nothing else.
+
+    Args:
+        result: What the model answered.
+        request: What was asked: outputs that are to lie in shared memory are put there.
+        memory: Where that is.
+
+    Raises:
+        ServingError: An output cannot be put where the client wants it.
+    """
+    response = pb.ModelInferResponse(model_name=result.model, model_version=result.version, id=request.id)
+    places, placed = {}, 0
+    if request.outputs:
+        places = {each.name: each.parameters for each in request.outputs if each.parameters}
+    for spec, array in zip(result.specs, result.arrays, strict=True):
+        output = response.outputs.add(name=spec.name, datatype=spec.datatype, shape=array.shape)
+        place = parameters.place(places[spec.name]) if spec.name in places else None
+        if place is None:
+            response.raw_output_contents.append(wire_form(array, spec.datatype))
+            continue
+        data = memoryview(wire_view(array, spec.datatype))
+        placed += data.nbytes
+        memory.check_size(placed)
+        memory.write(place.region, place.offset, place.size, data)
+        parameters.write_place(output.parameters, place, data.nbytes)
+        # Clients find an output's raw content by the output's position, so none may be left out.
+        response.raw_output_contents.append(b"")
+    return response
+
+
+def from_model_metadata(metadata: ModelMetadata) -> pb.ModelMetadataResponse:
+    """What a model takes and returns."""
+    return pb.ModelMetadataResponse(
+        name=metadata.name,
+        versions=metadata.versions,
+        platform=metadata.platform,
+        inputs=_tensors(metadata.inputs),
+        outputs=_tensors(metadata.outputs),
+    )
+
+
+def from_server_metadata(metadata: ServerMetadata) -> pb.ServerMetadataResponse:
+    """What the server is."""
+    return pb.ServerMetadataResponse(
+        name=metadata.name, version=metadata.version, extensions=metadata.extensions
+    )
+
+
+def wire_form(array: Array, datatype: str) -> bytes:
+    """The little-endian row-major bytes of a tensor."""
+    view = wire_view(array, datatype)
+    return view if isinstance(view, bytes) else view.tobytes()
+
+
+def wire_view(array: Array, datatype: str) -> bytes | memoryview:
+    """Likewise, without a copy where that can be."""
+    if datatype == BYTES:
+        return pack_bytes(array)
+    if array.dtype.str[0] == ">":
+        array = array.astype(array.dtype.newbyteorder("<"))
+    return np.ascontiguousarray(array).data
+
+
+def _tensors(specs: Sequence[TensorSpec]) -> list[pb.ModelMetadataResponse.TensorMetadata]:
+    made = pb.ModelMetadataResponse.TensorMetadata
+    return [made(name=spec.name, datatype=spec.datatype, shape=spec.shape) for spec in specs]
+
+
+def _placed(message: pb.ModelInferRequest, memory: SharedMemory) -> list[bytes | memoryview | None]:
+    """The wire form of each input, from where it is; inputs in shared memory have no raw content."""
+    sent = list(message.raw_input_contents)
+    raw: list[bytes | memoryview | None] = []
+    for tensor in message.inputs:
+        place = parameters.place(tensor.parameters)
+        if place is not None:
+            raw.append(memory.read(place.region, place.offset, place.size))
+        elif tensor.HasField("contents"):
+            raw.append(None)
+        else:
+            raw.append(sent.pop(0) if sent else None)
+    if sent:
+        raise InvalidInputError(f"{len(sent)} raw contents came for no input")
+    return raw
+
+
+def _values(tensor: pb.ModelInferRequest.InferInputTensor) -> Sequence[Any] | None:
+    filled = {descriptor.name: values for descriptor, values in tensor.contents.ListFields()}
+    if not filled:
+        return None
+    field = FIELDS.get(tensor.datatype)
+    # Without a field the datatype is unknown or travels raw only; the dataplane says which.
+    if field is not None and list(filled) != [field]:
+        raise InvalidInputError(
+            f"input '{tensor.name}' is of datatype {tensor.datatype} and takes {field}; "
+            f"got {', '.join(filled)}"
+        )
+    values: Sequence[Any] = next(iter(filled.values()))
+    return values

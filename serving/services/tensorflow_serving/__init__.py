@@ -1,0 +1,1 @@
+"""The services of TensorFlow Serving, without TensorFlow."""

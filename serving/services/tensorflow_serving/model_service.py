@@ -1,0 +1,118 @@
+# ruff: noqa: N802  the protocol names the methods
+"""``tensorflow.serving.ModelService``: how the versions of a model stand, which models are served, their labels.
+
+A reload replaces the list of models that are served, as in TensorFlow Serving, if the server was started so that
+requests decide that (``--model-control-mode explicit``); else it gives labels and nothing more. Models come from the
+repository the server was started with, whoever asks: a request cannot lead the server to another folder. Where
+administration is not enabled, a reload is refused.
+"""
+
+from pathlib import PurePosixPath
+
+from protos import tensorflow_error_pb2 as error
+from protos import tensorflow_serving_pb2 as pb
+from serving.dataplane.dataplane import DataPlane
+from serving.dataplane.model_control import ModelControl
+from serving.errors import InvalidInputError, ModelNotFoundError, PermissionDeniedError, UnsupportedError
+from serving.repository.status import UNLOADED, State, VersionStatus
+from serving.services.open_inference.settings_service import ENABLE
+from serving.services.tensorflow_serving import model_spec
+
+SERVICE = pb.DESCRIPTOR.services_by_name["ModelService"]
+
+_ELSEWHERE = {
+    "model_version_policy": "set version_policy in the model's config.pbtxt",
+    "logging_config": "the server's own options decide what it logs",
+}
+
+_STATES = {
+    State.READY: pb.ModelVersionStatus.AVAILABLE,
+    State.LOADING: pb.ModelVersionStatus.LOADING,
+    # What TensorFlow Serving says of a version that was taken back, and of one that failed to load.
+    State.UNAVAILABLE: pb.ModelVersionStatus.END,
+}
+
+
+class ModelService:
+    """The versions of the models.
+
+    Args:
+        plane: What the server does.
+        control: What loads models.
+        labelled: Whether requests may give labels, and what else a reload does.
+    """
+
+    def __init__(self, plane: DataPlane, control: ModelControl, *, labelled: bool) -> None:
+        self._plane = plane
+        self._control = control
+        self._labelled = labelled
+
+    async def GetModelStatus(
+        self, request: pb.GetModelStatusRequest, _deadline: float | None
+    ) -> pb.GetModelStatusResponse:
+        """How each version of a model stands, the newest first; or one version, if it is named."""
+        spec = request.model_spec
+        version = model_spec.version_of(spec, self._plane)
+        statuses = [each for each in self._plane.version_statuses(spec.name) if each.version]
+        if not statuses:
+            # The error says why there is no version.
+            self._plane.model(spec.name, "")
+        found = [each for each in statuses if version in ("", each.version)]
+        if not found:
+            raise ModelNotFoundError(
+                f"model '{spec.name}' has no version {version}; leave the version out to see those it has"
+            )
+        return pb.GetModelStatusResponse(model_version_status=[_status(each) for each in reversed(found)])
+
+    async def HandleReloadConfigRequest(
+        self, request: pb.ReloadConfigRequest, _deadline: float | None
+    ) -> pb.ReloadConfigResponse:
+        """Serve the named models and no others, if requests decide that, with the labels of the request.
+
+        Models that are not named and stay keep their labels.
+        """
+        if not self._labelled:
+            raise PermissionDeniedError(f"requests give no labels and load no models here; {ENABLE}")
+        if request.config.WhichOneof("config") != "model_config_list":
+            raise UnsupportedError("a reload takes model_config_list and nothing else; name the models in it")
+        labels: dict[str, dict[str, str]] = {}
+        for config in request.config.model_config_list.config:
+            _check(config)
+            if config.name in labels:
+                raise InvalidInputError(f"model '{config.name}' came twice; name each model once")
+            labels[config.name] = {label: str(number) for label, number in config.version_labels.items()}
+        await self._control.replace(labels)
+        self._plane.labels.assign(labels)
+        return pb.ReloadConfigResponse(status=pb.StatusProto(error_code=error.OK))
+
+    async def HandleReloadConfigRequestRehearsal(self, request: pb.ReloadConfigRequest) -> None:
+        """Try what :meth:`HandleReloadConfigRequest` would load."""
+        for config in request.config.model_config_list.config:
+            await self._control.rehearse(config.name, None)
+
+
+def _check(config: pb.ModelConfig) -> None:
+    """Refuse what a client may not decide here.
+
+    Raises:
+        InvalidInputError: No model is named, or a folder that is not the model's.
+        UnsupportedError: Something is asked for that the repository's own files decide.
+    """
+    if not config.name:
+        raise InvalidInputError("a model in model_config_list has no name; name it")
+    if config.base_path and PurePosixPath(config.base_path).name != config.name:
+        raise InvalidInputError(
+            f"base_path '{config.base_path}' is not the folder of model '{config.name}'; models come from the "
+            "repository this server was started with: leave base_path empty"
+        )
+    for field, remedy in _ELSEWHERE.items():
+        if config.HasField(field):
+            raise UnsupportedError(f"{field} of model '{config.name}' cannot be set by a request; {remedy}")
+
+
+def _status(status: VersionStatus) -> pb.ModelVersionStatus:
+    made = pb.ModelVersionStatus(version=int(status.version), status=pb.StatusProto(error_code=error.OK))
+    made.state = _STATES[status.state]
+    if status.state is State.UNAVAILABLE and status.reason != UNLOADED:
+        made.status.error_code, made.status.error_message = error.UNAVAILABLE, status.reason
+    return made

@@ -1,0 +1,156 @@
+# ruff: noqa: N802  the protocol names the methods
+"""``tensorflow.serving.PredictionService``: TensorFlow Serving's protocol for every runtime, without TensorFlow.
+
+Classify, Regress and MultiInference take ``tf.Example`` messages, which the graph of a model turns into tensors: they
+are for models with a signature that takes them.
+"""
+
+import asyncio
+from functools import partial
+
+from protos import tensorflow_core_pb2 as core
+from protos import tensorflow_serving_pb2 as pb
+from serving.dataplane.dataplane import DataPlane
+from serving.dataplane.messages import InferRequest, InputTensor
+from serving.dataplane.off_loop import off_loop
+from serving.datatypes import BYTES
+from serving.errors import InvalidInputError
+from serving.flow_control.byte_budget import LARGE
+from serving.repository.model import LoadedModel
+from serving.runtimes.runtime import TensorSpec
+from serving.services.tensorflow_serving import example_messages, model_spec, tensor_proto
+from serving.services.tensorflow_serving.example_messages import CLASSIFY, REGRESS, Kind
+
+SERVICE = pb.DESCRIPTOR.services_by_name["PredictionService"]
+
+SIGNATURE_FIELD = "signature_def"
+"""The one field of metadata that the protocol knows."""
+
+
+MANY_CLASSES = 2000
+"""Labels and scores of an answer above which it is written on another thread."""
+
+
+class PredictionService:
+    """Predict and its kin, and what a model takes and returns.
+
+    Args:
+        plane: What the server does.
+        tensor_bytes: Most bytes that the inputs of a request may take when written out.
+        content: Whether Predict answers in ``tensor_content`` and not in the list of each type.
+    """
+
+    def __init__(self, plane: DataPlane, tensor_bytes: int, *, content: bool = False) -> None:
+        self._plane = plane
+        self._tensor_bytes = tensor_bytes
+        self._content = content
+
+    async def Predict(self, request: pb.PredictRequest, deadline: float | None) -> pb.PredictResponse:
+        """Run a model by a signature."""
+        version = model_spec.version_of(request.model_spec, self._plane)
+        # Before the tensors are looked at: who names an unknown model is told that and nothing else.
+        self._plane.model(request.model_spec.name, version).called(request.model_spec.signature_name)
+        if _listed(request) and request.ByteSize() > LARGE:
+            asked = await off_loop(self._infer_request, request, version, deadline)
+        else:
+            asked = self._infer_request(request, version, deadline)
+        result = await self._plane.infer(asked)
+        answered = model_spec.answered(result.model, result.version, result.signature)
+        response = pb.PredictResponse(model_spec=answered)
+        for spec, array in zip(result.specs, result.arrays, strict=True):
+            tensor_proto.write(array, spec.datatype, response.outputs[spec.name], content=self._content)
+        return response
+
+    async def Classify(
+        self, request: pb.ClassificationRequest, deadline: float | None
+    ) -> pb.ClassificationResponse:
+        """Run a model on examples by a signature that names or scores classes."""
+        version = model_spec.version_of(request.model_spec, self._plane)
+        done = await self._infer_examples(CLASSIFY, request.model_spec, version, request.input, deadline)
+        return pb.ClassificationResponse(model_spec=done.model_spec, result=done.classification_result)
+
+    async def Regress(self, request: pb.RegressionRequest, deadline: float | None) -> pb.RegressionResponse:
+        """Run a model on examples by a signature that gives a number for each."""
+        version = model_spec.version_of(request.model_spec, self._plane)
+        done = await self._infer_examples(REGRESS, request.model_spec, version, request.input, deadline)
+        return pb.RegressionResponse(model_spec=done.model_spec, result=done.regression_result)
+
+    async def MultiInference(
+        self, request: pb.MultiInferenceRequest, deadline: float | None
+    ) -> pb.MultiInferenceResponse:
+        """Run one version of a model on the same examples by several signatures, one after the other."""
+        spec = example_messages.one_model(request.tasks)
+        version = self._plane.model(spec.name, model_spec.version_of(spec, self._plane)).version
+        kinds = [example_messages.kind_of(task) for task in request.tasks]
+        results = [
+            await self._infer_examples(kind, task.model_spec, version, request.input, deadline)
+            for kind, task in zip(kinds, request.tasks, strict=True)
+        ]
+        return pb.MultiInferenceResponse(results=results)
+
+    async def GetModelMetadata(
+        self, request: pb.GetModelMetadataRequest, _deadline: float | None
+    ) -> pb.GetModelMetadataResponse:
+        """What a model takes and returns, by each of its signatures."""
+        version = model_spec.version_of(request.model_spec, self._plane)
+        model = self._plane.model(request.model_spec.name, version)
+        if set(request.metadata_field) != {SIGNATURE_FIELD}:
+            asked = ", ".join(f"'{field}'" for field in request.metadata_field) or "nothing"
+            raise InvalidInputError(f"metadata_field must be '{SIGNATURE_FIELD}' alone; got {asked}")
+        signatures = pb.SignatureDefMap()
+        for name, called in model.signatures.items():
+            _describe(called, signatures.signature_def[name])
+        response = pb.GetModelMetadataResponse(model_spec=model_spec.answered(model.name, model.version))
+        response.metadata[SIGNATURE_FIELD].Pack(signatures)
+        return response
+
+    def _infer_request(
+        self, request: pb.PredictRequest, version: str, deadline: float | None
+    ) -> InferRequest:
+        budget = tensor_proto.Budget(self._tensor_bytes)
+        inputs, raw = [], []
+        for name, tensor in request.inputs.items():
+            held, shape = tensor_proto.datatype(name, tensor), tensor_proto.shape(name, tensor)
+            inputs.append(InputTensor(name, held, shape))
+            raw.append(tensor_proto.wire_form(name, tensor, budget))
+        spec, wanted = request.model_spec, tuple(request.output_filter)
+        return InferRequest(spec.name, version, inputs, raw, wanted, deadline, signature=spec.signature_name)
+
+    async def _infer_examples(
+        self, kind: Kind, spec: pb.ModelSpec, version: str, sent: pb.Input, deadline: float | None
+    ) -> pb.InferenceResult:
+        """What a model answers to examples.
+
+        Raises:
+            ServingError: There is no such model or signature, it is not of this kind, or there are no examples.
+        """
+        model = self._plane.model(spec.name, version).called(spec.signature_name)
+        outputs = example_messages.check(kind, model)
+        examples = example_messages.serialised(sent)
+        inputs = [InputTensor(example_messages.INPUTS, BYTES, (len(examples),), examples)]
+        asked = InferRequest(spec.name, version, inputs, (), outputs, deadline, signature=model.signature)
+        result = await self._plane.infer(asked)
+        answered = model_spec.answered(result.model, result.version, result.signature)
+        write = partial(example_messages.answer, kind, result, len(examples), answered)
+        # Each class is a message by itself: a thousand take milliseconds, in which others are to be answered.
+        large = sum(array.size for array in result.arrays) > MANY_CLASSES
+        return await asyncio.to_thread(write) if large else write()
+
+
+def _listed(request: pb.PredictRequest) -> bool:
+    """Whether elements come in the lists of their types, out of which they are taken one by one."""
+    return not all(tensor.tensor_content for tensor in request.inputs.values())
+
+
+def _describe(called: LoadedModel, signature: core.SignatureDef) -> None:
+    signature.method_name = called.runtime.method
+    for described, specs in ((signature.inputs, called.inputs), (signature.outputs, called.outputs)):
+        for spec in specs:
+            _describe_tensor(spec, described[spec.name])
+
+
+def _describe_tensor(spec: TensorSpec, info: core.TensorInfo) -> None:
+    info.name = spec.graph_name or spec.name
+    info.dtype = tensor_proto.TYPES[spec.datatype]
+    tensor_proto.write_shape(spec.shape, info.tensor_shape)
+    info.tensor_shape.unknown_rank = spec.any_rank

@@ -1,0 +1,1 @@
+"""What carries calls: listening, connections, streams and their ends."""
