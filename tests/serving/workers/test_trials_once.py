@@ -13,7 +13,9 @@ def zygotes(fleet):
     return [
         worker
         for worker in fleet.workers()
-        if any("serving.trial.fork_server" in each.cmdline() for each in psutil.Process(worker).children())
+        if any(
+            "serving.load_trial.fork_server" in each.cmdline() for each in psutil.Process(worker).children()
+        )
     ]
 
 

@@ -11,10 +11,10 @@ from time import monotonic
 from typing import Any
 
 from serving.errors import ModelLoadError
+from serving.load_trial.fork_server_process import ZygoteProcess
+from serving.load_trial.limits import MEBIBYTE, Limits
 from serving.repository.loading.candidate import Candidate
 from serving.runtimes import cpus
-from serving.trial.fork_server_process import ZygoteProcess
-from serving.trial.limits import MEBIBYTE, Limits
 
 log = logging.getLogger(__name__)
 

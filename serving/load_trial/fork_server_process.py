@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from threading import Lock, Thread
 
+from serving.load_trial.child import LENGTH
+from serving.load_trial.limits import Limits
 from serving.repository.loading.candidate import Candidate
-from serving.trial.child import LENGTH
-from serving.trial.limits import Limits
 
-MODULE = "serving.trial.fork_server"
+MODULE = "serving.load_trial.fork_server"
 """What it runs."""
 
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}

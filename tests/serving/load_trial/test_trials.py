@@ -14,11 +14,11 @@ import pytest
 from patience import PATIENCE, until
 
 from serving.errors import ModelLoadError
+from serving.load_trial.limits import MEBIBYTE, Limits
+from serving.load_trial.trials import Trials
 from serving.repository.config import ModelConfig, TensorConfig
 from serving.repository.loading.candidate import Candidate
 from serving.repository.loading.load import load
-from serving.trial.limits import MEBIBYTE, Limits
-from serving.trial.trials import Trials
 
 ROOT = Path(__file__).parents[3]
 DATA = Path(__file__).parents[1] / "data"
@@ -173,8 +173,8 @@ import sys
 from pathlib import Path
 from serving.repository.loading.candidate import Candidate
 from serving.repository.config import ModelConfig
-from serving.trial.limits import Limits
-from serving.trial.trials import Trials
+from serving.load_trial.limits import Limits
+from serving.load_trial.trials import Trials
 
 root = Path(sys.argv[1])
 Trials(Limits(10000, 1 << 30))(Candidate("endless", 1, root / "endless" / "1", root, ModelConfig(), ()))

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from serving.errors import ModelLoadError
+from serving.load_trial.verdicts import Verdicts
 from serving.repository.config import ModelConfig
 from serving.repository.loading.candidate import Candidate
-from serving.trial.verdicts import Verdicts
 
 GOOD = Candidate("good", 1, Path("r/good/1"), Path("r"), ModelConfig(), (("model.onnx", 1, 2, 3),))
 BAD = replace(GOOD, name="bad")
