@@ -15,7 +15,7 @@ from serving.commands.process_exit import leave
 from serving.transport.listen_address import is_loopback
 
 if TYPE_CHECKING:
-    from serving.load_trial.trials import Trials
+    from serving.load_trial.trial_runner import Trials
     from serving.server.options import ServerOptions
 
 log = logging.getLogger(__name__)
@@ -271,7 +271,7 @@ def _announce(line: str) -> None:
 def trials(options: argparse.Namespace) -> "Trials | None":
     """What tries versions before they are opened; None if nothing does."""
     from serving.load_trial.limits import MEBIBYTE, Limits  # noqa: PLC0415  --help needs none of it
-    from serving.load_trial.trials import SUPPORTED, Trials  # noqa: PLC0415  likewise
+    from serving.load_trial.trial_runner import SUPPORTED, Trials  # noqa: PLC0415  likewise
 
     if options.no_trial_load:
         return None

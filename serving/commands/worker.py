@@ -12,7 +12,7 @@ import sys
 from serving.cli import parser
 from serving.commands import log_format, serve
 from serving.commands.process_exit import leave
-from serving.load_trial.trials import Trials
+from serving.load_trial.trial_runner import Trials
 from serving.server.options import ServerOptions
 from serving.workers.coordinator import FIRST
 from serving.workers.worker import Worker

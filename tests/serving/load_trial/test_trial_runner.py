@@ -15,7 +15,7 @@ from patience import PATIENCE, until
 
 from serving.errors import ModelLoadError
 from serving.load_trial.limits import MEBIBYTE, Limits
-from serving.load_trial.trials import Trials
+from serving.load_trial.trial_runner import Trials
 from serving.repository.config import ModelConfig, TensorConfig
 from serving.repository.loading.candidate import Candidate
 from serving.repository.loading.load import load
@@ -174,7 +174,7 @@ from pathlib import Path
 from serving.repository.loading.candidate import Candidate
 from serving.repository.config import ModelConfig
 from serving.load_trial.limits import Limits
-from serving.load_trial.trials import Trials
+from serving.load_trial.trial_runner import Trials
 
 root = Path(sys.argv[1])
 Trials(Limits(10000, 1 << 30))(Candidate("endless", 1, root / "endless" / "1", root, ModelConfig(), ()))
