@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from serving import daemon_threads, errors
-from serving.load_trial.verdicts import Verdicts
+from serving.load_trial.result_cache import Verdicts
 from serving.repository.loading.attempt import Attempt
 from serving.repository.statistics import Statistics
 from serving.runtimes import cpus
@@ -101,7 +101,7 @@ class Worker:
             only: The models to look at; None for all.
 
         Returns:
-            ``verdicts``, all that is known (:class:`serving.load_trial.verdicts.Verdicts`), and ``tried``, the version
+            ``verdicts``, all that is known (:class:`serving.load_trial.result_cache.Verdicts`), and ``tried``, the version
             of each model whose trial takes longer.
         """
         if self._verdicts is None:

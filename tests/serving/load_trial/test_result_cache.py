@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from serving.errors import ModelLoadError
-from serving.load_trial.verdicts import Verdicts
+from serving.load_trial.result_cache import Verdicts
 from serving.repository.config import ModelConfig
 from serving.repository.loading.candidate import Candidate
 
