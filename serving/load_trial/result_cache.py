@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from serving.errors import ModelLoadError
-from serving.repository.loading.attempt import Attempt
 from serving.repository.loading.candidate import Candidate
+from serving.repository.loading.guarded_load import Attempt
 
 Verdict: TypeAlias = tuple[str, str, str, str]
 """A model, a version, the digest of what was tried, and why it cannot be served; empty if it can."""

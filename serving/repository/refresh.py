@@ -19,9 +19,9 @@ from serving.printable import printable
 from serving.repository.config import ModelConfig
 from serving.repository.files import file_walk, layout
 from serving.repository.files.regular_file import fault
-from serving.repository.loading.attempt import Opening
 from serving.repository.loading.batching_permission import HOW
 from serving.repository.loading.candidate import Candidate
+from serving.repository.loading.guarded_load import Opening
 from serving.repository.loading.load import load
 from serving.repository.model import LoadedModel
 from serving.repository.status import LATEST, ModelState

@@ -14,9 +14,9 @@ from serving.errors import InvalidInputError, ModelLoadError, ModelNotFoundError
 from serving.repository.config import ModelConfig
 from serving.repository.files import layout
 from serving.repository.files.config_authorship import is_the_converters
-from serving.repository.loading.attempt import Attempt, Opening
 from serving.repository.loading.candidate import Candidate
 from serving.repository.loading.dry_run import Rehearsal
+from serving.repository.loading.guarded_load import Attempt, Opening
 from serving.repository.loading.loads_in_progress import UnderWay
 from serving.repository.model import LoadedModel
 from serving.repository.model_locks import Turns

@@ -22,7 +22,7 @@ from serving.dataplane.shared_memory import SharedMemory
 from serving.errors import AddressError, ServingError, UnsupportedError
 from serving.metrics.http import MetricsServer
 from serving.metrics.text import exposition
-from serving.repository.loading.attempt import Attempt
+from serving.repository.loading.guarded_load import Attempt
 from serving.repository.model import LoadedModel
 from serving.repository.repository import Repository
 from serving.repository.statistics import Statistics

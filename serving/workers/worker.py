@@ -11,7 +11,7 @@ from typing import Any
 
 from serving import daemon_threads, errors
 from serving.load_trial.result_cache import Verdicts
-from serving.repository.loading.attempt import Attempt
+from serving.repository.loading.guarded_load import Attempt
 from serving.repository.statistics import Statistics
 from serving.runtimes import cpus
 from serving.server.options import ServerOptions

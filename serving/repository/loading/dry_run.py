@@ -11,8 +11,8 @@ from serving.errors import ModelLoadError
 from serving.repository.config import ModelConfig
 from serving.repository.files.file_walk import Fingerprint
 from serving.repository.files.layout import ModelFolder
-from serving.repository.loading.attempt import Attempt, Opening
 from serving.repository.loading.candidate import Candidate
+from serving.repository.loading.guarded_load import Attempt, Opening
 from serving.repository.model import LoadedModel
 from serving.repository.refresh import Refresh
 from serving.repository.status import ModelState
