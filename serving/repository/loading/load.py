@@ -6,7 +6,7 @@ from serving.errors import ModelLoadError
 from serving.repository.config import ModelConfig
 from serving.repository.files import class_labels, layout
 from serving.repository.loading import batching_permission, config_agreement, golden_request
-from serving.repository.loading.reshaped import reshaped
+from serving.repository.loading.reshape import reshaped
 from serving.repository.loading.warmup import answer_requests, warm_up
 from serving.repository.model import LoadedModel
 from serving.repository.redaction import plain
