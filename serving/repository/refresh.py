@@ -17,7 +17,7 @@ from pathlib import Path
 from serving.errors import ModelLoadError
 from serving.printable import printable
 from serving.repository.config import ModelConfig
-from serving.repository.files import file_walk, layout
+from serving.repository.files import fingerprint, layout
 from serving.repository.files.regular_file import fault
 from serving.repository.loading.batching_permission import HOW
 from serving.repository.loading.candidate import Candidate
@@ -63,7 +63,7 @@ class Refresh:
         self._announce = announce
         self._served: dict[str, LoadedModel] = {}
         self._failed: dict[str, str] = {}
-        self._marks: dict[str, file_walk.Fingerprint] = {}
+        self._marks: dict[str, fingerprint.Fingerprint] = {}
 
     def run(self, read_config: Callable[[], ModelConfig], *, retry: bool) -> ModelState:
         """Load what is to be loaded.
@@ -87,9 +87,9 @@ class Refresh:
         return self._without_version(reason, keep=True)
 
     def _with_versions(self, read_config: Callable[[], ModelConfig], *, retry: bool) -> ModelState:
-        config_mark: file_walk.Fingerprint = ()
+        config_mark: fingerprint.Fingerprint = ()
         try:
-            config_mark = file_walk.beside(self._folder.path)
+            config_mark = fingerprint.beside(self._folder.path)
             config = read_config()
         except ModelLoadError as error:
             return self._refused(printable(str(error)), config_mark)
@@ -100,7 +100,7 @@ class Refresh:
         return self._state(config)
 
     def _take(
-        self, version: int, config: ModelConfig, config_mark: file_walk.Fingerprint, *, retry: bool
+        self, version: int, config: ModelConfig, config_mark: fingerprint.Fingerprint, *, retry: bool
     ) -> None:
         """Keep a version as it is, or load it."""
         text, before = str(version), self._before
@@ -108,7 +108,7 @@ class Refresh:
             self._failed[text] = MISSING
             return
         try:
-            mark = (*config_mark, *file_walk.version(self._folder.versions[version], self._root))
+            mark = (*config_mark, *fingerprint.version(self._folder.versions[version], self._root))
         except ModelLoadError as error:
             self._fail(text, error)
             self._served |= {text: before.served[text]} if text in before.served else {}
@@ -131,7 +131,7 @@ class Refresh:
             loaded = self._opening(
                 candidate,
                 partial(load, name, version, folder, self._root, config),
-                partial(file_walk.version, folder, self._root),
+                partial(fingerprint.version, folder, self._root),
             )
         except ModelLoadError as error:
             self._fail(str(version), error)
@@ -183,7 +183,7 @@ class Refresh:
         state = replace(self._before, reason=reason) if keep else ModelState(reason=reason)
         return self._before if state == self._before else state
 
-    def _refused(self, reason: str, mark: file_walk.Fingerprint) -> ModelState:
+    def _refused(self, reason: str, mark: fingerprint.Fingerprint) -> ModelState:
         """What was there stays; the reason stands beside the newest version."""
         newest = str(max(self._folder.versions))
         before = self._before

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from serving.repository.config import ModelConfig
-from serving.repository.files.file_walk import Fingerprint
+from serving.repository.files.fingerprint import Fingerprint
 from serving.repository.model import LoadedModel
 
 LATEST = ""

@@ -9,7 +9,7 @@ from typing import cast
 
 from serving.errors import ModelLoadError
 from serving.repository.config import ModelConfig
-from serving.repository.files.file_walk import Fingerprint
+from serving.repository.files.fingerprint import Fingerprint
 from serving.repository.files.layout import ModelFolder
 from serving.repository.loading.candidate import Candidate
 from serving.repository.loading.guarded_load import Attempt, Opening

@@ -21,7 +21,7 @@ def load(name: str, version: int, folder: Path, root: Path, config: ModelConfig)
     Args:
         name: The model's name.
         version: Its version.
-        folder: The version's folder, whose files were looked at (:mod:`serving.repository.files.file_walk`).
+        folder: The version's folder, whose files were looked at (:mod:`serving.repository.files.fingerprint`).
         root: The repository; nothing outside it is opened.
         config: What the owner decided.
 
