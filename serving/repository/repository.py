@@ -13,7 +13,7 @@ from serving import daemon_threads
 from serving.errors import InvalidInputError, ModelLoadError, ModelNotFoundError, ModelNotReadyError
 from serving.repository.config import ModelConfig
 from serving.repository.files import layout
-from serving.repository.files.config_authorship import is_the_converters
+from serving.repository.files.generated_config import is_the_converters
 from serving.repository.loading.candidate import Candidate
 from serving.repository.loading.dry_run import Rehearsal
 from serving.repository.loading.guarded_load import Attempt, Opening
