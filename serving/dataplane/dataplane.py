@@ -9,8 +9,8 @@ from time import perf_counter_ns
 from serving import __version__
 from serving.dataplane import classification
 from serving.dataplane.decoder import MANY, Decoder
-from serving.dataplane.freed_memory import give_back
 from serving.dataplane.large_message_thread import off_loop
+from serving.dataplane.malloc_trim import give_back
 from serving.dataplane.messages import InferRequest, InferResult, ModelMetadata, ServerMetadata
 from serving.errors import (
     DeadlineExceededError,

@@ -15,7 +15,7 @@ from grpc_health.v1 import health_pb2_grpc
 from serving import daemon_threads
 from serving.access.endpoint_security import Door
 from serving.access.rights import NEEDED
-from serving.dataplane import freed_memory
+from serving.dataplane import malloc_trim
 from serving.dataplane.dataplane import DataPlane
 from serving.dataplane.model_control import ModelControl
 from serving.dataplane.shared_memory import SharedMemory
@@ -190,7 +190,7 @@ class Server:
             load = partial(self.standing.restore, standing)
         await asyncio.wrap_future(daemon_threads.start(load))
         # Loading takes several times what a loaded model does.
-        freed_memory.give_back()
+        malloc_trim.give_back()
         self._loaded = True
 
     async def start(self) -> str:
