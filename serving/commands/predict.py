@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from serving.commands import connection_options
+from serving.commands.error_line import in_one_line
 from serving.commands.number_types import between, seconds, whole
-from serving.commands.terminal_text import in_one_line
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
