@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from serving.metrics.sums import GAUGE, Sums
+from serving.metrics.aggregation import GAUGE, Sums
 
 Counted: TypeAlias = list[tuple[str, str, dict[str, Any]]]
 """For each model and version what :meth:`~serving.repository.statistics.Statistics.totals` tells."""
