@@ -6,7 +6,7 @@ from serving.access.tls_reload import server_credentials
 from serving.access.token_check import TokenCheck
 from serving.access.token_file import Tokens
 from serving.errors import CredentialsError
-from serving.metrics.calls import CallCounts
+from serving.metrics.call_counts import CallCounts
 from serving.server.options import ServerOptions
 from serving.transport.listen_address import is_loopback
 

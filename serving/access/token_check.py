@@ -9,7 +9,7 @@ from serving.access.denial_log import RefusalLog
 from serving.access.rights import NEEDED, Right, needed
 from serving.access.token_file import Tokens
 from serving.errors import PermissionDeniedError, ServingError, UnauthenticatedError
-from serving.metrics.calls import CallCounts
+from serving.metrics.call_counts import CallCounts
 from serving.services.error_to_status import described
 
 HEADER = "authorization"

@@ -18,7 +18,7 @@ from serving.flow_control.byte_budget import CALL, LARGE, Held
 from serving.flow_control.decompression import Unpacker, compressed
 from serving.flow_control.memory_pressure import MemoryWatch
 from serving.flow_control.stream_window import UnderWay
-from serving.metrics.calls import CallCounts
+from serving.metrics.call_counts import CallCounts
 from serving.services.error_to_status import described
 from serving.services.message_parser import Parser
 from serving.services.request_peek import FirstLook

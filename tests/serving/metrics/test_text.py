@@ -1,6 +1,6 @@
 import re
 
-from serving.metrics.calls import CallCounts
+from serving.metrics.call_counts import CallCounts
 from serving.metrics.text import COUNTERS, exposition
 from serving.repository.statistics import Run
 
