@@ -20,8 +20,8 @@ from serving.dataplane.dataplane import DataPlane
 from serving.dataplane.model_control import ModelControl
 from serving.dataplane.shared_memory import SharedMemory
 from serving.errors import AddressError, ServingError, UnsupportedError
+from serving.metrics.exposition import exposition
 from serving.metrics.http import MetricsServer
-from serving.metrics.text import exposition
 from serving.repository.loading.guarded_load import Attempt
 from serving.repository.model import LoadedModel
 from serving.repository.repository import Repository
