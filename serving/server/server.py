@@ -21,7 +21,7 @@ from serving.dataplane.model_control import ModelControl
 from serving.dataplane.shared_memory import SharedMemory
 from serving.errors import AddressError, ServingError, UnsupportedError
 from serving.metrics.exposition import exposition
-from serving.metrics.http import MetricsServer
+from serving.metrics.http_endpoint import MetricsServer
 from serving.repository.loading.guarded_load import Attempt
 from serving.repository.model import LoadedModel
 from serving.repository.repository import Repository

@@ -13,7 +13,7 @@ from functools import partial
 
 from serving.errors import ServingError, StartupError
 from serving.metrics.family import family
-from serving.metrics.http import MetricsServer
+from serving.metrics.http_endpoint import MetricsServer
 from serving.workers.channel import Handler, LinkLostError
 from serving.workers.coordinator import Crew, UnfitError
 from serving.workers.port_reservation import reserve
