@@ -8,8 +8,8 @@ from functools import partial
 from serving import daemon_threads
 from serving.errors import UnsupportedError
 from serving.repository.config import ModelConfig
+from serving.repository.model_state import VersionStatus
 from serving.repository.repository import Repository
-from serving.repository.status import VersionStatus
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from serving.repository.loading.candidate import Candidate
 from serving.repository.loading.guarded_load import Opening
 from serving.repository.loading.load import load
 from serving.repository.model import LoadedModel
-from serving.repository.status import LATEST, ModelState
+from serving.repository.model_state import LATEST, ModelState
 
 log = logging.getLogger(__name__)
 

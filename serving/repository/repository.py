@@ -20,9 +20,9 @@ from serving.repository.loading.guarded_load import Attempt, Opening
 from serving.repository.loading.loads_in_progress import UnderWay
 from serving.repository.model import LoadedModel
 from serving.repository.model_locks import Turns
+from serving.repository.model_state import LATEST, UNLOADED, ModelState, VersionStatus
 from serving.repository.refresh import Refresh
 from serving.repository.snapshot import Holding
-from serving.repository.status import LATEST, UNLOADED, ModelState, VersionStatus
 
 __all__ = ["LATEST", "Repository", "VersionStatus"]
 

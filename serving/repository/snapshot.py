@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 
 from serving.repository.config import ModelConfig
 from serving.repository.files.layout import ModelFolder
-from serving.repository.status import LATEST, ModelState
+from serving.repository.model_state import LATEST, ModelState
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from serving.repository.files.layout import ModelFolder
 from serving.repository.loading.candidate import Candidate
 from serving.repository.loading.guarded_load import Attempt, Opening
 from serving.repository.model import LoadedModel
+from serving.repository.model_state import ModelState
 from serving.repository.refresh import Refresh
-from serving.repository.status import ModelState
 
 PASSED = cast("LoadedModel", object())
 """Stands for a version that passed: it counts as one that is served, so that older ones are left out."""

@@ -10,8 +10,8 @@ from patience import PATIENCE
 from serving.errors import ModelLoadError, ModelNotFoundError, ModelNotReadyError, RepositoryError
 from serving.repository import refresh
 from serving.repository.config import ModelConfig, VersionPolicy
+from serving.repository.model_state import State
 from serving.repository.repository import Repository
-from serving.repository.status import State
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from patience import PATIENCE, until
 from serving.errors import ModelLoadError, ModelNotFoundError, ModelNotReadyError
 from serving.repository import refresh
 from serving.repository.loading.guarded_load import CHANGED
+from serving.repository.model_state import State
 from serving.repository.repository import Repository
-from serving.repository.status import State
 from serving.server import initial_load
 from serving.server.options import ControlMode, ServerOptions
 
