@@ -1,6 +1,6 @@
 """A version is tried in a process of its own before the server opens it.
 
-    server  --candidate-->  zygote (has the runtimes imported; one thread)  --fork-->  child: opens, checks, warms up
+    server  --candidate-->  fork_server (has the runtimes imported; one thread)  --fork-->  child: opens, checks, warms up
        ^                       | watches time and memory                                |
        +------- why not -------+------------------------- verdict ----------------------+
 

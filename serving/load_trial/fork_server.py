@@ -54,7 +54,7 @@ class Watched:
     ended: str = ""
 
 
-class Zygote:
+class ForkServer:
     """Forks children and watches them.
 
     Args:
@@ -159,7 +159,7 @@ def main() -> int:
             runtimes.prepare(name)
     # What lives now lives for ever: children do not go through it, and share its memory.
     gc.freeze()
-    Zygote(socket.socket(fileno=int(sys.argv[1]))).run()
+    ForkServer(socket.socket(fileno=int(sys.argv[1]))).run()
     return 0
 
 
