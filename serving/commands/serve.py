@@ -15,7 +15,7 @@ from serving.commands.process_exit import leave
 from serving.transport.listen_address import is_loopback
 
 if TYPE_CHECKING:
-    from serving.load_trial.trial_runner import Trials
+    from serving.load_trial.trial_runner import TrialRunner
     from serving.server.options import ServerOptions
 
 log = logging.getLogger(__name__)
@@ -268,17 +268,17 @@ def _announce(line: str) -> None:
     print(line, flush=True)  # noqa: T201  the one line
 
 
-def trials(options: argparse.Namespace) -> "Trials | None":
+def trials(options: argparse.Namespace) -> "TrialRunner | None":
     """What tries versions before they are opened; None if nothing does."""
     from serving.load_trial.limits import MEBIBYTE, Limits  # noqa: PLC0415  --help needs none of it
-    from serving.load_trial.trial_runner import SUPPORTED, Trials  # noqa: PLC0415  likewise
+    from serving.load_trial.trial_runner import SUPPORTED, TrialRunner  # noqa: PLC0415  likewise
 
     if options.no_trial_load:
         return None
     if not SUPPORTED:
         log.warning("versions are opened without a trial: only Linux has what that needs")
         return None
-    return Trials(Limits(options.load_timeout, (options.load_memory or 0) * MEBIBYTE))
+    return TrialRunner(Limits(options.load_timeout, (options.load_memory or 0) * MEBIBYTE))
 
 
 def decided(options: argparse.Namespace) -> "ServerOptions":

@@ -12,7 +12,7 @@ import sys
 from serving.cli import parser
 from serving.commands import log_format, serve
 from serving.commands.process_exit import leave
-from serving.load_trial.trial_runner import Trials
+from serving.load_trial.trial_runner import TrialRunner
 from serving.server.options import ServerOptions
 from serving.workers.coordinator import FIRST
 from serving.workers.worker import Worker
@@ -32,7 +32,7 @@ async def _to_the_end(end: socket.socket) -> int:
     return leave(drained=await Worker(_prepare).run(end))
 
 
-def _prepare(arguments: list[str], index: int) -> tuple[ServerOptions, Trials | None]:
+def _prepare(arguments: list[str], index: int) -> tuple[ServerOptions, TrialRunner | None]:
     options = parser().parse_args(arguments)
     log_format.set_up(options.log_format, options.log_level, worker=index)
     trials = serve.trials(options)

@@ -28,14 +28,14 @@ GRACE = 60.0
 """Seconds beyond its limit that a verdict may take: libraries are imported first, and the machine may be busy."""
 
 MOST = 16
-"""Trials at a time, those that go on for long included."""
+"""TrialRunner at a time, those that go on for long included."""
 
 LIGHT = ("model.onnx", "model.tflite")
 HEAVY = ("model.savedmodel", "saved_model.pb")
 """What a fork_server of its own is for: importing TensorFlow takes seconds, for which no other trial is to wait."""
 
 
-class Trials:
+class TrialRunner:
     """Tries candidates in processes of their own. Callable from any thread; each trial waits for its verdict.
 
     Args:

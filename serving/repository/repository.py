@@ -16,7 +16,7 @@ from serving.repository.files import layout
 from serving.repository.files.generated_config import is_the_converters
 from serving.repository.loading.candidate import Candidate
 from serving.repository.loading.dry_run import Rehearsal
-from serving.repository.loading.guarded_load import Attempt, Opening
+from serving.repository.loading.guarded_load import Opening, Trial
 from serving.repository.loading.loads_in_progress import UnderWay
 from serving.repository.model import LoadedModel
 from serving.repository.model_locks import Turns
@@ -49,7 +49,7 @@ class Repository:
         root: The folder.
         config: How models without a config of their own are served.
         parse: Reads the text of a ``config.pbtxt``.
-        attempt: Tries a version before it is opened; None to open it at once.
+        trial: Tries a version before it is opened; None to open it at once.
         seconds: Most time for opening what was tried.
 
     Attributes:
@@ -62,14 +62,14 @@ class Repository:
         root: Path,
         config: ModelConfig | None = None,
         parse: Callable[[str], ModelConfig] | None = None,
-        attempt: Attempt | None = None,
+        trial: Trial | None = None,
         seconds: float = 0.0,
     ) -> None:
         self._root = root
         self._default = config or ModelConfig()
         self._parse = parse or _refuse
-        self._attempt = attempt
-        self._opening = Opening(attempt and self._try, seconds)
+        self._trial = trial
+        self._opening = Opening(trial and self._try, seconds)
         self._models: Mapping[str, ModelState] = {}
         self._served: Mapping[str, Mapping[str, LoadedModel]] = {}
         self._left_out: set[str] = set()
@@ -308,7 +308,7 @@ class Repository:
     def _rehearse(
         self, folder: layout.ModelFolder, config: ModelConfig | None = None, *, retry: bool = False
     ) -> None:
-        if self._attempt is not None:
+        if self._trial is not None:
             before = self._models.get(folder.name, ModelState())
             rehearsal = Rehearsal(folder, self._root, before, self._try, self.under_way.put)
             rehearsal.run(lambda: config or self._read_config(folder), retry=retry)
@@ -346,8 +346,8 @@ class Repository:
         return replace(config, batching=None) if is_the_converters(text) else config
 
     def _try(self, candidate: Candidate) -> None:
-        assert self._attempt is not None  # noqa: S101  who calls this has looked
-        self._attempt(candidate)
+        assert self._trial is not None  # noqa: S101  who calls this has looked
+        self._trial(candidate)
         self.under_way.gets_on()
 
     @contextmanager

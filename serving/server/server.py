@@ -22,7 +22,7 @@ from serving.dataplane.shared_memory import SharedMemory
 from serving.errors import AddressError, ServingError, UnsupportedError
 from serving.metrics.exposition import exposition
 from serving.metrics.http_endpoint import MetricsServer
-from serving.repository.loading.guarded_load import Attempt
+from serving.repository.loading.guarded_load import Trial
 from serving.repository.model import LoadedModel
 from serving.repository.repository import Repository
 from serving.repository.statistics import Statistics
@@ -67,7 +67,7 @@ class Server:
     """
 
     def __init__(
-        self, options: ServerOptions, attempt: Attempt | None = None, fleet: Fleet | None = None
+        self, options: ServerOptions, attempt: Trial | None = None, fleet: Fleet | None = None
     ) -> None:
         self._options = options
         self._fleet = fleet
@@ -75,7 +75,7 @@ class Server:
         self._door = Door(options)
         self._loop = asyncio.get_running_loop()
         self._repository = Repository(
-            options.repository, parse=config_message.parse, attempt=attempt, seconds=options.load_seconds
+            options.repository, parse=config_message.parse, trial=attempt, seconds=options.load_seconds
         )
         self._plane = DataPlane(self._repository, self._loop)
         self._control = ModelControl(self._repository, explicit=options.control is ControlMode.EXPLICIT)
@@ -307,7 +307,7 @@ class Server:
 
 
 async def serve(
-    options: ServerOptions, announce: Callable[[str], None], attempt: Attempt | None = None
+    options: ServerOptions, announce: Callable[[str], None], attempt: Trial | None = None
 ) -> bool:
     """Serve until a signal says otherwise (:mod:`serving.server.signals`), then drain.
 

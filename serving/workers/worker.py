@@ -10,8 +10,8 @@ from functools import partial
 from typing import Any
 
 from serving import daemon_threads, errors
-from serving.load_trial.result_cache import Verdicts
-from serving.repository.loading.guarded_load import Attempt
+from serving.load_trial.result_cache import TrialResultCache
+from serving.repository.loading.guarded_load import Trial
 from serving.repository.statistics import Statistics
 from serving.runtimes import cpus
 from serving.server.options import ServerOptions
@@ -31,10 +31,10 @@ class Worker:
             the log up.
     """
 
-    def __init__(self, prepare: Callable[[list[str], int], tuple[ServerOptions, Attempt | None]]) -> None:
+    def __init__(self, prepare: Callable[[list[str], int], tuple[ServerOptions, Trial | None]]) -> None:
         self._prepare = prepare
         self._signals = Signals()
-        self._verdicts: Verdicts | None = None
+        self._trial_results: TrialResultCache | None = None
         self._listening = False
         self._link: Link
         self._server: Server
@@ -85,8 +85,8 @@ class Worker:
         """
         cpus.share(workers)
         options, trials = self._prepare(arguments, index)
-        self._verdicts = None if trials is None else Verdicts(trials)
-        self._server = Server(replace(options, port=port), self._verdicts, self)
+        self._trial_results = None if trials is None else TrialResultCache(trials)
+        self._server = Server(replace(options, port=port), self._trial_results, self)
         self._server.gone_deaf = self._signals.no_use
         self._signals.listen()
 
@@ -101,16 +101,16 @@ class Worker:
             only: The models to look at; None for all.
 
         Returns:
-            ``verdicts``, all that is known (:class:`serving.load_trial.result_cache.Verdicts`), and ``tried``, the version
+            ``trial_results``, all that is known (:class:`serving.load_trial.result_cache.TrialResultCache`), and ``tried``, the version
             of each model whose trial takes longer.
         """
-        if self._verdicts is None:
-            return {"verdicts": [], "tried": {}}
+        if self._trial_results is None:
+            return {"trial_results": [], "tried": {}}
         if method:
             await self._server.rehearse(method, base64.b64decode(request))
         else:
             await self._server.rehearse_all(only)
-        return {"verdicts": self._verdicts.take(), "tried": self._server.being_tried}
+        return {"trial_results": self._trial_results.take(), "tried": self._server.being_tried}
 
     async def start(self, *, standing: JsonObject | None, findings: JsonObject) -> JsonObject:
         """Load the models.
@@ -167,8 +167,8 @@ class Worker:
         return self._server.standing.take()
 
     def _learn(self, findings: JsonObject) -> None:
-        if self._verdicts is not None and findings:
-            self._verdicts.learn(findings["verdicts"])
+        if self._trial_results is not None and findings:
+            self._trial_results.learn(findings["trial_results"])
             self._server.await_elsewhere(findings["tried"])
 
     async def administer(self, method: str, request: bytes) -> bytes:

@@ -1,6 +1,6 @@
 """A look at the folder of one model that tries what would be loaded, and loads nothing.
 
-Several processes that load the same versions have one of them do this first: its verdicts are good for all.
+Several processes that load the same versions have one of them do this first: its trial_results are good for all.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from serving.repository.config import ModelConfig
 from serving.repository.files.fingerprint import Fingerprint
 from serving.repository.files.layout import ModelFolder
 from serving.repository.loading.candidate import Candidate
-from serving.repository.loading.guarded_load import Attempt, Opening
+from serving.repository.loading.guarded_load import Opening, Trial
 from serving.repository.model import LoadedModel
 from serving.repository.model_state import ModelState
 from serving.repository.refresh import Refresh
@@ -28,7 +28,7 @@ class Rehearsal(Refresh):
         folder: What lies there.
         root: The repository.
         before: What is known.
-        attempt: The trial.
+        trial: The trial.
         announce: Told which version is about to be tried.
     """
 
@@ -37,11 +37,11 @@ class Rehearsal(Refresh):
         folder: ModelFolder,
         root: Path,
         before: ModelState,
-        attempt: Attempt,
+        trial: Trial,
         announce: Callable[[str, str], None],
     ) -> None:
         super().__init__(folder, root, before, Opening(), announce)
-        self._attempt = attempt
+        self._trial = trial
         self._again = False
 
     def run(self, read_config: Callable[[], ModelConfig], *, retry: bool) -> ModelState:
@@ -54,7 +54,7 @@ class Rehearsal(Refresh):
         self._announce(name, str(version))
         try:
             mark = self._marks[str(version)]
-            self._attempt(Candidate(name, version, folder, self._root, config, mark, self._again))
+            self._trial(Candidate(name, version, folder, self._root, config, mark, self._again))
         except ModelLoadError:
             return None
         return PASSED

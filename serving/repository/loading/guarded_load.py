@@ -14,7 +14,7 @@ from serving.errors import ModelLoadError
 from serving.repository.loading.candidate import Candidate
 from serving.repository.model import LoadedModel
 
-Attempt: TypeAlias = Callable[[Candidate], None]
+Trial: TypeAlias = Callable[[Candidate], None]
 """Tries a version elsewhere; raises ModelLoadError if it cannot be served."""
 
 YOUNG = 5.0
@@ -27,12 +27,12 @@ class Opening:
     """Makes a model of a candidate.
 
     Args:
-        attempt: The trial; None to open versions at once, and to wait for them as long as it takes.
+        trial: The trial; None to open versions at once, and to wait for them as long as it takes.
         seconds: Most time for opening what a trial could open.
     """
 
-    def __init__(self, attempt: Attempt | None = None, seconds: float = 0.0) -> None:
-        self._attempt = attempt
+    def __init__(self, trial: Trial | None = None, seconds: float = 0.0) -> None:
+        self._trial = trial
         self._seconds = seconds
         self._turn = Semaphore()
 
@@ -49,10 +49,10 @@ class Opening:
         Raises:
             ModelLoadError: It cannot be served.
         """
-        if self._attempt is None:
+        if self._trial is None:
             return load()
         before = look()
-        self._attempt(candidate)
+        self._trial(candidate)
         if look() == before:
             loaded = self._opened(load)
             if look() == before:

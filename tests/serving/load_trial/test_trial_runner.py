@@ -15,7 +15,7 @@ from patience import PATIENCE, until
 
 from serving.errors import ModelLoadError
 from serving.load_trial.limits import MEBIBYTE, Limits
-from serving.load_trial.trial_runner import Trials
+from serving.load_trial.trial_runner import TrialRunner
 from serving.repository.config import ModelConfig, TensorConfig
 from serving.repository.loading.candidate import Candidate
 from serving.repository.loading.load import load
@@ -28,7 +28,7 @@ MOST = 300 * MEBIBYTE
 
 @pytest.fixture
 def trials():
-    made = Trials(Limits(PATIENCE, MOST))
+    made = TrialRunner(Limits(PATIENCE, MOST))
     yield made
     made.close()
     until(lambda: not fork_servers())
@@ -112,7 +112,7 @@ def test_what_never_ends_is_ended_and_holds_up_nobody(repository, onnx_models, c
     repository.onnx("endless", onnx_models.endless())
     repository.onnx("affine", onnx_models.affine())
     seconds = 20
-    trials = Trials(Limits(seconds, MOST))
+    trials = TrialRunner(Limits(seconds, MOST))
     count = os.cpu_count() + 1
     endless = [started(trials, candidate("endless")) for _ in range(count)]
     until(lambda: len(children()) == count)
@@ -176,10 +176,10 @@ from pathlib import Path
 from serving.repository.loading.candidate import Candidate
 from serving.repository.config import ModelConfig
 from serving.load_trial.limits import Limits
-from serving.load_trial.trial_runner import Trials
+from serving.load_trial.trial_runner import TrialRunner
 
 root = Path(sys.argv[1])
-Trials(Limits(10000, 1 << 30))(Candidate("endless", 1, root / "endless" / "1", root, ModelConfig(), ()))
+TrialRunner(Limits(10000, 1 << 30))(Candidate("endless", 1, root / "endless" / "1", root, ModelConfig(), ()))
 """
 
 

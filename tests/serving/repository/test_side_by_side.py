@@ -42,7 +42,7 @@ def gate():
 def models(repository, onnx_models, gate):
     for name in ("a", "stuck", "z"):
         repository.onnx(name, onnx_models.affine())
-    return Repository(repository.root, attempt=gate, seconds=PATIENCE)
+    return Repository(repository.root, trial=gate, seconds=PATIENCE)
 
 
 def state(models, name):
@@ -103,7 +103,7 @@ def test_what_is_opened_is_what_was_tried(repository, onnx_models):
     def changes(candidate):
         (candidate.folder / "model.onnx").write_bytes(onnx_models.affine(3) + b"\n")
 
-    models = Repository(repository.root, attempt=changes, seconds=PATIENCE)
+    models = Repository(repository.root, trial=changes, seconds=PATIENCE)
     with pytest.raises(ModelLoadError, match=CHANGED):
         models.load("m")
 
@@ -120,7 +120,7 @@ def test_what_passes_its_trial_and_hangs_in_the_server_is_given_up(repository, o
     monkeypatch.setattr(refresh, "load", opens)
     for name in ("hangs", "other"):
         repository.onnx(name, onnx_models.affine())
-    models = Repository(repository.root, attempt=lambda _: None, seconds=SOON)
+    models = Repository(repository.root, trial=lambda _: None, seconds=SOON)
     with pytest.raises(ModelLoadError, match="its trial went well, but opening it in the server did not end"):
         models.load("hangs")
     models.load("other")
@@ -132,14 +132,14 @@ def test_what_passes_its_trial_and_hangs_in_the_server_is_given_up(repository, o
 def test_a_rehearsal_tries_what_would_be_loaded_and_loads_nothing(repository, onnx_models):
     tried = []
 
-    def attempt(candidate):
+    def trial(candidate):
         tried.append((candidate.name, candidate.version, candidate.again))
         if candidate.version == 3:
             raise ModelLoadError("no")
 
     for version in (1, 2, 3):
         repository.onnx("m", onnx_models.affine(), version)
-    models = Repository(repository.root, attempt=attempt, seconds=PATIENCE)
+    models = Repository(repository.root, trial=trial, seconds=PATIENCE)
     models.rehearse_all()
     assert tried == [("m", 3, False), ("m", 2, False)]
     assert models.names() == ()
