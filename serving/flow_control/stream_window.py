@@ -21,7 +21,7 @@ MOST = 64 << 20
 """Bytes of requests and of expected answers from which no more are read; a request alone may have more."""
 
 
-class UnderWay:
+class LoadsInProgress:
     """What one stream has under way; each request has one answer, in their order.
 
     Args:

@@ -17,12 +17,12 @@ from serving.repository.files.generated_config import is_the_converters
 from serving.repository.loading.candidate import Candidate
 from serving.repository.loading.dry_run import Rehearsal
 from serving.repository.loading.guarded_load import Opening, Trial
-from serving.repository.loading.loads_in_progress import UnderWay
+from serving.repository.loading.loads_in_progress import LoadsInProgress
 from serving.repository.model import LoadedModel
-from serving.repository.model_locks import Turns
+from serving.repository.model_locks import ModelLocks
 from serving.repository.model_state import LATEST, UNLOADED, ModelState, VersionStatus
 from serving.repository.refresh import Refresh
-from serving.repository.snapshot import Holding
+from serving.repository.snapshot import ModelSnapshot
 
 __all__ = ["LATEST", "Repository", "VersionStatus"]
 
@@ -54,7 +54,7 @@ class Repository:
 
     Attributes:
         required: The models that must answer for the server to be ready.
-        under_way: The versions that are being loaded.
+        loads_in_progress: The versions that are being loaded.
     """
 
     def __init__(
@@ -73,9 +73,9 @@ class Repository:
         self._models: Mapping[str, ModelState] = {}
         self._served: Mapping[str, Mapping[str, LoadedModel]] = {}
         self._left_out: set[str] = set()
-        self._turns = Turns()
+        self._locks = ModelLocks()
         self._changing = Lock()
-        self.under_way = UnderWay()
+        self.loads_in_progress = LoadsInProgress()
         self.required: frozenset[str] = frozenset()
         self.retired: Callable[[Iterable[LoadedModel]], None] = lambda _models: None
         self.changed: Callable[[], None] = lambda: None
@@ -103,9 +103,9 @@ class Repository:
         folders = self._scan(may_be_empty=may_be_empty)
         self._side_by_side(self._wanted(folders, only), self._refresh, seconds)
         for name in self._models.keys() - folders.keys():
-            if (only is None or name in only) and self._turns.take(name):
+            if (only is None or name in only) and self._locks.try_acquire(name):
                 self._put(name, None)
-                self._turns.give(name)
+                self._locks.release(name)
 
     def rehearse_all(self, only: Collection[str] | None = None, *, seconds: float | None = None) -> None:
         """Try what :meth:`load_all` would load, and load nothing.
@@ -160,24 +160,24 @@ class Repository:
         Raises:
             ModelNotFoundError: There is no such model.
         """
-        with self._turns.of(name):
+        with self._locks.acquired(name):
             state = self._models.get(name)
             if state is None:
                 raise ModelNotFoundError(f"there is no model '{name}' to unload; {_has(self._models)}")
             versions = frozenset({*state.served, *state.failed, *state.unloaded} - {LATEST})
             self._put(name, ModelState(unloaded=versions))
 
-    def holdings(self) -> dict[str, Holding]:
-        """What is held of each model, so that another process can come to hold the same."""
-        return {name: Holding.of(state) for name, state in self._models.items()}
+    def snapshots(self) -> dict[str, ModelSnapshot]:
+        """What is held of each model, so that another process can come to restore the same."""
+        return {name: ModelSnapshot.of(state) for name, state in self._models.items()}
 
-    def hold(self, holdings: Mapping[str, Holding], configs: Mapping[str, ModelConfig]) -> None:
-        """Come to hold what another process holds, and no more.
+    def restore(self, snapshots: Mapping[str, ModelSnapshot], configs: Mapping[str, ModelConfig]) -> None:
+        """Come to restore what another process holds, and no more.
 
-        What cannot be had, because files are gone or have changed, :meth:`holdings` shows afterwards.
+        What cannot be had, because files are gone or have changed, :meth:`snapshots` shows afterwards.
 
         Args:
-            holdings: What the other holds.
+            snapshots: What the other holds.
             configs: What takes the place of the ``config.pbtxt`` of some models.
 
         Raises:
@@ -185,14 +185,14 @@ class Repository:
         """
         folders = self._scan()
 
-        def hold(name: str) -> None:
+        def restore(name: str) -> None:
             with self._working_on(name):
                 before = self._models.get(name)
-                self._put(name, self._held(holdings[name], folders.get(name), configs.get(name), before))
+                self._put(name, self._restored(snapshots[name], folders.get(name), configs.get(name), before))
 
-        _finish(daemon_threads.start_all([partial(hold, name) for name in holdings], SIDE_BY_SIDE))
-        for name in self._models.keys() - holdings.keys():
-            with self._turns.of(name):
+        _finish(daemon_threads.start_all([partial(restore, name) for name in snapshots], SIDE_BY_SIDE))
+        for name in self._models.keys() - snapshots.keys():
+            with self._locks.acquired(name):
                 self._put(name, None)
 
     def get(self, name: str, version: str = LATEST) -> LoadedModel:
@@ -210,11 +210,11 @@ class Repository:
 
     def knows(self, name: str) -> bool:
         """Whether there is a model of that name, ready or not, or one is being loaded."""
-        return name in self._models or name in self.under_way.names()
+        return name in self._models or name in self.loads_in_progress.names()
 
     def names(self) -> tuple[str, ...]:
         """Every model, ready or not, being loaded for the first time included."""
-        return tuple(sorted({*self._models, *self.under_way.names()}))
+        return tuple(sorted({*self._models, *self.loads_in_progress.names()}))
 
     def loaded(self) -> list[LoadedModel]:
         """Every version that can answer, by name and version."""
@@ -230,12 +230,12 @@ class Repository:
         return [
             status
             for name in self.names()
-            for status in models.get(name, ModelState()).statuses(name, self.under_way.versions(name))
+            for status in models.get(name, ModelState()).statuses(name, self.loads_in_progress.versions(name))
         ]
 
     def lacking(self) -> list[str]:
         """The required models of which no version can answer, or can yet. What was taken back is not lacking."""
-        models, awaited = self._models, self.under_way.names()
+        models, awaited = self._models, self.loads_in_progress.names()
         return [
             name for name in self.required if (models[name].broken if name in models else name in awaited)
         ]
@@ -273,7 +273,7 @@ class Repository:
         return [
             folder
             for name, folder in folders.items()
-            if (only is None or name in only) and name not in self.under_way.elsewhere
+            if (only is None or name in only) and name not in self.loads_in_progress.elsewhere
         ]
 
     def _side_by_side(
@@ -289,15 +289,15 @@ class Repository:
                 work(folder)
             finally:
                 self._over(folder.name)
-                self._turns.give(folder.name)
+                self._locks.release(folder.name)
 
-        mine = [folder for folder in folders if self._turns.take(folder.name)]
+        mine = [folder for folder in folders if self._locks.try_acquire(folder.name)]
         for folder in mine:
             if folder.name not in self._models and folder.versions:
                 # Until its turn comes, it is to be known as one that comes.
-                self.under_way.put(folder.name, str(max(folder.versions)))
+                self.loads_in_progress.record(folder.name, str(max(folder.versions)))
         loads = daemon_threads.start_all([partial(alone, each) for each in mine], SIDE_BY_SIDE)
-        _finish(loads, seconds, lambda: self.under_way.steps)
+        _finish(loads, seconds, lambda: self.loads_in_progress.steps)
 
     def _refresh(
         self, folder: layout.ModelFolder, config: ModelConfig | None = None, *, retry: bool = False
@@ -310,29 +310,29 @@ class Repository:
     ) -> None:
         if self._trial is not None:
             before = self._models.get(folder.name, ModelState())
-            rehearsal = Rehearsal(folder, self._root, before, self._try, self.under_way.put)
+            rehearsal = Rehearsal(folder, self._root, before, self._try, self.loads_in_progress.record)
             rehearsal.run(lambda: config or self._read_config(folder), retry=retry)
 
     def _look(
         self, folder: layout.ModelFolder, before: ModelState, config: ModelConfig | None, *, retry: bool
     ) -> ModelState:
-        refresh = Refresh(folder, self._root, before, self._opening, self.under_way.put)
+        refresh = Refresh(folder, self._root, before, self._opening, self.loads_in_progress.record)
         return refresh.run(lambda: config or self._read_config(folder), retry=retry)
 
-    def _held(
+    def _restored(
         self,
-        holding: Holding,
+        snapshot: ModelSnapshot,
         folder: layout.ModelFolder | None,
         config: ModelConfig | None,
         before: ModelState | None,
     ) -> ModelState | None:
         """A model as another process holds it; None if nothing of it is left."""
-        if before is not None and Holding.of(before) == holding:
+        if before is not None and ModelSnapshot.of(before) == snapshot:
             return before
-        unloaded = frozenset(holding.unloaded)
-        if not holding.loaded:
-            return ModelState(unloaded=unloaded, reason=holding.reason)
-        within = None if folder is None else holding.within(folder)
+        unloaded = frozenset(snapshot.unloaded)
+        if not snapshot.loaded:
+            return ModelState(unloaded=unloaded, reason=snapshot.reason)
+        within = None if folder is None else snapshot.within(folder)
         if within is None or not (within.versions or within.fault):
             return None
         return replace(self._look(within, before or ModelState(), config, retry=False), unloaded=unloaded)
@@ -348,12 +348,12 @@ class Repository:
     def _try(self, candidate: Candidate) -> None:
         assert self._trial is not None  # noqa: S101  who calls this has looked
         self._trial(candidate)
-        self.under_way.gets_on()
+        self.loads_in_progress.count_step()
 
     @contextmanager
     def _working_on(self, name: str) -> Iterator[None]:
         """Wait for a model's turn; after it no version of the model is being loaded."""
-        with self._turns.of(name):
+        with self._locks.acquired(name):
             try:
                 yield
             finally:
@@ -361,7 +361,7 @@ class Repository:
 
     def _over(self, name: str) -> None:
         """No version of a model is being loaded any more."""
-        self.under_way.put(name, None)
+        self.loads_in_progress.record(name, None)
         if name not in self._models:
             self.changed()
 

@@ -256,11 +256,11 @@ class Server:
     @property
     def being_tried(self) -> dict[str, str]:
         """The version of each model that this process tries."""
-        return self._repository.under_way.here
+        return self._repository.loads_in_progress.here
 
     def await_elsewhere(self, versions: dict[str, str]) -> None:
         """Leave models alone whose versions another process tries."""
-        self._repository.under_way.elsewhere = versions
+        self._repository.loads_in_progress.elsewhere = versions
         self._health.changed()
 
     async def start_metrics(self) -> str:

@@ -17,7 +17,7 @@ from serving.errors import ServingError
 from serving.flow_control.byte_budget import CALL, LARGE, Held
 from serving.flow_control.decompression import Unpacker, compressed
 from serving.flow_control.memory_pressure import MemoryWatch
-from serving.flow_control.stream_window import UnderWay
+from serving.flow_control.stream_window import LoadsInProgress
 from serving.metrics.call_counts import CallCounts
 from serving.services.error_to_status import described
 from serving.services.message_parser import Parser
@@ -186,7 +186,7 @@ def stream(
     """
     parse, calls = Parser(request_type).parse, traffic.counts.of(name)
 
-    async def messages(data: AsyncIterator[bytes], under_way: UnderWay) -> AsyncIterator[Any]:
+    async def messages(data: AsyncIterator[bytes], under_way: LoadsInProgress) -> AsyncIterator[Any]:
         async for each in under_way.requests(data):
             try:
                 if len(each) > LARGE or compressed(each):
@@ -205,7 +205,7 @@ def stream(
         CALL.set(context)
         left = context.time_remaining()
         deadline = None if left is None else start + left
-        under_way = UnderWay(traffic, context.peer())
+        under_way = LoadsInProgress(traffic, context.peer())
         try:
             async for answer in method(messages(data, under_way), deadline):
                 yield under_way.answering(answer.SerializeToString())

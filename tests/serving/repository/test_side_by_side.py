@@ -153,10 +153,10 @@ def test_a_rehearsal_tries_what_would_be_loaded_and_loads_nothing(repository, on
 
 def test_what_another_process_tries_is_left_alone_until_it_has(models, gate):
     gate.open["stuck"].set()
-    models.under_way.elsewhere = {"stuck": "1"}
+    models.loads_in_progress.elsewhere = {"stuck": "1"}
     models.load_all()
     assert state(models, "stuck") is State.LOADING
     assert ("stuck", 1) not in gate.tried
-    models.under_way.elsewhere = {}
+    models.loads_in_progress.elsewhere = {}
     models.load_all(only=["stuck"])
     assert state(models, "stuck") is State.UNAVAILABLE

@@ -161,8 +161,8 @@ def test_another_process_comes_to_hold_it_too(models, repository):
     (repository.root / "silent").mkdir()
     models.load_all()
     other = Repository(repository.root, parse=config_message.parse)
-    other.hold(models.holdings(), {})
-    assert other.holdings() == models.holdings()
+    other.restore(models.snapshots(), {})
+    assert other.snapshots() == models.snapshots()
     assert other.statuses() == models.statuses()
 
 
@@ -524,6 +524,6 @@ def test_a_process_that_starts_while_a_folder_cannot_be_looked_at_says_so(models
     (repository.root / "good").rename(repository.root / ".good")
     (repository.root / "good").symlink_to("gone")
     other = Repository(repository.root, parse=config_message.parse)
-    other.hold(models.holdings(), {})
+    other.restore(models.snapshots(), {})
     with pytest.raises(ModelNotReadyError, match="its folder is a link that leads nowhere"):
         other.get("good")
