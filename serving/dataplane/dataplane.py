@@ -21,7 +21,8 @@ from serving.errors import (
     RequestCancelledError,
 )
 from serving.repository.model import LoadedModel
-from serving.repository.repository import Repository, VersionStatus
+from serving.repository.model_state import VersionStatus
+from serving.repository.repository import Repository
 from serving.repository.version_labels import VersionLabels
 from serving.scheduler.job import Job
 from serving.scheduler.scheduler import Lane, Scheduler

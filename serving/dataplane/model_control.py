@@ -103,7 +103,7 @@ class ModelControl:
             RepositoryError: The folder is gone.
         """
         if self._explicit:
-            await asyncio.wrap_future(daemon_threads.start(partial(self._repository.rehearse, name, config)))
+            await asyncio.wrap_future(daemon_threads.start(partial(self._repository.dry_run, name, config)))
 
     def _check(self) -> None:
         if not self._explicit:

@@ -1,8 +1,8 @@
-"""A version is tried in a process of its own before the server opens it.
+"""Load trials: a version is loaded in a process of its own before the server loads it.
 
-    server  --candidate-->  fork_server (has the runtimes imported; one thread)  --fork-->  child: opens, checks, warms up
-       ^                       | watches time and memory                                |
-       +------- why not -------+------------------------- verdict ----------------------+
+    server  --candidate-->  fork server (has imported the runtimes; one thread)  --fork-->  child: loads, warms up
+       ^                       | limits time and memory                               |
+       +-- reason of a crash --+----------------------- result -----------------------+
 
-What hangs, crashes or takes too much memory does so in the child. The server learns the reason and goes on.
+A model that hangs, crashes or takes too much memory does so in the child. The server gets the reason and continues.
 """

@@ -1,4 +1,4 @@
-"""A fork_server as the server sees it: a process that is started when it is first needed, and again if it has ended."""
+"""The fork server as the server sees it: a process that is started when needed, and again if it has ended."""
 
 import errno
 import json

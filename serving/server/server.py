@@ -248,7 +248,7 @@ class Server:
     async def rehearse_all(self, only: Collection[str] | None = None) -> None:
         """Try what :meth:`refresh` would load; before the first load, what that would."""
         if self._loaded:
-            rehearse = partial(self._repository.rehearse_all, only, seconds=initial_load.GLANCE)
+            rehearse = partial(self._repository.dry_run_all, only, seconds=initial_load.GLANCE)
         else:
             rehearse = partial(initial_load.rehearse, self._repository, self._options, initial_load.SETTLING)
         await asyncio.wrap_future(daemon_threads.start(rehearse))

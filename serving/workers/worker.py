@@ -101,7 +101,8 @@ class Worker:
             only: The models to look at; None for all.
 
         Returns:
-            ``trial_results``, all that is known (:class:`serving.load_trial.result_cache.TrialResultCache`), and ``tried``, the version
+            ``trial_results``, all that are known (:class:`~serving.load_trial.result_cache.TrialResultCache`), and
+            ``tried``, the version
             of each model whose trial takes longer.
         """
         if self._trial_results is None:

@@ -6,7 +6,7 @@ import pytest
 from patience import PATIENCE, until
 
 from serving.errors import ModelLoadError, ModelNotFoundError, ModelNotReadyError
-from serving.repository import refresh
+from serving.repository.loading import guarded_load
 from serving.repository.loading.guarded_load import CHANGED
 from serving.repository.model_state import State
 from serving.repository.repository import Repository
@@ -110,14 +110,14 @@ def test_what_is_opened_is_what_was_tried(repository, onnx_models):
 
 def test_what_passes_its_trial_and_hangs_in_the_server_is_given_up(repository, onnx_models, monkeypatch):
     leave = threading.Event()
-    load = refresh.load
+    load = guarded_load.load
 
     def opens(name, *arguments):
         if name == "hangs":
             leave.wait(PATIENCE)
         return load(name, *arguments)
 
-    monkeypatch.setattr(refresh, "load", opens)
+    monkeypatch.setattr(guarded_load, "load", opens)
     for name in ("hangs", "other"):
         repository.onnx(name, onnx_models.affine())
     models = Repository(repository.root, trial=lambda _: None, seconds=SOON)
@@ -129,7 +129,7 @@ def test_what_passes_its_trial_and_hangs_in_the_server_is_given_up(repository, o
     assert models.versions("hangs") == ("1",)
 
 
-def test_a_rehearsal_tries_what_would_be_loaded_and_loads_nothing(repository, onnx_models):
+def test_a_dry_run_tries_what_would_be_loaded_and_loads_nothing(repository, onnx_models):
     tried = []
 
     def trial(candidate):
@@ -140,13 +140,13 @@ def test_a_rehearsal_tries_what_would_be_loaded_and_loads_nothing(repository, on
     for version in (1, 2, 3):
         repository.onnx("m", onnx_models.affine(), version)
     models = Repository(repository.root, trial=trial, seconds=PATIENCE)
-    models.rehearse_all()
+    models.dry_run_all()
     assert tried == [("m", 3, False), ("m", 2, False)]
     assert models.names() == ()
     tried.clear()
-    models.rehearse("m")
+    models.dry_run("m")
     assert tried == [("m", 3, True), ("m", 2, True)]
-    models.rehearse("none")
+    models.dry_run("none")
     with pytest.raises(ModelNotFoundError):
         models.get("m")
 

@@ -295,7 +295,7 @@ def test_a_proof_that_the_trial_disproves_is_not_believed_and_the_log_says_so(re
 
 
 def test_the_log_says_once_how_to_have_batches(repository, caplog):
-    caplog.set_level("INFO", "serving.repository.refresh")
+    caplog.set_level("INFO", "serving.repository.load_log")
     models = loaded(repository, row_wise(np.random.default_rng(0), 3))
     put(repository.version("m", 2), row_wise(np.random.default_rng(1), 3))
     models.load_all()
