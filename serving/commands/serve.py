@@ -236,9 +236,10 @@ def _serving(options: argparse.Namespace) -> Coroutine[None, None, bool]:
     """What serves, in this process or in others."""
     if options.workers == 1:
         return _alone(options)
-    from serving.workers.supervisor import Plan, supervise  # noqa: PLC0415  one process needs none of it
+    from serving.workers.options import SupervisorOptions  # noqa: PLC0415  a single process needs neither
+    from serving.workers.supervisor import supervise  # noqa: PLC0415  likewise
 
-    plan = Plan(
+    supervised = SupervisorOptions(
         workers=options.workers,
         host=options.host,
         port=options.port,
@@ -247,7 +248,7 @@ def _serving(options: argparse.Namespace) -> Coroutine[None, None, bool]:
         stop_seconds=options.lame_duck_seconds + options.drain_seconds,
         arguments=tuple(options.arguments),
     )
-    return supervise(plan, _announce)
+    return supervise(supervised, _announce)
 
 
 async def _alone(options: argparse.Namespace) -> bool:

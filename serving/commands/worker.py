@@ -14,7 +14,7 @@ from serving.commands import log_format, serve
 from serving.commands.process_exit import leave
 from serving.load_trial.trial_runner import TrialRunner
 from serving.server.options import ServerOptions
-from serving.workers.coordinator import FIRST
+from serving.workers.shared_trials import FIRST
 from serving.workers.worker import Worker
 
 
