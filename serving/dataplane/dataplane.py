@@ -24,8 +24,9 @@ from serving.repository.model import LoadedModel
 from serving.repository.model_state import VersionStatus
 from serving.repository.repository import Repository
 from serving.repository.version_labels import VersionLabels
+from serving.scheduler.dispatcher import Dispatcher
 from serving.scheduler.job import Job
-from serving.scheduler.scheduler import Lane, Scheduler
+from serving.scheduler.scheduler import Scheduler
 
 EXTENSIONS = (
     "classification",
@@ -68,7 +69,7 @@ class DataPlane:
         self.labels = VersionLabels(repository)
         self._loop = loop
         self._scheduler = Scheduler(self._deliver)
-        self._ways: dict[LoadedModel, tuple[Decoder, Lane]] = {}
+        self._ways: dict[LoadedModel, tuple[Decoder, Dispatcher]] = {}
         self._stopping = False
         repository.retired = self._retired
 
@@ -90,7 +91,7 @@ class DataPlane:
         try:
             if request.signature is not None:
                 model = model.called(request.signature)
-            decoder, lane = self._ways.get(model) or self._way(model)
+            decoder, dispatcher = self._ways.get(model) or self._way(model)
             if decoder.quick(request):
                 job = decoder.decode(request)
             else:
@@ -99,8 +100,8 @@ class DataPlane:
                     # It was replaced meanwhile.
                     return await self.infer(request)
             decoded = perf_counter_ns()
-            if not lane.submit(job):
-                await self._wait(job, lane)
+            if not dispatcher.submit(job):
+                await self._wait(job, dispatcher)
             result = InferResult(model.name, model.version, decoder.specs(job.outputs), job.answer())
             if request.classes:
                 apply = partial(classification.apply, batched=model.max_batch_size > 0)
@@ -217,16 +218,16 @@ class DataPlane:
         else:
             self._loop.run_in_executor(None, give_back)
 
-    def _way(self, model: LoadedModel) -> tuple[Decoder, Lane]:
-        way = self._ways[model] = Decoder(model), self._scheduler.lane(model)
+    def _way(self, model: LoadedModel) -> tuple[Decoder, Dispatcher]:
+        way = self._ways[model] = Decoder(model), self._scheduler.dispatcher(model)
         return way
 
-    async def _wait(self, job: Job, lane: Lane) -> None:
+    async def _wait(self, job: Job, dispatcher: Dispatcher) -> None:
         job.done = self._loop.create_future()
         try:
             await job.done
         except asyncio.CancelledError:
-            lane.discard(job)
+            dispatcher.discard(job)
             raise
 
 

@@ -42,9 +42,9 @@ class LoadLog:
             model: The version.
             others: The versions that were loaded before it.
         """
-        batching = model.joining
-        for told in filter(None, (batching.notice, batching.refuted)):
+        permission = model.batching_permission
+        for told in filter(None, (permission.notice, permission.refuted)):
             log.warning("model '%s' version %s: %s", self._name, model.version, told)
-        if batching.unproved and not any(each.joining.unproved for each in others):
-            slow = model.pace is None or model.pace.first > QUICK
+        if permission.unproved and not any(each.batching_permission.unproved for each in others):
+            slow = model.latency is None or model.latency.first > QUICK
             log.log(logging.WARNING if slow else logging.INFO, "model '%s': %s", self._name, HOW)

@@ -70,7 +70,8 @@ class SharedTrials:
         self.unfinished = [name for name in self.outcome.get("running", ()) if only is None or name in only]
 
     async def _run(self, workers: Iterable[WorkerProcess], **what: object) -> None:
-        for worker in [*workers]:
+        # In the order of their indices: the first worker has a fork server already.
+        for worker in sorted(workers, key=lambda each: each.index):
             with suppress(ChannelClosedError, ServingError):
                 self.outcome = await worker.call("dry_run", **what)
                 return
