@@ -188,7 +188,7 @@ def serving(tmp_path_factory, onnx_models, module_server):
 
 @pytest.fixture
 def stub(serving):
-    with grpc.insecure_channel(serving.transport.listen_address) as channel:
+    with grpc.insecure_channel(serving.address) as channel:
         yield GRPCInferenceServiceStub(channel)
 
 

@@ -143,14 +143,14 @@ def test_a_stream_tells_which_answer_is_the_last(serving):
 
 def test_an_answer_with_an_error_carries_the_id_of_its_request(serving):
     request = pb.ModelInferRequest(model_name="none", id="lost")
-    with grpc.insecure_channel(serving.transport.listen_address) as channel:
+    with grpc.insecure_channel(serving.address) as channel:
         (answer,) = GRPCInferenceServiceStub(channel).ModelStreamInfer(iter([request]), timeout=PATIENCE)
     assert "no model 'none'" in answer.error_message
     assert answer.infer_response.id == "lost"
 
 
 def test_a_stream_message_that_is_no_protobuf_ends_it_with_a_reason(serving):
-    with grpc.insecure_channel(serving.transport.listen_address) as channel:
+    with grpc.insecure_channel(serving.address) as channel:
         call = channel.stream_stream("/inference.GRPCInferenceService/ModelStreamInfer")
         with pytest.raises(grpc.RpcError) as error:
             list(call(iter([b"\xff\xff"]), timeout=PATIENCE))
@@ -354,7 +354,7 @@ def test_a_parameter_without_sense_is_the_clients_fault(serving, name, value, er
     request.inputs.add(name="x", datatype="FP32", shape=[1, 3])
     request.parameters[name].CopyFrom(value)
     with (
-        grpc.insecure_channel(serving.transport.listen_address) as channel,
+        grpc.insecure_channel(serving.address) as channel,
         pytest.raises(grpc.RpcError, match=error),
     ):
         GRPCInferenceServiceStub(channel).ModelInfer(request, timeout=PATIENCE)
