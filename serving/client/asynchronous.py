@@ -2,30 +2,21 @@
 # ruff: noqa: ASYNC109  the deadline travels to the server, which a scope around the call would not tell
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self, TypeVar
 
 import grpc
 
-from protos import open_inference_pb2 as pb
-from protos.open_inference_pb2_grpc import GRPCInferenceServiceStub
 from serving.client.answer import Answer
+from serving.client.calls import Call, Calls, Operation
 from serving.client.channel import channel_options, check_address
-from serving.client.errors import (
-    DeadlineExceededError,
-    InvalidArgumentError,
-    NotFoundError,
-    UnavailableError,
-    server_error,
-)
-from serving.client.metadata import ModelMetadata, from_wire
-from serving.client.request import Inputs, Parameter, build
-from serving.client.retry import ONCE, Retry
+from serving.client.metadata import ModelMetadata
+from serving.client.request import Inputs, Parameter
+from serving.client.retry import Retry
 from serving.endpoint.client_credentials import bearer
 
-Reply = TypeVar("Reply")
+Result = TypeVar("Result")
 
 
 class AsyncClient:
@@ -55,17 +46,13 @@ class AsyncClient:
         server_name: str = "",
     ) -> None:
         target, options = check_address(address), channel_options(server_name)
-        self._encrypted = credentials is not None
         self._bearer = bearer(token)
         self._channel = (
             grpc.aio.secure_channel(target, credentials, options)
             if credentials
             else grpc.aio.insecure_channel(target, options)
         )
-        self._stub = GRPCInferenceServiceStub(self._channel)
-        self._timeout = timeout
-        self._retry = retry or Retry()
-        self._metadata: dict[tuple[str, str], ModelMetadata] = {}
+        self._calls = Calls(self._channel, timeout, retry, encrypted=credentials is not None)
 
     async def __aenter__(self) -> Self:
         return self
@@ -81,50 +68,19 @@ class AsyncClient:
 
     async def is_live(self, *, timeout: float | None = None) -> bool:
         """Whether the server answers; asked once. False if it cannot be reached."""
-        try:
-            reply: pb.ServerLiveResponse = await self._call(
-                self._stub.ServerLive, pb.ServerLiveRequest(), timeout, ONCE
-            )
-        except (UnavailableError, DeadlineExceededError):
-            return False
-        return reply.live
+        return await self._run(self._calls.is_live(timeout))
 
     async def is_ready(self, *, timeout: float | None = None) -> bool:
         """Whether the server takes inference requests; asked once. False if it cannot be reached."""
-        try:
-            reply: pb.ServerReadyResponse = await self._call(
-                self._stub.ServerReady, pb.ServerReadyRequest(), timeout, ONCE
-            )
-        except (UnavailableError, DeadlineExceededError):
-            return False
-        return reply.ready
+        return await self._run(self._calls.is_ready(timeout))
 
     async def model_ready(self, model: str, version: str = "", *, timeout: float | None = None) -> bool:
         """Whether a model answers; asked once. False if there is none, or the server cannot be reached."""
-        request = pb.ModelReadyRequest(name=model, version=version)
-        try:
-            reply: pb.ModelReadyResponse = await self._call(self._stub.ModelReady, request, timeout, ONCE)
-        except (NotFoundError, UnavailableError, DeadlineExceededError):
-            return False
-        return reply.ready
+        return await self._run(self._calls.model_ready(model, version, timeout))
 
     async def metadata(self, model: str, version: str = "", *, timeout: float | None = None) -> ModelMetadata:
-        """A model's inputs and outputs, fetched anew.
-
-        Args:
-            model: Its name.
-            version: Which one; empty for the server's choice.
-            timeout: Seconds; the client's own if None.
-
-        Raises:
-            ServerError: The server said no, or cannot be reached.
-        """
-        request = pb.ModelMetadataRequest(name=model, version=version)
-        reply: pb.ModelMetadataResponse = await self._call(
-            self._stub.ModelMetadata, request, timeout, self._retry
-        )
-        found = self._metadata[model, version] = from_wire(reply)
-        return found
+        """A model's inputs and outputs, fetched anew; see :meth:`serving.client.Client.metadata`."""
+        return await self._run(self._calls.metadata(model, version, timeout))
 
     async def infer(
         self,
@@ -137,56 +93,34 @@ class AsyncClient:
         request_id: str = "",
         timeout: float | None = None,
     ) -> Answer:
-        """Run a model.
-
-        Args:
-            model: Its name. Its metadata is fetched with the first request and kept until one is refused.
-            inputs: Arrays by input name, or the one array of a model of one input. See
-                :func:`serving.client.arrays.fit` for the types an input takes.
-            version: Which one; empty for the server's choice.
-            outputs: Names of the outputs to send back; all of them if empty.
-            parameters: Parameters of the request, such as ``priority``.
-            request_id: Comes back in the answer, and stands in the server's log.
-            timeout: Seconds for everything; the client's own if None.
-
-        Returns:
-            Output arrays by name; those of numbers are views of the message and read-only.
-
-        Raises:
-            InputError: The inputs do not fit the model; nothing was sent.
-            ServerError: The server said no, or cannot be reached.
-            AnswerError: The answer contradicts itself.
-        """
-        deadline = time.monotonic() + (self._timeout if timeout is None else timeout)
-        known = self._metadata.get((model, version)) or await self.metadata(model, version, timeout=timeout)
-        request = build(
-            known,
-            inputs,
-            version=version,
-            outputs=outputs,
-            parameters=parameters or {},
-            request_id=request_id,
+        """Run a model; see :meth:`serving.client.Client.infer`."""
+        return await self._run(
+            self._calls.infer(
+                model,
+                inputs,
+                version=version,
+                outputs=outputs,
+                parameters=parameters,
+                request_id=request_id,
+                timeout=timeout,
+            )
         )
-        try:
-            left = deadline - time.monotonic()
-            return Answer(await self._call(self._stub.ModelInfer, request, left, self._retry))
-        except (InvalidArgumentError, NotFoundError):
-            self._metadata.pop((model, version), None)
-            raise
 
-    async def _call(
-        self, method: Callable[..., Awaitable[Reply]], request: object, timeout: float | None, retry: Retry
-    ) -> Reply:
-        deadline = time.monotonic() + (self._timeout if timeout is None else timeout)
-        attempt = 0
-        while True:
-            attempt += 1
-            try:
-                left = max(0.0, deadline - time.monotonic())
-                return await method(request, timeout=left, metadata=self._bearer)
-            except grpc.aio.AioRpcError as error:
-                failure = server_error(error, encrypted=self._encrypted)
-                pause = retry.pause(attempt, failure, deadline - time.monotonic())
-                if pause is None:
-                    raise failure from error
-            await asyncio.sleep(pause)
+    async def _run(self, operation: Operation[Result]) -> Result:
+        """Do what an operation yields, until it returns."""
+        try:
+            step = next(operation)
+            while True:
+                if not isinstance(step, Call):
+                    await asyncio.sleep(step.seconds)
+                    step = operation.send(None)
+                    continue
+                try:
+                    response = await step.method(step.request, timeout=step.seconds, metadata=self._bearer)
+                except grpc.aio.AioRpcError as error:
+                    step = operation.throw(error)
+                else:
+                    step = operation.send(response)
+        except StopIteration as end:
+            result: Result = end.value
+            return result

@@ -1,29 +1,21 @@
 """The client that blocks."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self, TypeVar
 
 import grpc
 
-from protos import open_inference_pb2 as pb
-from protos.open_inference_pb2_grpc import GRPCInferenceServiceStub
 from serving.client.answer import Answer
+from serving.client.calls import Call, Calls, Operation
 from serving.client.channel import channel_options, check_address
-from serving.client.errors import (
-    DeadlineExceededError,
-    InvalidArgumentError,
-    NotFoundError,
-    UnavailableError,
-    server_error,
-)
-from serving.client.metadata import ModelMetadata, from_wire
-from serving.client.request import Inputs, Parameter, build
-from serving.client.retry import ONCE, Retry
+from serving.client.metadata import ModelMetadata
+from serving.client.request import Inputs, Parameter
+from serving.client.retry import Retry
 from serving.endpoint.client_credentials import bearer, channel
 
-Reply = TypeVar("Reply")
+Result = TypeVar("Result")
 
 
 class Client:
@@ -53,13 +45,9 @@ class Client:
         server_name: str = "",
     ) -> None:
         target, options = check_address(address), channel_options(server_name)
-        self._encrypted = credentials is not None
         self._bearer = bearer(token)
         self._channel = channel(target, credentials, options)
-        self._stub = GRPCInferenceServiceStub(self._channel)
-        self._timeout = timeout
-        self._retry = retry or Retry()
-        self._metadata: dict[tuple[str, str], ModelMetadata] = {}
+        self._calls = Calls(self._channel, timeout, retry, encrypted=credentials is not None)
 
     def __enter__(self) -> Self:
         return self
@@ -75,32 +63,15 @@ class Client:
 
     def is_live(self, *, timeout: float | None = None) -> bool:
         """Whether the server answers; asked once. False if it cannot be reached."""
-        try:
-            reply: pb.ServerLiveResponse = self._call(
-                self._stub.ServerLive, pb.ServerLiveRequest(), timeout, ONCE
-            )
-        except (UnavailableError, DeadlineExceededError):
-            return False
-        return reply.live
+        return self._run(self._calls.is_live(timeout))
 
     def is_ready(self, *, timeout: float | None = None) -> bool:
         """Whether the server takes inference requests; asked once. False if it cannot be reached."""
-        try:
-            reply: pb.ServerReadyResponse = self._call(
-                self._stub.ServerReady, pb.ServerReadyRequest(), timeout, ONCE
-            )
-        except (UnavailableError, DeadlineExceededError):
-            return False
-        return reply.ready
+        return self._run(self._calls.is_ready(timeout))
 
     def model_ready(self, model: str, version: str = "", *, timeout: float | None = None) -> bool:
         """Whether a model answers; asked once. False if there is none, or the server cannot be reached."""
-        request = pb.ModelReadyRequest(name=model, version=version)
-        try:
-            reply: pb.ModelReadyResponse = self._call(self._stub.ModelReady, request, timeout, ONCE)
-        except (NotFoundError, UnavailableError, DeadlineExceededError):
-            return False
-        return reply.ready
+        return self._run(self._calls.model_ready(model, version, timeout))
 
     def metadata(self, model: str, version: str = "", *, timeout: float | None = None) -> ModelMetadata:
         """A model's inputs and outputs, fetched anew.
@@ -113,10 +84,7 @@ class Client:
         Raises:
             ServerError: The server said no, or cannot be reached.
         """
-        request = pb.ModelMetadataRequest(name=model, version=version)
-        reply: pb.ModelMetadataResponse = self._call(self._stub.ModelMetadata, request, timeout, self._retry)
-        found = self._metadata[model, version] = from_wire(reply)
-        return found
+        return self._run(self._calls.metadata(model, version, timeout))
 
     def infer(
         self,
@@ -149,36 +117,33 @@ class Client:
             ServerError: The server said no, or cannot be reached.
             AnswerError: The answer contradicts itself.
         """
-        deadline = time.monotonic() + (self._timeout if timeout is None else timeout)
-        known = self._metadata.get((model, version)) or self.metadata(model, version, timeout=timeout)
-        request = build(
-            known,
-            inputs,
-            version=version,
-            outputs=outputs,
-            parameters=parameters or {},
-            request_id=request_id,
+        return self._run(
+            self._calls.infer(
+                model,
+                inputs,
+                version=version,
+                outputs=outputs,
+                parameters=parameters,
+                request_id=request_id,
+                timeout=timeout,
+            )
         )
-        try:
-            left = deadline - time.monotonic()
-            return Answer(self._call(self._stub.ModelInfer, request, left, self._retry))
-        except (InvalidArgumentError, NotFoundError):
-            self._metadata.pop((model, version), None)
-            raise
 
-    def _call(
-        self, method: Callable[..., Reply], request: object, timeout: float | None, retry: Retry
-    ) -> Reply:
-        deadline = time.monotonic() + (self._timeout if timeout is None else timeout)
-        attempt = 0
-        while True:
-            attempt += 1
-            try:
-                left = max(0.0, deadline - time.monotonic())
-                return method(request, timeout=left, metadata=self._bearer)
-            except grpc.RpcError as error:
-                failure = server_error(error, encrypted=self._encrypted)
-                pause = retry.pause(attempt, failure, deadline - time.monotonic())
-                if pause is None:
-                    raise failure from error
-            time.sleep(pause)
+    def _run(self, operation: Operation[Result]) -> Result:
+        """Do what an operation yields, until it returns."""
+        try:
+            step = next(operation)
+            while True:
+                if not isinstance(step, Call):
+                    time.sleep(step.seconds)
+                    step = operation.send(None)
+                    continue
+                try:
+                    response = step.method(step.request, timeout=step.seconds, metadata=self._bearer)
+                except grpc.RpcError as error:
+                    step = operation.throw(error)
+                else:
+                    step = operation.send(response)
+        except StopIteration as end:
+            result: Result = end.value
+            return result

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from serving.commands.terminal_text import in_one_line
+from serving.commands.error_line import in_one_line
 from serving.endpoint.server_address import PORT, target
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from serving.commands import connection_options
+from serving.commands.error_line import in_one_line
 from serving.commands.number_types import seconds
-from serving.commands.terminal_text import in_one_line
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from serving.client.arrays import fit, fit_literals
 from serving.client.errors import InputError
 from serving.client.metadata import ModelMetadata, TensorMetadata
-from serving.commands import file_bounds
+from serving.commands import input_file_limits
 from serving.commands.image_file import SUFFIXES, PackageMissingError, read_image
 from serving.datatypes import BYTES, NUMPY
 
@@ -56,7 +56,9 @@ def read(path: Path, metadata: ModelMetadata, note: Note = lambda _: None) -> di
     if reader is None:
         raise InputFileError(f"{path}: unknown kind of file; those there are: {', '.join(READERS)}")
     try:
-        file_bounds.check(path, file_bounds.MOST_BINARY if suffix in BINARY else file_bounds.MOST_TEXT)
+        input_file_limits.check(
+            path, input_file_limits.MOST_BINARY if suffix in BINARY else input_file_limits.MOST_TEXT
+        )
         values = _by_name(reader(path, metadata, lambda text: note(f"{path}: {text}")), metadata)
         tensors = {tensor.name: tensor for tensor in metadata.inputs}
         return {name: _fit(value, tensors[name]) for name, value in values.items()}
@@ -115,7 +117,9 @@ def _read_npz(path: Path, *_: object) -> Mapping[str, ArrayLike]:
         raise ValueError("is not an .npz file, whatever its name says")
     with zipfile.ZipFile(path) as archive:
         # No more is unpacked of an entry than it says here.
-        file_bounds.check_size(sum(entry.file_size for entry in archive.infolist()), file_bounds.MOST_BINARY)
+        input_file_limits.check_size(
+            sum(entry.file_size for entry in archive.infolist()), input_file_limits.MOST_BINARY
+        )
     with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
         return dict(archive)
 

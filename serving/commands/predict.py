@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from serving.commands import connection_options
+from serving.commands.error_line import in_one_line
 from serving.commands.number_types import between, seconds, whole
-from serving.commands.terminal_text import in_one_line
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -93,17 +93,17 @@ def run(options: argparse.Namespace) -> int:
 
 def ask(options: argparse.Namespace) -> None:
     """Call the model once and print its answer: JSON if asked for, a table on a terminal, else lines."""
-    from serving.commands import answer_text  # noqa: PLC0415  --help is fast
+    from serving.commands import answer_format  # noqa: PLC0415  --help is fast
 
     answer, _ = call(options)
     if options.json:
-        sys.stdout.write(answer_text.as_json(answer) + "\n")
+        sys.stdout.write(answer_format.as_json(answer) + "\n")
     elif sys.stdout.isatty():
         from rich.console import Console  # noqa: PLC0415
 
-        Console().print(answer_text.as_table(answer))
+        Console().print(answer_format.as_table(answer))
     else:
-        sys.stdout.writelines(f"{line}\n" for line in answer_text.as_lines(answer))
+        sys.stdout.writelines(f"{line}\n" for line in answer_format.as_lines(answer))
 
 
 def benchmark(options: argparse.Namespace) -> None:

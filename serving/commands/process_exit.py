@@ -1,4 +1,4 @@
-"""The end of a server's process: it does not wait for threads."""
+"""Ends the process of a server without waiting for threads that may hang."""
 
 import logging
 import os
@@ -8,16 +8,16 @@ from contextlib import suppress
 from serving import daemon_threads
 
 
-def leave(*, drained: bool) -> int:
-    """End now if threads go on: one may hang in a library, and the event loop and the interpreter would wait for it.
+def end_process(*, drained: bool) -> int:
+    """Exit at once if threads are still running: the event loop and the interpreter would wait for one that hangs.
 
-    No library survives that the interpreter ends beneath its running threads.
+    This does not finalize the interpreter, because libraries crash when their threads outlive it.
 
     Args:
         drained: Whether all that was accepted was answered and no model runs any more.
 
     Returns:
-        The exit code, if the process may end as any other.
+        The exit code, if no thread is running and the process may end normally.
     """
     code = 0 if drained else 1
     if drained and not daemon_threads.running():

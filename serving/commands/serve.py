@@ -1,4 +1,4 @@
-"""``plainserve serve REPOSITORY``: serve the models in a folder over gRPC until told to stop."""
+"""``plainserve serve REPOSITORY``: serve the models in a folder over gRPC until a signal says to stop."""
 
 import argparse
 import asyncio
@@ -6,27 +6,16 @@ import logging
 import os
 import sys
 from collections.abc import Coroutine
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from serving.commands import log_format
-from serving.commands.number_types import YEAR, between, duration, port, seconds, whole
-from serving.commands.process_exit import leave
+from serving.commands import log_format, serve_options
+from serving.commands.process_exit import end_process
 from serving.transport.listen_address import is_loopback
 
 if TYPE_CHECKING:
-    from serving.server.options import ServerOptions
-    from serving.trial.trials import Trials
+    from serving.load_trial.trial_runner import TrialRunner
 
 log = logging.getLogger(__name__)
-
-MEGABYTE = 1 << 20
-
-MOST_MESSAGE = 2047
-"""MiB. gRPC counts the bytes of a message in 31 bits, and protobuf reads no longer ones."""
-
-MOST_WORKERS = 1024
-"""More than there are processors in one machine."""
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -38,162 +27,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "SIGTERM lets it say that it is leaving, answer what it has accepted and end; SIGINT likewise, "
         "without a lame duck; a second signal ends it at once.",
     )
-    parser.add_argument("repository", metavar="REPOSITORY", type=Path, help="the folder: MODEL/VERSION/FILE")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument(
-        "--port",
-        type=port,
-        default=8001,
-        help="port to listen on; 0 picks a free one (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--metrics-port",
-        metavar="PORT",
-        type=_metrics_port,
-        default=8002,
-        help="port for Prometheus, http://HOST:PORT/metrics; 0 picks a free one, off has none "
-        "(default: %(default)s)",
-    )
-    _add_repository_options(parser)
-    _add_trial_options(parser)
-    _add_security_options(parser)
-    parser.add_argument(
-        "--allow-shared-memory",
-        action="store_true",
-        help="let clients on this host pass tensors in /dev/shm",
-    )
-    parser.add_argument(
-        "--max-message-size",
-        metavar="MIB",
-        type=between(whole, 1, MOST_MESSAGE),
-        default=64,
-        help=f"largest request, in MiB, at most {MOST_MESSAGE} (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--enable-serialization-as-tensor-content",
-        action="store_true",
-        help="let Predict answer in tensor_content and not in float_val and its like, as TensorFlow Serving's option "
-        "of that name does",
-    )
-    parser.add_argument(
-        "--lame-duck-seconds",
-        metavar="S",
-        type=duration,
-        default=2.0,
-        help="after SIGTERM, how long requests are still taken while health says NOT_SERVING "
-        "(default: %(default)s)",
-    )
-    parser.add_argument(
-        "--drain-seconds",
-        metavar="S",
-        type=between(whole, 1, YEAR),
-        default=30,
-        help="at the end, most time for answering what was accepted (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--workers",
-        metavar="N",
-        type=between(whole, 1, MOST_WORKERS),
-        default=1,
-        help="processes that serve together on the port; one that ends or hangs is replaced "
-        "(default: %(default)s)",
-    )
-    parser.add_argument("--log-format", choices=("text", "json"), default="text", help="default: %(default)s")
-    parser.add_argument(
-        "--log-level",
-        choices=("error", "warning", "info", "debug"),
-        default="warning",
-        help="info and debug have a line for each request (default: %(default)s)",
-    )
+    serve_options.add_options(parser)
     parser.set_defaults(run=run)
 
 
-def _add_repository_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--model-control-mode",
-        choices=("none", "poll", "explicit"),
-        default="none",
-        help="what is loaded: the repository as it is at the start; as it is, looked at again and again; "
-        "or what requests ask for (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--repository-poll-secs",
-        metavar="S",
-        type=seconds,
-        default=15.0,
-        help="with poll: how often (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--load-model",
-        metavar="NAME",
-        action="append",
-        default=[],
-        help="with explicit: load it at the start; may be repeated; * for all",
-    )
-
-
-def _add_trial_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--load-timeout",
-        metavar="S",
-        type=seconds,
-        default=120.0,
-        help="each version is first tried in a process of its own; most time for that (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--load-memory",
-        metavar="MIB",
-        type=between(whole, 1, 1 << 30),
-        help="most memory for it, in MiB (default: three quarters of what the machine or the container has)",
-    )
-    parser.add_argument(
-        "--no-trial-load",
-        action="store_true",
-        help="open versions at once: what hangs or crashes when it is loaded does so to the server",
-    )
-
-
-def _add_security_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--tls-certificate",
-        metavar="FILE",
-        type=Path,
-        help="encrypt; the server's certificate in PEM, read again when it changes",
-    )
-    parser.add_argument("--tls-key", metavar="FILE", type=Path, help="the certificate's private key in PEM")
-    parser.add_argument(
-        "--tls-client-ca",
-        metavar="FILE",
-        type=Path,
-        help="let only clients in whose certificate this authority has signed",
-    )
-    parser.add_argument(
-        "--tokens",
-        metavar="FILE",
-        type=Path,
-        help="ask for bearer tokens; each line is 'inference TOKEN' or 'administration TOKEN', "
-        "read again when it changes",
-    )
-    parser.add_argument(
-        "--allow-plain-tokens",
-        action="store_true",
-        help="take tokens from other hosts without encryption; something in front must decrypt",
-    )
-
-
-def _contradiction(options: argparse.Namespace) -> str:
-    """Which options do not go together; empty if all do."""
-    if options.load_model and options.model_control_mode != "explicit":
-        return "--load-model needs --model-control-mode explicit"
-    if (options.tls_certificate is None) != (options.tls_key is None):
-        return "--tls-certificate and --tls-key need each other"
-    if options.tls_client_ca and not options.tls_certificate:
-        return "--tls-client-ca needs --tls-certificate and --tls-key"
-    return ""
-
-
 def _warn_if_open(options: argparse.Namespace) -> None:
-    """Tell the owner of a server that whoever reaches it may use it; once, however many workers there are."""
+    """Warn that anyone who can reach the server can use it; once, however many workers there are."""
     if not (options.tls_certificate or options.tokens or is_loopback(options.host)):
         log.warning(
             "whoever can reach %s can use this server, and what is sent to it can be read on its way; add "
@@ -203,42 +42,43 @@ def _warn_if_open(options: argparse.Namespace) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Serve until a signal says otherwise.
+    """Serve until a signal says to stop.
 
     Returns:
         The exit code.
     """
-    if contradiction := _contradiction(options):
+    if contradiction := serve_options.contradiction(options):
         print(f"plainserve serve: {contradiction}", file=sys.stderr)  # noqa: T201  an error for the person who typed it
         return 2
     from serving.errors import StartupError  # noqa: PLC0415  --help needs none of this
 
     log_format.set_up(options.log_format, options.log_level)
     _warn_if_open(options)
-    # The core of gRPC, in workers too, writes past our log of each stranger that fails to shake hands.
+    # gRPC's core, in workers too, would write a line past our log for each client whose handshake fails.
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     try:
-        return asyncio.run(_to_the_end(options))
+        return asyncio.run(_serve_to_the_end(options))
     except StartupError as error:
         print(f"plainserve serve: {error}", file=sys.stderr)  # noqa: T201  an error for the person who typed it
         return error.exit_code
 
 
-async def _to_the_end(options: argparse.Namespace) -> int:
+async def _serve_to_the_end(options: argparse.Namespace) -> int:
     drained = await _serving(options)
     if not drained:
         text = "plainserve serve: ended before all that was accepted was answered"
         print(text, file=sys.stderr, flush=True)  # noqa: T201  why the exit code is 1
-    return leave(drained=drained)
+    return end_process(drained=drained)
 
 
 def _serving(options: argparse.Namespace) -> Coroutine[None, None, bool]:
-    """What serves, in this process or in others."""
+    """Serves, in this process or in workers; returns whether all that was accepted was answered."""
     if options.workers == 1:
-        return _alone(options)
-    from serving.workers.supervisor import Plan, supervise  # noqa: PLC0415  one process needs none of it
+        return _in_this_process(options)
+    from serving.workers.options import SupervisorOptions  # noqa: PLC0415  a single process needs neither
+    from serving.workers.supervisor import supervise  # noqa: PLC0415  likewise
 
-    plan = Plan(
+    supervised = SupervisorOptions(
         workers=options.workers,
         host=options.host,
         port=options.port,
@@ -247,65 +87,35 @@ def _serving(options: argparse.Namespace) -> Coroutine[None, None, bool]:
         stop_seconds=options.lame_duck_seconds + options.drain_seconds,
         arguments=tuple(options.arguments),
     )
-    return supervise(plan, _announce)
+    return supervise(supervised, _announce)
 
 
-async def _alone(options: argparse.Namespace) -> bool:
-    attempt = trials(options)
-    if attempt is not None:
-        # It imports what runs models while this process imports gRPC.
-        attempt.prepare()
-    from serving.server.server import serve  # noqa: PLC0415  gRPC and numpy, which a supervisor does without
+async def _in_this_process(options: argparse.Namespace) -> bool:
+    trials = trial_runner(options)
+    if trials is not None:
+        # The fork server imports the runtimes while this process imports gRPC.
+        trials.prepare()
+    from serving.server.server import serve  # noqa: PLC0415  gRPC and numpy, which a supervisor does not need
 
     try:
-        return await serve(decided(options), _announce, attempt)
+        return await serve(serve_options.server_options(options), _announce, trials)
     finally:
-        if attempt is not None:
-            attempt.close()
+        if trials is not None:
+            trials.close()
 
 
 def _announce(line: str) -> None:
     print(line, flush=True)  # noqa: T201  the one line
 
 
-def trials(options: argparse.Namespace) -> "Trials | None":
-    """What tries versions before they are opened; None if nothing does."""
-    from serving.trial.limits import MEBIBYTE, Limits  # noqa: PLC0415  --help needs none of it
-    from serving.trial.trials import SUPPORTED, Trials  # noqa: PLC0415  likewise
+def trial_runner(options: argparse.Namespace) -> "TrialRunner | None":
+    """Makes the load trials; None if versions are loaded without a trial."""
+    from serving.load_trial.limits import MEBIBYTE, Limits  # noqa: PLC0415  --help needs none of it
+    from serving.load_trial.trial_runner import SUPPORTED, TrialRunner  # noqa: PLC0415  likewise
 
     if options.no_trial_load:
         return None
     if not SUPPORTED:
         log.warning("versions are opened without a trial: only Linux has what that needs")
         return None
-    return Trials(Limits(options.load_timeout, (options.load_memory or 0) * MEBIBYTE))
-
-
-def decided(options: argparse.Namespace) -> "ServerOptions":
-    """What the person who typed these options decides."""
-    from serving.access.tls_reload import TlsFiles  # noqa: PLC0415  likewise
-    from serving.server.options import ControlMode, ServerOptions  # noqa: PLC0415  --help needs none of it
-
-    certificates = (options.tls_certificate, options.tls_key, options.tls_client_ca)
-    return ServerOptions(
-        repository=options.repository,
-        host=options.host,
-        port=options.port,
-        metrics_port=options.metrics_port,
-        control=ControlMode(options.model_control_mode),
-        poll_seconds=options.repository_poll_secs,
-        load_models=tuple(options.load_model),
-        allow_shared_memory=options.allow_shared_memory,
-        tensor_content=options.enable_serialization_as_tensor_content,
-        tls=TlsFiles(*certificates) if options.tls_certificate else None,
-        tokens=options.tokens,
-        allow_plain_tokens=options.allow_plain_tokens,
-        max_message_size=options.max_message_size * MEGABYTE,
-        lame_duck_seconds=options.lame_duck_seconds,
-        drain_seconds=options.drain_seconds,
-        load_seconds=options.load_timeout,
-    )
-
-
-def _metrics_port(text: str) -> int | None:
-    return None if text == "off" else port(text)
+    return TrialRunner(Limits(options.load_timeout, (options.load_memory or 0) * MEBIBYTE))

@@ -9,9 +9,9 @@ from time import perf_counter_ns
 from serving import __version__
 from serving.dataplane import classification
 from serving.dataplane.decoder import MANY, Decoder
-from serving.dataplane.freed_memory import give_back
+from serving.dataplane.large_message_thread import off_loop
+from serving.dataplane.malloc_trim import give_back
 from serving.dataplane.messages import InferRequest, InferResult, ModelMetadata, ServerMetadata
-from serving.dataplane.off_loop import off_loop
 from serving.errors import (
     DeadlineExceededError,
     InternalError,
@@ -21,10 +21,12 @@ from serving.errors import (
     RequestCancelledError,
 )
 from serving.repository.model import LoadedModel
-from serving.repository.repository import Repository, VersionStatus
+from serving.repository.model_state import VersionStatus
+from serving.repository.repository import Repository
 from serving.repository.version_labels import VersionLabels
+from serving.scheduler.dispatcher import Dispatcher
 from serving.scheduler.job import Job
-from serving.scheduler.scheduler import Lane, Scheduler
+from serving.scheduler.scheduler import Scheduler
 
 EXTENSIONS = (
     "classification",
@@ -67,7 +69,7 @@ class DataPlane:
         self.labels = VersionLabels(repository)
         self._loop = loop
         self._scheduler = Scheduler(self._deliver)
-        self._ways: dict[LoadedModel, tuple[Decoder, Lane]] = {}
+        self._ways: dict[LoadedModel, tuple[Decoder, Dispatcher]] = {}
         self._stopping = False
         repository.retired = self._retired
 
@@ -89,7 +91,7 @@ class DataPlane:
         try:
             if request.signature is not None:
                 model = model.called(request.signature)
-            decoder, lane = self._ways.get(model) or self._way(model)
+            decoder, dispatcher = self._ways.get(model) or self._way(model)
             if decoder.quick(request):
                 job = decoder.decode(request)
             else:
@@ -98,8 +100,8 @@ class DataPlane:
                     # It was replaced meanwhile.
                     return await self.infer(request)
             decoded = perf_counter_ns()
-            if not lane.submit(job):
-                await self._wait(job, lane)
+            if not dispatcher.submit(job):
+                await self._wait(job, dispatcher)
             result = InferResult(model.name, model.version, decoder.specs(job.outputs), job.answer())
             if request.classes:
                 apply = partial(classification.apply, batched=model.max_batch_size > 0)
@@ -216,16 +218,16 @@ class DataPlane:
         else:
             self._loop.run_in_executor(None, give_back)
 
-    def _way(self, model: LoadedModel) -> tuple[Decoder, Lane]:
-        way = self._ways[model] = Decoder(model), self._scheduler.lane(model)
+    def _way(self, model: LoadedModel) -> tuple[Decoder, Dispatcher]:
+        way = self._ways[model] = Decoder(model), self._scheduler.dispatcher(model)
         return way
 
-    async def _wait(self, job: Job, lane: Lane) -> None:
+    async def _wait(self, job: Job, dispatcher: Dispatcher) -> None:
         job.done = self._loop.create_future()
         try:
             await job.done
         except asyncio.CancelledError:
-            lane.discard(job)
+            dispatcher.discard(job)
             raise
 
 

@@ -8,8 +8,8 @@ from functools import partial
 from serving import daemon_threads
 from serving.errors import UnsupportedError
 from serving.repository.config import ModelConfig
+from serving.repository.model_state import VersionStatus
 from serving.repository.repository import Repository
-from serving.repository.status import VersionStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class ModelControl:
             RepositoryError: The folder is gone.
         """
         if self._explicit:
-            await asyncio.wrap_future(daemon_threads.start(partial(self._repository.rehearse, name, config)))
+            await asyncio.wrap_future(daemon_threads.start(partial(self._repository.dry_run, name, config)))
 
     def _check(self) -> None:
         if not self._explicit:

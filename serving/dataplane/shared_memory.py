@@ -1,63 +1,37 @@
-"""Tensors in the host's shared memory: clients on the same host need not send them.
+"""The registry of shared memory: clients on the same host pass tensors in /dev/shm instead of sending them.
 
-A region is a part of a file in /dev/shm. It is read and written by position and never mapped: a client that
-shortens its file then gets an error, where a mapping would end the server. What is read is a copy, so a client
-cannot change a tensor after it was checked. Threads may read and write while regions come and go.
+A region is a part of a file in /dev/shm. Threads may read and write regions while others register and unregister
+them.
 """
 
-import errno
 import logging
 import os
 import stat
 import sys
 import weakref
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from serving.dataplane.shared_memory_region import Region
 from serving.errors import (
-    InternalError,
     InvalidInputError,
     ModelNotFoundError,
-    NoRoomError,
     PermissionDeniedError,
     TooLargeError,
 )
 
 log = logging.getLogger(__name__)
 
-FOLDER = Path("/dev/shm")  # noqa: S108  where POSIX shared memory is
+FOLDER = Path("/dev/shm")  # noqa: S108  the folder of POSIX shared memory
 
 MOST = 256
-"""Regions at a time: each holds a file open, and a process has only so many."""
+"""Most regions at a time: each keeps a file open, and the number of open files is limited."""
 
 LONGEST_NAME = 1024
-"""Characters of a region's name: names are kept for as long as their regions are."""
-
-NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EFBIG})
-"""Why a write fails that has nowhere to go."""
-
-
-@dataclass(frozen=True, slots=True, weakref_slot=True)
-class Region:
-    """A registered part of shared memory. Its file is closed when nothing refers to the region any more.
-
-    Attributes:
-        name: What requests call it.
-        key: The file's name in /dev/shm, as the client wrote it.
-        offset: Where in the file it begins.
-        size: Its bytes.
-        file: The open file.
-    """
-
-    name: str
-    key: str
-    offset: int
-    size: int
-    file: int
+"""Most characters of a region's name, which is kept in memory."""
 
 
 class SharedMemory:
@@ -65,8 +39,8 @@ class SharedMemory:
 
     Args:
         allowed: Whether clients may use shared memory at all.
-        most: Most bytes of all the inputs of one request that lie here, and of all its outputs.
-        folder: Where it is.
+        most: Most bytes of the inputs of one request in shared memory, and of its outputs.
+        folder: The folder of the files.
     """
 
     def __init__(self, *, allowed: bool, most: int = sys.maxsize, folder: Path = FOLDER) -> None:
@@ -76,7 +50,7 @@ class SharedMemory:
         self._regions: dict[str, Region] = {}
 
     def register(self, name: str, key: str, offset: int, size: int) -> None:
-        """Make a part of shared memory known under a name.
+        """Register a part of shared memory under a name.
 
         Raises:
             PermissionDeniedError: Shared memory is not allowed here.
@@ -101,11 +75,11 @@ class SharedMemory:
                 f"the region '{name}' ends at byte {offset + size} of '{key}', which has {found.st_size}"
             )
         region = self._regions[name] = Region(name, key, offset, size, file)
-        # Not by whoever forgets the region: a thread that still writes would write to the file that is opened next.
+        # Not closed by unregister: a thread that still writes would write to the file that is opened next.
         weakref.finalize(region, os.close, file)
 
     def unregister(self, name: str) -> None:
-        """Forget a region, or all of them if the name is empty. One that is not there is forgotten already.
+        """Unregister a region, or all of them if the name is empty. A region that is not there is ignored.
 
         Raises:
             PermissionDeniedError: Shared memory is not allowed here.
@@ -125,7 +99,7 @@ class SharedMemory:
         return [self._region(name)] if name else [*self._regions.values()]
 
     def regions(self) -> list[dict[str, Any]]:
-        """Every region, as :meth:`restore` takes it, with the number of the file that its key named."""
+        """Every region, as :meth:`restore` takes it, with the inode of its file."""
         return [
             {
                 "name": each.name,
@@ -138,7 +112,7 @@ class SharedMemory:
         ]
 
     def restore(self, regions: Iterable[Mapping[str, Any]]) -> None:
-        """Have the regions of another process and no others. One whose file is gone is left out."""
+        """Register the regions of another process, and no others. A region whose file is gone is left out."""
         wanted = {each["name"]: dict(each) for each in regions}
         for each in self.regions():
             if wanted.get(each["name"]) == each:
@@ -161,51 +135,34 @@ class SharedMemory:
             InternalError: The system cannot read them.
         """
         region = self.within(name, offset, size)
-        start = region.offset + offset
-        _check_length(region, start + size)
-        data, done = np.empty(size, np.uint8).data, 0
-        while done < size:
-            try:
-                count = os.preadv(region.file, [data[done:]], start + done)
-            except OSError as error:
-                raise InternalError(f"the shared memory '{region.key}' cannot be read") from error
-            if not count:
-                raise _shortened(region)
-            done += count
-        return data.toreadonly()
+        return region.read(offset, size)
 
     def write(self, name: str, offset: int, room: int, data: bytes | memoryview) -> None:
-        """Put the bytes of a tensor where a client wants them. If that fails, some of them may be there.
+        """Write the bytes of a tensor into a region. If that fails, some of them may have been written.
 
         Args:
             name: The region.
-            offset: Where in it.
-            room: How many bytes the client set aside.
+            offset: Where in it they begin.
+            room: How many bytes the client reserved for them.
             data: The bytes.
 
         Raises:
             PermissionDeniedError: Shared memory is not allowed here.
             ModelNotFoundError: There is no such region.
-            InvalidInputError: The client set too few bytes aside, or not within the region, or shortened its file.
+            InvalidInputError: The client reserved too few bytes, or bytes outside the region, or shortened its file.
             NoRoomError: The file system of shared memory is full.
             InternalError: The system cannot write them.
         """
         region = self.within(name, offset, room)
-        start, left = region.offset + offset, np.frombuffer(data, np.uint8).data
-        if len(left) > room:
+        content = np.frombuffer(data, np.uint8).data
+        if len(content) > room:
             raise InvalidInputError(
-                f"the output takes {len(left)} bytes, and {room} of region '{name}' are for it"
+                f"the output takes {len(content)} bytes, and {room} of region '{name}' are for it"
             )
-        _check_length(region, start + len(left))
-        while left:
-            try:
-                count = os.pwrite(region.file, left, start)
-            except OSError as error:
-                raise _not_written(region, error) from error
-            start, left = start + count, left[count:]
+        region.write(offset, content)
 
     def check_size(self, size: int) -> None:
-        """Whether the inputs of one request, or its outputs, may take so many bytes here.
+        """Check that the inputs of one request, or its outputs, may take so many bytes of shared memory.
 
         Raises:
             TooLargeError: They may not.
@@ -217,7 +174,7 @@ class SharedMemory:
             )
 
     def close(self) -> None:
-        """Forget every region."""
+        """Unregister every region."""
         self._regions.clear()
 
     def within(self, name: str, offset: int, size: int) -> Region:
@@ -263,22 +220,3 @@ class SharedMemory:
             raise PermissionDeniedError(
                 "shared memory is off; start the server with --allow-shared-memory, or send the tensors"
             )
-
-
-def _check_length(region: Region, end: int) -> None:
-    """Make sure that a region's file still has the bytes before ``end``."""
-    if os.fstat(region.file).st_size < end:
-        raise _shortened(region)
-
-
-def _shortened(region: Region) -> InvalidInputError:
-    return InvalidInputError(f"'{region.key}' was shortened after the region '{region.name}' was registered")
-
-
-def _not_written(region: Region, error: OSError) -> NoRoomError | InternalError:
-    if error.errno in NO_ROOM:
-        return NoRoomError(
-            f"the shared memory '{region.key}' has no room for the output: {error.strerror}; "
-            "remove what fills it, or ask without shared_memory_region"
-        )
-    return InternalError(f"the shared memory '{region.key}' cannot be written")

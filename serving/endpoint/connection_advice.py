@@ -1,6 +1,6 @@
 """What to do when client and server do not agree on encryption: gRPC's own words for it do not say.
 
-Source: what grpcio 1.84 and 1.85 report; ``tests/serving/security/test_connection_advice.py`` holds it.
+Source: what grpcio 1.84 and 1.85 report; ``tests/serving/access/test_connection_advice.py`` holds it.
 """
 
 from typing import Final

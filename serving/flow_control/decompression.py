@@ -14,7 +14,7 @@ import asyncio
 import zlib
 from collections.abc import Callable
 
-from serving.dataplane.off_loop import off_loop
+from serving.dataplane.large_message_thread import off_loop
 from serving.errors import InvalidInputError, TooLargeError
 
 _FIRST = frozenset(b"\x1f\x78")

@@ -7,7 +7,7 @@ from typing import Protocol
 from serving.flow_control.byte_budget import LARGE, ByteBudget
 from serving.flow_control.decompression import Decompressor, compressed
 from serving.flow_control.memory_pressure import MemoryPressure
-from serving.metrics.calls import CallCounts
+from serving.metrics.call_counts import CallCounts
 from serving.transport.transport import Call
 
 SETTLED = 0.02

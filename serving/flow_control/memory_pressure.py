@@ -7,7 +7,7 @@ under way, whoever used it: requests, gRPC's buffers for those that never came t
 import asyncio
 from collections.abc import Callable
 
-from serving.dataplane.freed_memory import give_back
+from serving.dataplane.malloc_trim import give_back
 from serving.errors import QueueFullError
 from serving.runtimes import memory
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 from serving.errors import InvalidInputError
 from serving.repository.config import ModelConfig
-from serving.repository.loading.batching_permission import ALONE, Joining
+from serving.repository.loading.batching_permission import ALONE, BatchingPermission
 from serving.repository.loading.config_agreement import narrowed
-from serving.repository.loading.warmup import Pace
+from serving.repository.loading.warmup import Latency
 from serving.repository.statistics import Statistics
 from serving.runtimes.runtime import DEFAULT_SIGNATURE, Runtime, TensorSpec
 
@@ -21,9 +21,9 @@ class LoadedModel:
         version: The version, as requests and answers write it.
         runtime: What runs it.
         config: How it is served; nothing in it is undecided.
-        pace: How fast it ran when it was warmed up; None if that could not be found out.
+        latency: How fast it ran when it was warmed up; None if that could not be found out.
         labels: The names of an output's classes, by output.
-        joining: Whether requests of several clients share a run.
+        batching_permission: Whether requests of several clients share a run.
         statistics: What it has done so far.
         signature: The signature by which it is called.
         others: The same version by each of its other signatures, which counts with this one and runs by itself.
@@ -33,9 +33,9 @@ class LoadedModel:
     version: str
     runtime: Runtime
     config: ModelConfig
-    pace: Pace | None
+    latency: Latency | None
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    joining: Joining = ALONE
+    batching_permission: BatchingPermission = ALONE
     statistics: Statistics = field(default_factory=Statistics)
     signature: str = DEFAULT_SIGNATURE
     others: Mapping[str, "LoadedModel"] = field(default_factory=dict)
@@ -53,7 +53,7 @@ class LoadedModel:
     @property
     def run_rows(self) -> int:
         """Most rows that requests joined in one run may have together; 1 if each request runs alone."""
-        return self.max_batch_size if self.joining.joins else 1
+        return self.max_batch_size if self.batching_permission.granted else 1
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:

@@ -5,14 +5,14 @@ from contextlib import contextmanager
 from threading import Condition
 
 
-class Turns:
+class ModelLocks:
     """The models that somebody works on."""
 
     def __init__(self) -> None:
         self._busy: set[str] = set()
         self._changed = Condition()
 
-    def take(self, name: str) -> bool:
+    def try_acquire(self, name: str) -> bool:
         """Begin to work on a model unless somebody else does; whether one may."""
         with self._changed:
             if name in self._busy:
@@ -20,14 +20,14 @@ class Turns:
             self._busy.add(name)
             return True
 
-    def give(self, name: str) -> None:
+    def release(self, name: str) -> None:
         """Let others work on it, from any thread."""
         with self._changed:
             self._busy.discard(name)
             self._changed.notify_all()
 
     @contextmanager
-    def of(self, name: str) -> Iterator[None]:
+    def acquired(self, name: str) -> Iterator[None]:
         """Wait until nobody works on a model, and then do it oneself."""
         with self._changed:
             self._changed.wait_for(lambda: name not in self._busy)
@@ -35,4 +35,4 @@ class Turns:
         try:
             yield
         finally:
-            self.give(name)
+            self.release(name)

@@ -1,4 +1,4 @@
-"""What a repository holds, so that another process can come to hold the same.
+"""What a repository holds, so that another process can come to restore the same.
 
 Which versions answer depends on when the folder was looked at. A process that starts later looks only at the
 versions that the others looked at, and can tell whether it found the same files.
@@ -11,11 +11,11 @@ from dataclasses import asdict, dataclass, replace
 
 from serving.repository.config import ModelConfig
 from serving.repository.files.layout import ModelFolder
-from serving.repository.status import LATEST, ModelState
+from serving.repository.model_state import LATEST, ModelState
 
 
 @dataclass(frozen=True, slots=True)
-class Holding:
+class ModelSnapshot:
     """What is held of one model.
 
     Attributes:
@@ -31,7 +31,7 @@ class Holding:
     reason: str = ""
 
     @classmethod
-    def of(cls, state: ModelState) -> "Holding":
+    def of(cls, state: ModelState) -> "ModelSnapshot":
         """What is held of a model that stands so."""
         served = {
             version: digest(state.marks.get(version, ()), model.config)

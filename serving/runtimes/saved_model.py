@@ -12,10 +12,10 @@ import numpy as np
 from serving.datatypes import BF16, BYTES, NUMPY
 from serving.errors import InvalidInputError, ModelLoadError
 from serving.runtimes import cpus, saved_model_operators
-from serving.runtimes.bare_import import bare
 from serving.runtimes.runtime import DEFAULT_SIGNATURE, FREE, Array, Runtime, TensorSpec, default_first
 from serving.runtimes.saved_model_session import SERVE, SessionModel
 from serving.runtimes.settings import DEFAULTS, Settings
+from serving.runtimes.tensorflow_import import bare
 
 log = logging.getLogger(__name__)
 

@@ -1,1 +1,1 @@
-"""When a request runs, and together with which others."""
+"""Queues, batches and runs requests: inline on the event loop, or on the threads of their model."""

@@ -1,8 +1,8 @@
-"""Several requests in one run of the model.
+"""Forms a batch: joins several requests into one run of the model and splits the outputs again.
 
     inputs of n jobs, concatenated along axis 0  ->  one run  ->  outputs, cut where the inputs met
 
-A run that fails is repeated job by job, so that one request's fault stays its own.
+If the run fails, the jobs are run one by one, so that a faulty request does not fail the others.
 """
 
 import logging
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 def run(model: LoadedModel, jobs: Sequence[Job]) -> None:
-    """Give every job its results or its error.
+    """Run jobs; each gets its results or its error.
 
     Args:
         model: The model.
@@ -34,7 +34,7 @@ def run(model: LoadedModel, jobs: Sequence[Job]) -> None:
 
 
 def run_alone(model: LoadedModel, job: Job) -> Run:
-    """Give one job its results or its error.
+    """Run one job; it gets its results or its error.
 
     Returns:
         How long that took.
@@ -60,7 +60,7 @@ def _run_together(model: LoadedModel, jobs: Sequence[Job]) -> bool:
         joined = perf_counter_ns()
         results = dict(zip(outputs, model.runtime.infer(inputs, outputs), strict=True))
     except Exception as error:
-        # A request that cannot be run is no fault of ours; by itself it fails again, and is answered.
+        # A ServingError is the fault of a request, which fails again by itself; it needs no traceback.
         fault = not isinstance(error, ServingError)
         log.info("a batch of %d failed; its requests run one by one", len(jobs), exc_info=fault)
         return False

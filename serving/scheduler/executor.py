@@ -1,7 +1,7 @@
-"""A model's own threads, and when they run what waits.
+"""Runs the queued requests of one model on threads of its own, in batches where the model allows them.
 
-While the model runs, requests gather; when it is free, those at the front that can share a run do, if the model's
-requests may be joined at all. Nobody waits for company that has not arrived, unless the model's owner wants that.
+While the model runs, requests queue; when it is free, the requests at the front that fit into one batch run together.
+A request does not wait for others that have not arrived yet, unless the model's config asks for that.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,15 +13,15 @@ from serving.repository.config import Batching
 from serving.repository.model import LoadedModel
 from serving.scheduler import batch
 from serving.scheduler.job import Job
-from serving.scheduler.queue import Queue
+from serving.scheduler.queue import RequestQueue
 
 
-class Worker:
+class ModelExecutor:
     """Runs one model's jobs on threads of its own, one for each instance.
 
     Args:
         model: The model.
-        deliver: Told, on such a thread, of jobs that are done.
+        deliver: Called on such a thread with the jobs that are done.
     """
 
     def __init__(self, model: LoadedModel, deliver: Callable[[Sequence[Job]], None]) -> None:
@@ -30,12 +30,12 @@ class Worker:
         self._batching = model.config.batching or Batching()
         self._most = model.run_rows
         self._preferred = tuple(size for size in self._batching.preferred if size <= self._most)
-        self._queue = Queue(model)
+        self._queue = RequestQueue(model)
         self._changed = Condition()
         self._running = 0
         self._closed = False
         name = f"model-{model.name}-{model.version}"
-        # Daemons: a model that hangs must not keep the process from ending.
+        # Daemon threads: a model that hangs must not keep the process from ending.
         self._threads = [
             Thread(target=self._work, name=name, daemon=True) for _ in range(model.config.instances)
         ]
@@ -53,12 +53,12 @@ class Worker:
         return len(self._queue)
 
     def add(self, job: Job) -> None:
-        """Let a job wait for its turn.
+        """Queue a job.
 
         Raises:
-            QueueFullError: Too many wait already.
+            QueueFullError: Too many jobs wait already.
             InvalidInputError: It has a priority that the model does not have.
-            StoppingError: The worker is closed.
+            StoppingError: The executor is closed.
         """
         with self._changed:
             if self._closed:
@@ -68,18 +68,18 @@ class Worker:
             self._changed.notify()
 
     def discard(self, job: Job) -> None:
-        """Free the place of a job whose client went away. One that already runs is let run."""
+        """Remove a job from the queue because its client has gone. A job that already runs is not stopped."""
         with self._changed:
             self._queue.remove(job)
 
     def close(self) -> None:
-        """Take no more jobs; the threads end when those that wait are done."""
+        """Refuse further jobs; the threads end when those that wait are done."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
 
     def join(self, timeout: float) -> bool:
-        """Wait for the threads of a closed worker; False if one still runs."""
+        """Wait for the threads of a closed executor; False if one still runs."""
         until = monotonic() + timeout
         for thread in self._threads:
             thread.join(max(0.0, until - monotonic()))
@@ -96,11 +96,11 @@ class Worker:
                 if ready:
                     self._queue.ran(len(ready), monotonic() - start)
             self._deliver(jobs)
-            # While this thread waits, what it did last must not be kept alive.
+            # While this thread waits, it must not keep the last jobs alive.
             del jobs, ready
 
     def _next(self) -> list[Job]:
-        """Wait for jobs and take the next batch, or those that waited too long; empty when all is over."""
+        """Wait for the next batch, or for jobs that waited too long; empty when the executor is closed and done."""
         with self._changed:
             while not self._closed or self._queue:
                 now = monotonic()
@@ -116,9 +116,9 @@ class Worker:
             return []
 
     def _due(self, now: float) -> int:
-        """Most rows of the run that is due now; 0 if none is."""
+        """Most rows of the batch that is to run now; 0 if none is."""
         delay = self._batching.delay
-        if not self._model.joining.joins or not (delay or self._preferred):
+        if not self._model.batching_permission.granted or not (delay or self._preferred):
             return self._most
         rows = self._queue.rows()
         reached = [size for size in self._preferred if size <= rows]
@@ -129,11 +129,11 @@ class Worker:
         return 0
 
     def _pause(self, now: float) -> float | None:
-        """Seconds until something is due that no new job announces; None for never."""
+        """Seconds to wait if no new job arrives; None for any time."""
         if not self._queue:
             return None
         until = self._queue.soonest()
         if self._batching.delay:
             until = min(until, self._queue.oldest() + self._batching.delay)
-        # A request may name any time, and a lock takes no more than that; whoever wakes looks again.
+        # A request may ask for any timeout, and a lock takes no longer one than TIMEOUT_MAX.
         return None if until == float("inf") else min(max(0.0, until - now), TIMEOUT_MAX)

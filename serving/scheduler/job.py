@@ -1,4 +1,4 @@
-"""One request on its way through a model."""
+"""A job: one request, decoded, with its results or its error once it ran."""
 
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -20,16 +20,16 @@ class Job:
         inputs: An array for every input of the model.
         outputs: The outputs that are wanted.
         rows: How many rows of the batch it takes.
-        key: Jobs with equal keys may share a run: their sizes beside the batch are equal.
+        key: Jobs with equal keys may share a batch: all their sizes but the first are equal.
         deadline: When the client stops waiting, on the clock of :func:`time.monotonic`; None for never.
-        priority: How urgent it is, 1 being the most; 0 if its sender did not say.
-        timeout: Seconds that its sender lets it wait; 0 if its sender did not say.
-        arrived: When it began to wait, on the same clock; 0.0 if it never did.
+        priority: How urgent it is, 1 being the most; 0 if the request does not say.
+        timeout: Seconds that it may wait by its request; 0 if the request does not say.
+        arrived: When it was queued, on the same clock; 0.0 if it never was.
         waited: Seconds that it waited.
         results: An array for each wanted output, once it ran.
         run: The run that it was part of, once it ran.
         error: Why there are no results.
-        done: Set by whoever waits; told once there are results or an error.
+        done: A future that the caller sets; done once there are results or an error.
     """
 
     __slots__ = (
@@ -73,7 +73,7 @@ class Job:
         self.done: Future[None] | None = None
 
     def expired(self) -> bool:
-        """Whether the client has stopped waiting; then it has its error."""
+        """Whether the deadline has passed; sets the error if so."""
         if self.deadline is None or monotonic() < self.deadline:
             return False
         self.error = DeadlineExceededError("the deadline passed before the model ran; allow more time")

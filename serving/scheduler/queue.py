@@ -1,12 +1,12 @@
-"""The requests that wait for one model: who may wait, for how long, and who is next.
+"""The queue of one model: refuses requests when it is full, drops those that waited too long, picks the next batch.
 
     level 1, the most urgent    o o o
     level 2                     o o
     ...
     delayed: waited too long    o
 
-Within a level the first to come is the first to go, except that one which does not fit into the run at hand lets
-others pass. Not safe for threads: the worker that owns it holds a lock.
+Within a level, the order is first in, first out, except that a request which does not fit into the current batch lets
+others pass. Not thread-safe: the executor that owns the queue holds a lock.
 """
 
 from collections import deque
@@ -17,21 +17,21 @@ from serving.repository.config import Batching, QueuePolicy
 from serving.repository.model import LoadedModel
 from serving.scheduler.job import Job
 
-FEW = 16
-"""So many may wait however slow the model is: who sends a few at once to a slow model overloads nothing."""
+ALWAYS_ADMITTED = 16
+"""Requests that may wait however slow the model is: a few requests at once are no overload."""
 
-NEWS = 0.2
-"""The weight of the last run in what is thought of the next."""
+SMOOTHING = 0.2
+"""The weight of the last run in the moving average of the time for each job."""
 
 
-class Queue:
-    """What waits for one model.
+class RequestQueue:
+    """The jobs that wait for one model.
 
     Args:
-        model: The model; its config decides.
+        model: The model; its config has the limits.
 
     Attributes:
-        count: How many wait.
+        count: How many jobs wait.
     """
 
     def __init__(self, model: LoadedModel) -> None:
@@ -41,24 +41,24 @@ class Queue:
         self._levels: dict[int, deque[Job]] = {level: deque() for level in levels}
         self._delayed: deque[Job] = deque()
         self.count = 0
-        # Requests with a limited time are rare; without one nobody needs to look for those that waited too long.
+        # Requests with a timeout are rare; without one, no search for requests that waited too long is needed.
         self._limited = 0
-        self._each = model.pace.first if model.pace else 0.0
+        self._seconds_per_job = model.latency.first if model.latency else 0.0
 
     def __len__(self) -> int:
         return self.count
 
     def add(self, job: Job) -> None:
-        """Let a job wait.
+        """Add a job.
 
         Raises:
-            QueueFullError: Too many wait already.
+            QueueFullError: Too many jobs wait already.
             InvalidInputError: It has a priority that the model does not have.
         """
         level = self._level(job)
         policy = self._policy(level)
         waiting = self._levels[level]
-        if (policy.size and len(waiting) >= policy.size) or self._long(level, policy.seconds):
+        if (policy.size and len(waiting) >= policy.size) or self._takes_too_long(level, policy.seconds):
             raise QueueFullError(
                 f"{len(waiting)} requests wait for model '{self._model.name}'; try again later",
                 retry_after=self._drain_time(),
@@ -69,12 +69,14 @@ class Queue:
         self.count += 1
 
     def ran(self, jobs: int, seconds: float) -> None:
-        """Learn from a run how long the next will take."""
+        """Update the expected time for each job after a run."""
         each = seconds / jobs
-        self._each += (each - self._each) * (NEWS if self._each else 1.0)
+        self._seconds_per_job += (each - self._seconds_per_job) * (
+            SMOOTHING if self._seconds_per_job else 1.0
+        )
 
     def remove(self, job: Job) -> None:
-        """Take out a job that nobody waits for any more, if it is there."""
+        """Remove a job whose client has gone, if it still waits."""
         for waiting in (*self._levels.values(), self._delayed):
             if job in waiting:
                 waiting.remove(job)
@@ -83,7 +85,10 @@ class Queue:
                 return
 
     def expire(self, now: float) -> list[Job]:
-        """Take out the jobs that waited longer than they may, with their error; or put them behind the others."""
+        """Remove the jobs that waited longer than they may and give them an error; or move them behind all others.
+
+        Which of the two happens is up to the queue policy of the model.
+        """
         if not self._limited:
             return []
         refused: list[Job] = []
@@ -103,19 +108,19 @@ class Queue:
         return refused
 
     def rows(self) -> int:
-        """The rows that the next run could have now, up to the most it may have."""
+        """The rows that the next batch would have now, at most as many as a batch may have."""
         return sum(job.rows for job in self._next(self._model.run_rows))
 
     def take(self, most: int) -> list[Job]:
-        """Take out the job that is next, and if the model's requests are joined, those that fit into its run.
+        """Remove and return the next job, and with batching, the jobs that fit into its batch.
 
         Args:
-            most: Rows that the run should not exceed; the first job is taken whatever its size.
+            most: Most rows of the batch; the first job is taken whatever its size.
         """
         taken = list(self._next(most))
         chosen = set(map(id, taken))
         for waiting in (*self._levels.values(), self._delayed):
-            # Nearly always those at the front: others are only looked at if one did not fit.
+            # Nearly always the jobs at the front; others are only searched if one did not fit.
             while waiting and id(waiting[0]) in chosen:
                 chosen.remove(id(waiting.popleft()))
         if chosen:
@@ -128,20 +133,20 @@ class Queue:
         return taken
 
     def oldest(self) -> float:
-        """When the job that waits longest arrived; one must wait."""
+        """When the job that waits longest arrived. The queue must not be empty."""
         if self._delayed:
             return self._delayed[0].arrived
         return min(waiting[0].arrived for waiting in self._levels.values() if waiting)
 
     def soonest(self) -> float:
-        """When the next job will have waited longer than it may; infinite if none will."""
+        """When the next timeout of a job ends; infinite if none has one."""
         if not self._limited:
             return float("inf")
         jobs = (job for waiting in self._levels.values() for job in waiting if job.timeout)
         return min((job.arrived + job.timeout for job in jobs), default=float("inf"))
 
     def _next(self, most: int) -> Iterator[Job]:
-        """The jobs that the next run would have."""
+        """The jobs of the next batch."""
         first: Job | None = None
         room = most
         for waiting in (*self._levels.values(), self._delayed):
@@ -153,7 +158,7 @@ class Queue:
                 else:
                     continue
                 yield job
-                if room <= 0 or not self._model.joining.joins:
+                if room <= 0 or not self._model.batching_permission.granted:
                     return
 
     def _level(self, job: Job) -> int:
@@ -169,22 +174,22 @@ class Queue:
     def _policy(self, level: int) -> QueuePolicy:
         return self._batching.level_policies.get(level, self._model.config.queue)
 
-    def _long(self, level: int, seconds: float) -> bool:
-        """Whether those who are not behind a new job of this level need longer than that."""
+    def _takes_too_long(self, level: int, seconds: float) -> bool:
+        """Whether the jobs ahead of a new job of this level are expected to take longer than some seconds."""
         most = seconds * self._model.config.instances
-        if not most or self._each * self.count <= most or self.count < FEW:
+        if not most or self._seconds_per_job * self.count <= most or self.count < ALWAYS_ADMITTED:
             return False
         before = sum(len(waiting) for other, waiting in self._levels.items() if other <= level)
-        return before >= FEW and self._each * before > most
+        return before >= ALWAYS_ADMITTED and self._seconds_per_job * before > most
 
     def _drain_time(self) -> float:
-        """Seconds until the queue is half empty, as far as that can be told."""
-        needed = self._each * self.count / self._model.config.instances
+        """The expected seconds until the queue is half empty."""
+        needed = self._seconds_per_job * self.count / self._model.config.instances
         return min(10.0, max(0.01, needed / 2))
 
 
 def _timeout(job: Job, policy: QueuePolicy) -> float:
-    """Seconds that a job may wait: the policy's, or less if the sender wants that and may; 0 for any time."""
+    """Seconds that a job may wait: those of the policy, or fewer if its request asks for that; 0 for any time."""
     if not policy.override or not job.timeout:
         return policy.timeout
     return min(job.timeout, policy.timeout) if policy.timeout else job.timeout

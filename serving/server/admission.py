@@ -12,7 +12,7 @@ from serving.access.denial_log import DenialLog
 from serving.access.rights import NEEDED
 from serving.access.token_check import TokenCheck
 from serving.errors import ServingError, StoppingError
-from serving.metrics.calls import CallCounts
+from serving.metrics.call_counts import CallCounts
 from serving.services.error_to_status import described
 from serving.transport.code import Status
 from serving.transport.transport import Metadata

@@ -46,7 +46,7 @@ def rehearse(repository: Repository, options: ServerOptions, seconds: float | No
     Raises:
         RepositoryError: See there.
     """
-    repository.rehearse_all(_named(repository, options), seconds=seconds)
+    repository.dry_run_all(_named(repository, options), seconds=seconds)
 
 
 def _named(repository: Repository, options: ServerOptions) -> Collection[str] | None:

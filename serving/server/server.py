@@ -12,15 +12,15 @@ from google.protobuf.descriptor import ServiceDescriptor
 from serving import daemon_threads
 from serving.access.endpoint_security import EndpointSecurity
 from serving.access.rights import NEEDED
-from serving.dataplane import freed_memory
+from serving.dataplane import malloc_trim
 from serving.dataplane.dataplane import DataPlane
 from serving.dataplane.model_control import ModelControl
 from serving.dataplane.shared_memory import SharedMemory
 from serving.errors import AddressError
 from serving.flow_control.flow_control import FlowControl
-from serving.metrics.http import MetricsServer
-from serving.metrics.text import exposition
-from serving.repository.loading.attempt import Attempt
+from serving.metrics.exposition import exposition
+from serving.metrics.http_endpoint import MetricsServer
+from serving.repository.loading.guarded_load import Trial
 from serving.repository.model import LoadedModel
 from serving.repository.repository import Repository
 from serving.repository.statistics import Statistics
@@ -65,7 +65,7 @@ class Server:
 
     Args:
         options: What was decided.
-        attempt: Tries a version before it is opened; None to open it at once.
+        trial: Tries a version before it is opened; None to open it at once.
         group: The processes that serve together on one port, if this is one of several.
         transport: Makes what carries the calls.
 
@@ -79,7 +79,7 @@ class Server:
     def __init__(
         self,
         options: ServerOptions,
-        attempt: Attempt | None = None,
+        trial: Trial | None = None,
         group: WorkerGroup | None = None,
         transport: TransportMaker = GrpcioTransport,
     ) -> None:
@@ -91,7 +91,7 @@ class Server:
         )
         self._loop = asyncio.get_running_loop()
         self._repository = Repository(
-            options.repository, parse=config_message.parse, attempt=attempt, seconds=options.load_seconds
+            options.repository, parse=config_message.parse, trial=trial, seconds=options.load_seconds
         )
         self._plane = DataPlane(self._repository, self._loop)
         self._control = ModelControl(self._repository, explicit=options.control is ControlMode.EXPLICIT)
@@ -167,7 +167,7 @@ class Server:
             load = partial(self.standing.restore, standing)
         await asyncio.wrap_future(daemon_threads.start(load))
         # Loading takes several times what a loaded model does.
-        freed_memory.give_back()
+        malloc_trim.give_back()
         self._loaded = True
 
     async def start(self) -> str:
@@ -216,7 +216,7 @@ class Server:
     async def rehearse_all(self, only: Collection[str] | None = None) -> None:
         """Try what :meth:`refresh` would load; before the first load, what that would."""
         if self._loaded:
-            rehearse = partial(self._repository.rehearse_all, only, seconds=initial_load.GLANCE)
+            rehearse = partial(self._repository.dry_run_all, only, seconds=initial_load.GLANCE)
         else:
             rehearse = partial(initial_load.rehearse, self._repository, self._options, initial_load.SETTLING)
         await asyncio.wrap_future(daemon_threads.start(rehearse))
@@ -224,11 +224,11 @@ class Server:
     @property
     def being_tried(self) -> dict[str, str]:
         """The version of each model that this process tries."""
-        return self._repository.under_way.here
+        return self._repository.loads_in_progress.here
 
     def await_elsewhere(self, versions: dict[str, str]) -> None:
         """Leave models alone whose versions another process tries."""
-        self._repository.under_way.elsewhere = versions
+        self._repository.loads_in_progress.elsewhere = versions
         self._health.changed()
 
     async def start_metrics(self) -> str:
@@ -274,15 +274,13 @@ class Server:
         return self._plane.close(timeout=1.0) and answered and not self._deaf
 
 
-async def serve(
-    options: ServerOptions, announce: Callable[[str], None], attempt: Attempt | None = None
-) -> bool:
+async def serve(options: ServerOptions, announce: Callable[[str], None], trial: Trial | None = None) -> bool:
     """Serve until a signal says otherwise (:mod:`serving.server.signals`), then drain.
 
     Args:
         options: What was decided.
         announce: Told, once requests are answered, what is served where.
-        attempt: Tries a version before it is opened; None to open it at once.
+        trial: Tries a version before it is opened; None to open it at once.
 
     Returns:
         Whether all that was accepted was answered and no model runs any more.
@@ -292,7 +290,7 @@ async def serve(
         AddressError: The address cannot be listened on.
         CredentialsError: Certificates or tokens cannot be used.
     """
-    server = Server(options, attempt)
+    server = Server(options, trial)
     await server.load()
     signals = Signals()
     signals.listen()

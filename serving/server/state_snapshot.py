@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from serving.dataplane.model_control import ModelControl
 from serving.dataplane.shared_memory import SharedMemory
 from serving.repository.repository import Repository
-from serving.repository.snapshot import Holding
+from serving.repository.snapshot import ModelSnapshot
 from serving.repository.version_labels import VersionLabels
 from serving.services.open_inference import config_message
 
@@ -44,16 +44,16 @@ class Standing:
 
     def take(self) -> JsonObject:
         """How the server stands."""
-        holdings = self._repository.holdings()
+        snapshots = self._repository.snapshots()
         return {
             "models": {
                 name: {
-                    "served": dict(holding.served),
-                    "failed": [*holding.failed],
-                    "unloaded": [*holding.unloaded],
-                    "reason": holding.reason,
+                    "served": dict(snapshot.served),
+                    "failed": [*snapshot.failed],
+                    "unloaded": [*snapshot.unloaded],
+                    "reason": snapshot.reason,
                 }
-                for name, holding in holdings.items()
+                for name, snapshot in snapshots.items()
             },
             "required": sorted(self._repository.required),
             "configs": dict(self._control.configs),
@@ -69,13 +69,15 @@ class Standing:
             RepositoryError: The repository is gone.
         """
         configs: dict[str, str] = standing["configs"]
-        holdings = {
-            name: Holding(each["served"], tuple(each["failed"]), tuple(each["unloaded"]), each["reason"])
+        snapshots = {
+            name: ModelSnapshot(
+                each["served"], tuple(each["failed"]), tuple(each["unloaded"]), each["reason"]
+            )
             for name, each in standing["models"].items()
         }
         parsed = {name: config_message.parse_json(text) for name, text in configs.items()}
         self._repository.required = frozenset(standing["required"])
-        self._repository.hold(holdings, parsed)
+        self._repository.restore(snapshots, parsed)
         self._control.configs = dict(configs)
         self._labels.restore(standing["labels"])
         self._memory.restore(standing["memory"])

@@ -5,7 +5,7 @@ from typing import Any, cast
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
-from serving.dataplane.off_loop import off_loop
+from serving.dataplane.large_message_thread import off_loop
 from serving.services.element_count import ElementCount
 
 SMALL = 2 << 10

@@ -1,1 +1,1 @@
-"""Several processes that serve on one port as one server would, and the process that keeps them."""
+"""Several worker processes that serve on one port like one server, and the supervisor that keeps them running."""

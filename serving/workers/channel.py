@@ -1,11 +1,11 @@
-"""How the supervisor and a worker talk: calls and answers in JSON over a socket, in both directions.
+"""A channel between the supervisor and a worker: calls and answers in JSON over a socket, in both directions.
 
 Each message is four bytes of length, most significant first, and a JSON object:
 
     {"call": 7, "name": "load", "arguments": {...}}
     {"answer": 7, "value": ...}    {"answer": 7, "error": "ModelNotFoundError", "text": "..."}
 
-Calls do not wait for each other. When either side ends, the other sees the end of the stream.
+Calls do not wait for each other. When one side ends, the other reads the end of the stream.
 """
 
 import asyncio
@@ -23,17 +23,17 @@ log = logging.getLogger(__name__)
 Handler: TypeAlias = Callable[..., Awaitable[Any]]
 
 
-class LinkLostError(Exception):
-    """The other side is gone."""
+class ChannelClosedError(Exception):
+    """The other side has ended."""
 
 
-class Link:
-    """One end of a link.
+class Channel:
+    """One end of a channel.
 
     Args:
-        reader: What comes from the other side.
-        writer: What goes there.
-        handlers: What answers the other side's calls, by name.
+        reader: Reads from the other side.
+        writer: Writes to the other side.
+        handlers: Answer the calls of the other side, by name.
     """
 
     def __init__(
@@ -47,19 +47,19 @@ class Link:
         self._tasks: set[asyncio.Task[None]] = set()
 
     @classmethod
-    async def over(cls, end: socket.socket, handlers: Mapping[str, Handler]) -> "Link":
-        """A link over one end of a pair of sockets."""
+    async def over(cls, end: socket.socket, handlers: Mapping[str, Handler]) -> "Channel":
+        """A channel over one end of a pair of sockets."""
         return cls(*await asyncio.open_connection(sock=end), handlers)
 
-    async def call(self, name: str, /, **arguments: object) -> Any:  # noqa: ANN401  whatever JSON holds
-        """Have the other side do something.
+    async def call(self, name: str, /, **arguments: object) -> Any:  # noqa: ANN401  any JSON value
+        """Call the other side.
 
         Raises:
-            LinkLostError: It is gone, or went before it answered.
-            ServingError: What it raised.
+            ChannelClosedError: It has ended, or ended before it answered.
+            ServingError: The error that it raised.
         """
         if self._reader.at_eof() or self._writer.is_closing():
-            raise LinkLostError
+            raise ChannelClosedError
         number = next(self._numbers)
         answer = self._waiting[number] = asyncio.get_running_loop().create_future()
         try:
@@ -69,11 +69,11 @@ class Link:
             del self._waiting[number]
 
     async def run(self) -> None:
-        """Read what comes until the other side is gone, or makes no sense."""
+        """Read calls and answers until the other side has ended, or sends something invalid."""
         try:
             while True:
                 length = int.from_bytes(await self._reader.readexactly(4), "big")
-                self._take(json.loads(await self._reader.readexactly(length)))
+                self._receive(json.loads(await self._reader.readexactly(length)))
         except (asyncio.IncompleteReadError, ConnectionError):
             return
         except Exception:
@@ -82,9 +82,9 @@ class Link:
             self._writer.close()
             for answer in self._waiting.values():
                 if not answer.done():
-                    answer.set_exception(LinkLostError())
+                    answer.set_exception(ChannelClosedError())
 
-    def _take(self, message: Mapping[str, Any]) -> None:
+    def _receive(self, message: Mapping[str, Any]) -> None:
         if "call" in message:
             task = asyncio.create_task(self._answer(message))
             self._tasks.add(task)
@@ -92,7 +92,7 @@ class Link:
             return
         answer = self._waiting.get(message["answer"])
         if answer is None or answer.done():
-            # Whoever asked has given up.
+            # The caller was cancelled.
             return
         if "error" in message:
             answer.set_exception(getattr(errors, message["error"])(message["text"]))
@@ -100,16 +100,16 @@ class Link:
             answer.set_result(message["value"])
 
     async def _answer(self, message: Mapping[str, Any]) -> None:
-        told: dict[str, Any] = {"answer": message["call"]}
+        reply: dict[str, Any] = {"answer": message["call"]}
         try:
-            told["value"] = await self._handlers[message["name"]](**message["arguments"])
+            reply["value"] = await self._handlers[message["name"]](**message["arguments"])
         except errors.ServingError as error:
-            told |= {"error": type(error).__name__, "text": str(error)}
+            reply |= {"error": type(error).__name__, "text": str(error)}
         except Exception as error:
-            # The same as a request that fails so: the log has the traceback, nobody else.
+            # As for a request that fails like this, the traceback is only in the log.
             log.exception("'%s' failed", message["name"])
-            told |= {"error": errors.InternalError.__name__, "text": f"{type(error).__name__}: {error}"}
-        self._send(told)
+            reply |= {"error": errors.InternalError.__name__, "text": f"{type(error).__name__}: {error}"}
+        self._send(reply)
 
     def _send(self, message: Mapping[str, Any]) -> None:
         if not self._writer.is_closing():

@@ -1,54 +1,54 @@
-"""What the workers have counted together, those included that have ended.
+"""The metrics and statistics of all workers together, including those that have ended.
 
-Of a worker that ends, what it last told is kept: at most what it did in its last second is lost. What a model did
-counts from when it was loaded, so that of a worker that ended is dropped when the model is loaded anew.
+The last counts that a worker sent are kept when it ends, so that at most its last second is lost. A model is counted
+from when it was loaded: when it is loaded again, the counts of ended workers for it are dropped.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from serving.metrics.sums import GAUGE, Sums
+from serving.metrics.aggregation import GAUGE, Sums
 
 Counted: TypeAlias = list[tuple[str, str, dict[str, Any]]]
-"""For each model and version what :meth:`~serving.repository.statistics.Statistics.totals` tells."""
+"""For each model and version, the result of :meth:`~serving.repository.statistics.Statistics.totals`."""
 
 LATEST = "last"
-"""The one number among the statistics that is a time, and does not add up."""
+"""The one number among the statistics that is a time: the latest counts, not the sum."""
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
-    """What one worker has counted.
+class WorkerCounts:
+    """The counts of one worker.
 
     Attributes:
-        metrics: As text.
-        statistics: By model and version.
+        metrics: Its metrics as text.
+        statistics: Its statistics by model and version.
     """
 
     metrics: str
     statistics: Counted
 
 
-class Totals:
-    """What those that ended have counted."""
+class WorkerTotals:
+    """The counts of the workers that have ended."""
 
     def __init__(self) -> None:
         self._metrics = Sums()
         self._statistics: dict[tuple[str, str], Any] = {}
 
-    def retire(self, snapshot: Snapshot) -> None:
-        """Keep what a worker counted that ended."""
-        self._metrics.add(snapshot.metrics)
+    def retire(self, counts: WorkerCounts) -> None:
+        """Keep the counts of a worker that ended."""
+        self._metrics.add(counts.metrics)
         self._metrics.drop(_none, kinds=(GAUGE,))
-        _add(self._statistics, snapshot.statistics)
+        _add(self._statistics, counts.statistics)
 
     def forget(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
-        """Drop what was done by versions that were loaded anew or unloaded.
+        """Drop the counts of versions that were loaded again or unloaded.
 
         Args:
-            before: How the workers stood (:mod:`serving.server.state_snapshot`).
-            after: How they stand.
+            before: The state of the workers before (:mod:`serving.server.state_snapshot`).
+            after: Their state now.
         """
 
         def changed(model: str, version: str) -> bool:
@@ -58,16 +58,16 @@ class Totals:
         self._metrics.drop(changed)
         self._statistics = {of: each for of, each in self._statistics.items() if not changed(*of)}
 
-    def metrics(self, living: Iterable[Snapshot]) -> str:
-        """All metrics, as text."""
+    def metrics(self, living: Iterable[WorkerCounts]) -> str:
+        """The metrics of ended and living workers, as text."""
         sums = Sums()
         for each in living:
             sums.add(each.metrics)
         sums.include(self._metrics)
         return sums.written()
 
-    def statistics(self, living: Iterable[Snapshot]) -> Counted:
-        """All statistics."""
+    def statistics(self, living: Iterable[WorkerCounts]) -> Counted:
+        """The statistics of ended and living workers."""
         added = dict(self._statistics)
         for each in living:
             _add(added, each.statistics)
@@ -78,8 +78,8 @@ def _none(_model: str, _version: str) -> bool:
     return False
 
 
-def _digest(standing: Mapping[str, Any], model: str, version: str) -> str | None:
-    digest: str | None = standing["models"].get(model, {"served": {}})["served"].get(version)
+def _digest(state: Mapping[str, Any], model: str, version: str) -> str | None:
+    digest: str | None = state["models"].get(model, {"served": {}})["served"].get(version)
     return digest
 
 
@@ -90,7 +90,7 @@ def _add(into: dict[tuple[str, str], Any], counted: Counted) -> None:
 
 
 def _sum(one: Any, other: Any, combine: Callable[[Any, Any], Any] = lambda a, b: a + b) -> Any:  # noqa: ANN401  JSON
-    """Numbers added, lists element by element, objects by their keys."""
+    """The sum of two JSON values: numbers are added, lists element by element, objects by their keys."""
     if isinstance(one, dict):
         return {
             key: one.get(key, other.get(key))

@@ -1,8 +1,8 @@
-"""Takes a port for several processes that share it, and for no others.
+"""Reserves a port that several worker processes share, so that no other process can listen on it.
 
-Any process of the same user could listen beside them if the port were merely shared, and would silently get a part
-of the connections. So the port is first tried alone, and then held, without listening, as long as the workers
-come and go: a server that tries it alone, as they all do here, is refused.
+With SO_REUSEPORT alone, any process of the same user could listen on the port too, and would silently get a part of
+the connections. So the supervisor first checks that the port is free, and then keeps a socket bound to it, which
+never listens, while workers come and go. Another server that checks the port, as each does here, is refused.
 """
 
 import socket
@@ -11,10 +11,10 @@ from serving.transport import listen_address
 
 
 def reserve(host: str, port: int) -> socket.socket:
-    """Take a port.
+    """Reserve a port.
 
     Returns:
-        What holds it until it is closed; it never listens.
+        A socket that holds the port until it is closed; it never listens.
 
     Raises:
         AddressError: It cannot be listened on.
@@ -27,7 +27,7 @@ def reserve(host: str, port: int) -> socket.socket:
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         held.bind(where)
-        # Needed to get past connections of an earlier server that linger; kept, it would let others in.
+        # Needed for bind, since connections of an earlier server may linger; left on, it would let other servers in.
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
     except OSError as error:
         held.close()

@@ -1,24 +1,24 @@
-"""How long to wait before a worker that ended is replaced.
+"""Exponential backoff for restarting a worker.
 
-The first time not at all: requests wait for it. One that ends again and again, soon after it started, would keep
-the processors busy with nothing but starting.
+The first restart is immediate, since requests wait for it. A worker that ends again and again soon after its start
+would otherwise keep the processors busy with nothing but starting.
 """
 
 FIRST = 0.5
-"""Seconds after the second end in a row."""
+"""Seconds before the second restart in a row."""
 
 MOST = 30.0
 """Most seconds."""
 
 STEADY = 10.0
-"""Seconds after which a worker counts as one that works, and the row is broken."""
+"""Seconds of serving after which the next restart counts as the first again."""
 
 
 class Backoff:
-    """The pauses of one worker's place.
+    """The backoff of one worker.
 
     Attributes:
-        failures: How many workers in a row ended before they had worked for a while.
+        failures: How many times in a row the worker ended soon after its start.
     """
 
     def __init__(self) -> None:

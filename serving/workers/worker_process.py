@@ -1,4 +1,4 @@
-"""A worker as its supervisor sees it: a process, a link to it, and what it last told."""
+"""A worker as the supervisor sees it: a process, a channel to it, and the counts that it last sent."""
 
 import asyncio
 import os
@@ -10,47 +10,47 @@ from contextlib import suppress
 from time import monotonic
 from typing import Any
 
-from serving.workers.channel import Handler, Link
-from serving.workers.metric_totals import Snapshot
+from serving.workers.channel import Channel, Handler
+from serving.workers.metric_totals import WorkerCounts
 
 MODULE = "serving.commands.worker"
-"""What a worker runs."""
+"""The module that a worker process runs."""
 
-LAST_WORDS = 2.0
-"""Seconds between the end of its link and the end of a process that ends by itself."""
+EXIT_SECONDS = 2.0
+"""Seconds that a process may take to exit after its channel was closed."""
 
 
 class WorkerProcess:
     """A worker.
 
     Args:
-        index: Its place among the workers, from 1.
+        index: Its number among the workers, from 1.
         process: The process.
-        link: What it is reached by.
+        channel: The channel to it.
 
     Attributes:
         ended: Done when the process has ended, with its exit code.
-        snapshot: What it had counted when it was last asked.
+        counts: Its counts when it was last asked.
         models: How many models it serves; set when it listens.
-        listening: Since when it listens, on the clock of :func:`time.monotonic`; None before.
+        listening: When it began to listen, on the clock of :func:`time.monotonic`; None before.
     """
 
-    def __init__(self, index: int, process: asyncio.subprocess.Process, link: Link) -> None:
+    def __init__(self, index: int, process: asyncio.subprocess.Process, channel: Channel) -> None:
         self.index = index
         self._process = process
-        self._link = link
-        self._reading = asyncio.create_task(link.run())
+        self._channel = channel
+        self._reading = asyncio.create_task(channel.run())
         self.ended: asyncio.Task[int] = asyncio.create_task(process.wait())
-        self.snapshot = Snapshot("", [])
+        self.counts = WorkerCounts("", [])
         self.models = 0
         self.listening: float | None = None
 
     @classmethod
     async def start(cls, index: int, handlers: Mapping[str, Handler]) -> "WorkerProcess":
-        """Start a process, in a process group of its own: a terminal's Ctrl-C goes to the supervisor alone.
+        """Start a process, in a process group of its own, so that Ctrl-C in a terminal reaches only the supervisor.
 
         Raises:
-            OSError: The system has no room for it.
+            OSError: The system has no memory or no file descriptors for it.
         """
         ours, theirs = socket.socketpair()
         with theirs:
@@ -60,7 +60,7 @@ class WorkerProcess:
                 ours.close()
                 raise
         try:
-            return cls(index, process, await Link.over(ours, handlers))
+            return cls(index, process, await Channel.over(ours, handlers))
         except asyncio.CancelledError:
             process.kill()
             raise
@@ -75,19 +75,19 @@ class WorkerProcess:
         """How long it has listened."""
         return 0.0 if self.listening is None else monotonic() - self.listening
 
-    async def call(self, name: str, /, **arguments: object) -> Any:  # noqa: ANN401  whatever JSON holds
-        """Have it do something; see :meth:`~serving.workers.channel.Link.call`."""
-        return await self._link.call(name, **arguments)
+    async def call(self, name: str, /, **arguments: object) -> Any:  # noqa: ANN401  any JSON value
+        """Call it; see :meth:`~serving.workers.channel.Channel.call`."""
+        return await self._channel.call(name, **arguments)
 
     async def listen(self) -> None:
-        """Let clients reach it."""
+        """Have it listen for clients."""
         self.models = await self.call("listen")
         self.listening = monotonic()
 
     async def count(self) -> None:
-        """Ask what it has counted; that it answers shows that it lives."""
-        told = await self.call("count")
-        self.snapshot = Snapshot(told["metrics"], [tuple(each) for each in told["statistics"]])
+        """Ask for its counts; an answer also shows that it does not hang."""
+        answer = await self.call("count")
+        self.counts = WorkerCounts(answer["metrics"], [tuple(each) for each in answer["statistics"]])
 
     def signal(self, number: int = signal.SIGKILL) -> None:
         """Send it a signal, unless it has ended."""
@@ -95,13 +95,13 @@ class WorkerProcess:
             self._process.send_signal(number)
 
     async def wait(self) -> int:
-        """Wait until the process has ended; its exit code. Giving up waiting does not touch ``ended``."""
+        """Wait until the process has ended; its exit code. Cancelling this does not cancel ``ended``."""
         await asyncio.wait((self.ended,))
         return self.ended.result()
 
     async def death(self) -> str:
-        """Wait until the process has ended, and say how. One that cannot be reached any more is made to."""
-        await asyncio.wait((self.ended,), timeout=LAST_WORDS)
+        """Wait until the process has ended, and say how. It is killed if it does not exit by itself."""
+        await asyncio.wait((self.ended,), timeout=EXIT_SECONDS)
         self.signal()
         code = await self.wait()
         if code >= 0:
@@ -109,16 +109,16 @@ class WorkerProcess:
         return f"was ended by {signal.Signals(-code).name}"
 
 
-async def _process(link: int) -> asyncio.subprocess.Process:
+async def _process(channel: int) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-P",
         "-m",
         MODULE,
-        str(link),
+        str(channel),
         stdin=asyncio.subprocess.DEVNULL,
-        pass_fds=(link,),
+        pass_fds=(channel,),
         process_group=0,
-        # It finds its modules where we found ours, and in no other folder.
+        # It imports modules from the same folders as this process, and from no other.
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
     )

@@ -52,7 +52,7 @@ FORBIDDEN = [
         (),
     ),
     (
-        "serving/trial",
+        "serving/load_trial",
         {
             "grpc",
             "protos",
@@ -79,7 +79,7 @@ FORBIDDEN = [
             "serving.flow_control",
             "serving.access",
             "serving.server",
-            "serving.trial",
+            "serving.load_trial",
             "serving.dataplane",
         },
         (),

@@ -24,7 +24,7 @@ from patience import PATIENCE, until
 
 from protos import open_inference_pb2 as pb
 from serving.repository.config import ModelConfig, QueuePolicy
-from serving.repository.loading.batching_permission import Joining
+from serving.repository.loading.batching_permission import BatchingPermission
 from serving.repository.model import LoadedModel
 from serving.runtimes.runtime import TensorSpec
 from serving.transport.grpcio.transport import GrpcioTransport
@@ -301,11 +301,14 @@ class FunctionRuntime:
 def function_model():
     """Make a loaded model out of a function of ``x``, FP32 [-1,...], to a dict with ``y``."""
 
-    def make(function, *, shape=(-1, 2), max_batch_size=8, queue=None, pace=None, joins=True, **config):
+    def make(function, *, shape=(-1, 2), max_batch_size=8, queue=None, latency=None, joins=True, **config):
         specs = (TensorSpec("x", "FP32", shape),), (TensorSpec("y", "FP32", shape),)
         config = ModelConfig(max_batch_size=max_batch_size, queue=queue or QueuePolicy(size=64), **config)
-        runtime, joining = FunctionRuntime(function, *specs), Joining(joins and max_batch_size > 1)
-        return LoadedModel("function", "1", runtime, config, pace, joining=joining)
+        runtime, permission = (
+            FunctionRuntime(function, *specs),
+            BatchingPermission(joins and max_batch_size > 1),
+        )
+        return LoadedModel("function", "1", runtime, config, latency, batching_permission=permission)
 
     return make
 

@@ -23,26 +23,28 @@ HOW = (
 
 
 @dataclass(frozen=True, slots=True)
-class Joining:
+class BatchingPermission:
     """What was decided for one version.
 
     Attributes:
-        joins: Whether requests of several clients share a run.
+        granted: Whether requests of several clients share a run.
         notice: What the owner must know, for log and index; empty if there is nothing.
         refuted: Why the converter's proof was not believed, for the log; likewise.
         unproved: Whether they could, but for a ground.
     """
 
-    joins: bool
+    granted: bool
     notice: str = ""
     refuted: str = ""
     unproved: bool = False
 
 
-ALONE = Joining(joins=False)
+ALONE = BatchingPermission(granted=False)
 
 
-def decide(runtime: Runtime, config: ModelConfig, artefact: Path, golden: Golden | None) -> Joining:
+def decide(
+    runtime: Runtime, config: ModelConfig, artefact: Path, golden: Golden | None
+) -> BatchingPermission:
     """Decide it for a version that is being loaded.
 
     Args:
@@ -54,22 +56,22 @@ def decide(runtime: Runtime, config: ModelConfig, artefact: Path, golden: Golden
     if (config.max_batch_size or 0) <= 1:
         return ALONE
     if config.batching is None and not proves_independent_rows(artefact):
-        return Joining(joins=False, unproved=True)
+        return BatchingPermission(granted=False, unproved=True)
     found = coupling(runtime, config, golden)
     if not found:
-        return Joining(joins=True)
+        return BatchingPermission(granted=True)
     if config.batching is None:
-        return Joining(
-            joins=False,
+        return BatchingPermission(
+            granted=False,
             refuted=f"its manifest says that rows do not depend on each other, but {found}; each request runs alone",
         )
-    return Joining(
-        joins=True,
+    return BatchingPermission(
+        granted=True,
         notice=f"its config says dynamic_batching, but {found}: answers depend on what other clients ask at the same "
         "time; take dynamic_batching out of its config",
     )
 
 
-def as_written(config: ModelConfig) -> Joining:
+def as_written(config: ModelConfig) -> BatchingPermission:
     """What its owner wrote, of a signature that is not run at load and of which nobody proves anything."""
-    return Joining(joins=config.batching is not None and (config.max_batch_size or 0) > 1)
+    return BatchingPermission(granted=config.batching is not None and (config.max_batch_size or 0) > 1)

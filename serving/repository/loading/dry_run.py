@@ -1,71 +1,63 @@
-"""A look at the folder of one model that tries what would be loaded, and loads nothing.
+"""A refresh that only tries what it would load: every trial runs, nothing is loaded, nothing is logged.
 
-Several processes that load the same versions have one of them do this first: its verdicts are good for all.
+Of several processes that load the same versions, one does this first; its trial results are valid for all of them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 from serving.errors import ModelLoadError
 from serving.repository.config import ModelConfig
-from serving.repository.files.file_walk import Fingerprint
 from serving.repository.files.layout import ModelFolder
-from serving.repository.loading.attempt import Attempt, Opening
 from serving.repository.loading.candidate import Candidate
+from serving.repository.loading.guarded_load import Trial
 from serving.repository.model import LoadedModel
+from serving.repository.model_state import ModelState
 from serving.repository.refresh import Refresh
-from serving.repository.status import ModelState
 
 PASSED = cast("LoadedModel", object())
-"""Stands for a version that passed: it counts as one that is served, so that older ones are left out."""
+"""Stands for a version that passed its trial: it counts as loaded, so that older versions are left out."""
 
 
-class Rehearsal(Refresh):
-    """One rehearsal of a model. What it finds goes to whoever tries; the state that it ends in is nobody's.
+class Silent:
+    """The observer of a dry run. What is wrong is reported by the load that follows."""
+
+    def failed(self, version: str, reason: str, error: ModelLoadError) -> None:
+        """A version cannot be loaded."""
+
+    def not_ready(self, reason: str) -> None:
+        """No version can be loaded."""
+
+    def loaded(self, model: LoadedModel, others: Iterable[LoadedModel]) -> None:
+        """A version passed its trial."""
+
+
+def dry_run(
+    folder: ModelFolder,
+    root: Path,
+    before: ModelState,
+    read_config: Callable[[], ModelConfig],
+    trial: Trial,
+    announce: Callable[[str, str], None],
+    *,
+    retry: bool,
+) -> None:
+    """Try the versions of one model that a refresh would load.
 
     Args:
-        folder: What lies there.
+        folder: The model's folder.
         root: The repository.
-        before: What is known.
-        attempt: The trial.
-        announce: Told which version is about to be tried.
+        before: What is known of the model.
+        read_config: Reads the model's config; may raise ModelLoadError.
+        trial: The trial; it keeps the results.
+        announce: Called with the model's name and the version that is about to be tried.
+        retry: Whether to try again what failed before and has not changed.
     """
 
-    def __init__(
-        self,
-        folder: ModelFolder,
-        root: Path,
-        before: ModelState,
-        attempt: Attempt,
-        announce: Callable[[str, str], None],
-    ) -> None:
-        super().__init__(folder, root, before, Opening(), announce)
-        self._attempt = attempt
-        self._again = False
-
-    def run(self, read_config: Callable[[], ModelConfig], *, retry: bool) -> ModelState:
-        """See :meth:`Refresh.run`; nothing is to be learned from what it gives."""
-        self._again = retry
-        return super().run(read_config, retry=retry)
-
-    def _load(self, version: int, config: ModelConfig) -> LoadedModel | None:
-        name, folder = self._folder.name, self._folder.versions[version]
-        self._announce(name, str(version))
-        try:
-            mark = self._marks[str(version)]
-            self._attempt(Candidate(name, version, folder, self._root, config, mark, self._again))
-        except ModelLoadError:
-            return None
+    def only_try(candidate: Candidate) -> LoadedModel:
+        trial(replace(candidate, again=retry))
         return PASSED
 
-    def _fail(self, version: str, error: ModelLoadError) -> None:
-        """Told when it is loaded."""
-
-    def _refused(self, _reason: str, _mark: Fingerprint) -> ModelState:
-        """Likewise."""
-        return self._before
-
-    def _without_version(self, _reason: str, *, keep: bool) -> ModelState:  # noqa: ARG002  likewise
-        """Likewise."""
-        return self._before
+    Refresh(folder, root, before, only_try, announce, Silent()).run(read_config, retry=retry)

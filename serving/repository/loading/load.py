@@ -6,7 +6,7 @@ from serving.errors import ModelLoadError
 from serving.repository.config import ModelConfig
 from serving.repository.files import class_labels, layout
 from serving.repository.loading import batching_permission, config_agreement, golden_request
-from serving.repository.loading.reshaped import reshaped
+from serving.repository.loading.reshape import reshaped
 from serving.repository.loading.warmup import answer_requests, warm_up
 from serving.repository.model import LoadedModel
 from serving.repository.redaction import plain
@@ -21,7 +21,7 @@ def load(name: str, version: int, folder: Path, root: Path, config: ModelConfig)
     Args:
         name: The model's name.
         version: Its version.
-        folder: The version's folder, whose files were looked at (:mod:`serving.repository.files.file_walk`).
+        folder: The version's folder, whose files were looked at (:mod:`serving.repository.files.fingerprint`).
         root: The repository; nothing outside it is opened.
         config: What the owner decided.
 
@@ -43,7 +43,7 @@ def load(name: str, version: int, folder: Path, root: Path, config: ModelConfig)
         raise ModelLoadError(plain(reason, folder, root)) from error
     # A signature may change its model, so none runs that clients do not call without naming it.
     named = bool(runtime.others) and runtime.signature != DEFAULT_SIGNATURE
-    pace = None if named else warm_up(served, completed.max_batch_size or 0)
+    latency = None if named else warm_up(served, completed.max_batch_size or 0)
     joined = (
         batching_permission.as_written(completed)
         if named
@@ -56,7 +56,7 @@ def load(name: str, version: int, folder: Path, root: Path, config: ModelConfig)
         for each in served.others
     }
     return LoadedModel(
-        name, str(version), served, completed, pace, names, joined, statistics, served.signature, others
+        name, str(version), served, completed, latency, names, joined, statistics, served.signature, others
     )
 
 
@@ -69,8 +69,8 @@ def _other(
         str(version),
         runtime,
         config,
-        pace=None,
-        joining=batching_permission.as_written(config),
+        latency=None,
+        batching_permission=batching_permission.as_written(config),
         statistics=statistics,
         signature=runtime.signature,
     )

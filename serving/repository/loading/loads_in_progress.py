@@ -3,7 +3,7 @@
 from threading import Lock
 
 
-class UnderWay:
+class LoadsInProgress:
     """The versions that are being loaded. Replaced, never changed: requests look at it meanwhile.
 
     Attributes:
@@ -18,14 +18,14 @@ class UnderWay:
         self.steps = 0
         self._lock = Lock()
 
-    def put(self, name: str, version: str | None) -> None:
+    def record(self, name: str, version: str | None) -> None:
         """Note which version of a model is being loaded; None for none any more."""
         with self._lock:
             others = {each: known for each, known in self.here.items() if each != name}
             self.here = others if version is None else {**others, name: version}
-        self.gets_on()
+        self.count_step()
 
-    def gets_on(self) -> None:
+    def count_step(self) -> None:
         """Note that one of them is further than before."""
         self.steps += 1
 

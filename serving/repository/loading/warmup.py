@@ -22,7 +22,7 @@ SLOW = 5e-3
 ENOUGH = 50e-3
 """Seconds after which a slow run is not repeated. One alone tells little: it may be cold, or the machine busy."""
 
-HOP = 200e-6
+THREAD_HOP = 200e-6
 """Seconds that handing a request to another thread and back costs, on the machines this was measured on."""
 
 FULL = 64 << 20
@@ -30,7 +30,7 @@ FULL = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class Latency:
     """How long a model takes.
 
     Attributes:
@@ -46,11 +46,11 @@ class Pace:
         return self.first + self.further * (rows - 1)
 
 
-def warm_up(runtime: Runtime, max_batch_size: int) -> Pace | None:
+def warm_up(runtime: Runtime, max_batch_size: int) -> Latency | None:
     """Run the model on zeros, with one row and with the largest batch.
 
     Returns:
-        Its pace. None if the model rejects zeros, or if its time depends on more than the rows: on values, or
+        Its latency. None if the model rejects zeros, or if its time depends on more than the rows: on values, or
         on other sizes that each request chooses.
     """
     rows = max(1, min(max_batch_size, FULL // _row_bytes(runtime)))
@@ -65,7 +65,7 @@ def warm_up(runtime: Runtime, max_batch_size: int) -> Pace | None:
     sizes = [spec.shape[1:] if max_batch_size else spec.shape for spec in runtime.inputs]
     if any(FREE in shape for shape in sizes) or any(spec.datatype == BYTES for spec in runtime.inputs):
         return None
-    return Pace(first, max(0.0, full - first) / max(1, rows - 1))
+    return Latency(first, max(0.0, full - first) / max(1, rows - 1))
 
 
 def answer_requests(runtime: Runtime, config: ModelConfig) -> None:

@@ -127,7 +127,7 @@ def from_loaded_model(model: LoadedModel) -> pb.ModelConfig:
     )
     if config.batching is not None:
         message.dynamic_batching.CopyFrom(_from_batching(config.batching, config.queue))
-    elif model.joining.joins:
+    elif model.batching_permission.granted:
         # The converter proved that what gathers while the model runs may share the next run.
         message.dynamic_batching.SetInParent()
     return message

@@ -3,8 +3,8 @@
 
 from protos import open_inference_pb2 as pb
 from serving.dataplane.dataplane import DataPlane
+from serving.dataplane.large_message_thread import off_loop
 from serving.dataplane.model_control import ModelControl
-from serving.dataplane.off_loop import off_loop
 from serving.errors import InvalidInputError, ModelLoadError, UnsupportedError
 from serving.printable import printable
 from serving.repository.config import ModelConfig

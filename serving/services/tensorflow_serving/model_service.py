@@ -14,7 +14,7 @@ from protos import tensorflow_serving_pb2 as pb
 from serving.dataplane.dataplane import DataPlane
 from serving.dataplane.model_control import ModelControl
 from serving.errors import InvalidInputError, ModelNotFoundError, PermissionDeniedError, UnsupportedError
-from serving.repository.status import UNLOADED, State, VersionStatus
+from serving.repository.model_state import UNLOADED, State, VersionStatus
 from serving.services.open_inference.settings_service import ENABLE
 from serving.services.tensorflow_serving import model_spec
 

@@ -11,8 +11,8 @@ from functools import partial
 from protos import tensorflow_core_pb2 as core
 from protos import tensorflow_serving_pb2 as pb
 from serving.dataplane.dataplane import DataPlane
+from serving.dataplane.large_message_thread import off_loop
 from serving.dataplane.messages import InferRequest, InputTensor
-from serving.dataplane.off_loop import off_loop
 from serving.datatypes import BYTES
 from serving.errors import InvalidInputError
 from serving.flow_control.byte_budget import LARGE

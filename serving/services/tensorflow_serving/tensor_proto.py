@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from protos import tensorflow_core_pb2 as core
-from serving.dataplane.decoder import MOST_DIMENSIONS
+from serving.dataplane.input_decoder import MOST_DIMENSIONS
 from serving.datatypes import BF16, BYTES, NUMPY, pack_bytes
 from serving.errors import InvalidInputError
 from serving.runtimes.runtime import Array

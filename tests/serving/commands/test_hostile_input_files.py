@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from serving.cli import main
-from serving.commands import file_bounds, image_file
+from serving.commands import image_file, input_file_limits
 
 
 def npy(shape, body=b"", kind="<f4"):
@@ -87,7 +87,7 @@ def test_an_archive_that_cannot_be_unpacked_is_one_line(refused, tmp_path, monke
     assert "encrypted" in refused("rows", path)
     npz(path, method=99)
     assert "compression method" in refused("rows", path)
-    monkeypatch.setattr(file_bounds, "MOST_BINARY", 1 << 20)
+    monkeypatch.setattr(input_file_limits, "MOST_BINARY", 1 << 20)
     npz(path, size=2 << 20)
     assert path.stat().st_size < 1 << 20
     assert "has 2 MiB, and 1 is the most that is read" in refused("rows", path)
@@ -112,7 +112,7 @@ def test_a_file_that_may_not_be_read_is_one_line(refused, tmp_path):
 
 
 def test_a_file_that_is_too_large_is_not_read(refused, tmp_path):
-    for name, most in (("x.npy", file_bounds.MOST_BINARY), ("x.json", file_bounds.MOST_TEXT)):
+    for name, most in (("x.npy", input_file_limits.MOST_BINARY), ("x.json", input_file_limits.MOST_TEXT)):
         (tmp_path / name).touch()
         os.truncate(tmp_path / name, most + (1 << 20))
         assert f"and {most >> 20} is the most that is read" in refused("rows", tmp_path / name)

@@ -10,7 +10,7 @@ from patience import PATIENCE, until_async
 from serving.dataplane.messages import InferRequest, InputTensor
 from serving.errors import DeadlineExceededError, InvalidInputError, ModelNotFoundError, ModelNotReadyError
 from serving.repository.config import ModelConfig, QueuePolicy, VersionPolicy
-from serving.repository.loading.warmup import Pace
+from serving.repository.loading.warmup import Latency
 from serving.repository.repository import Repository
 
 
@@ -19,9 +19,9 @@ def request(row, *, deadline=None, model="function"):
     return InferRequest(model, "", [InputTensor("x", "FP32", (1, 2))], [data], deadline=deadline)
 
 
-@pytest.mark.parametrize("pace", [Pace(1e-6, 1e-7), None], ids=["inline", "on a thread"])
-def test_a_request_is_answered_with_its_outputs_and_version(function_model, pace, with_plane, one_model):
-    model = function_model(lambda x: {"y": 2 * x}, pace=pace)
+@pytest.mark.parametrize("latency", [Latency(1e-6, 1e-7), None], ids=["inline", "on a thread"])
+def test_a_request_is_answered_with_its_outputs_and_version(function_model, latency, with_plane, one_model):
+    model = function_model(lambda x: {"y": 2 * x}, latency=latency)
     result = with_plane(one_model(model), lambda plane: plane.infer(request(3)))
     assert (result.model, result.version) == ("function", "1")
     assert [spec.name for spec in result.specs] == ["y"]
@@ -97,7 +97,7 @@ def test_a_cancelled_request_frees_its_place(function_model, with_plane, one_mod
 
 
 def test_a_passed_deadline_is_an_error(function_model, with_plane, one_model):
-    model = function_model(lambda x: {"y": x}, pace=Pace(1e-6, 1e-7))
+    model = function_model(lambda x: {"y": x}, latency=Latency(1e-6, 1e-7))
     with pytest.raises(DeadlineExceededError):
         with_plane(one_model(model), lambda plane: plane.infer(request(1, deadline=time.monotonic() - 1)))
     assert model.runtime.batches == []

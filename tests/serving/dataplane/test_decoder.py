@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from serving.dataplane.decoder import BESIDE_EMPTY, REMEMBERED_SHAPES, Decoder
+from serving.dataplane.decoder import Decoder
+from serving.dataplane.input_decoder import BESIDE_EMPTY, REMEMBERED_SHAPES
 from serving.dataplane.messages import InferRequest, InputTensor
 from serving.datatypes import NUMPY, pack_bytes
 from serving.errors import InvalidInputError

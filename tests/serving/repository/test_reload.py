@@ -8,10 +8,10 @@ import pytest
 from patience import PATIENCE
 
 from serving.errors import ModelLoadError, ModelNotFoundError, ModelNotReadyError, RepositoryError
-from serving.repository import refresh
 from serving.repository.config import ModelConfig, VersionPolicy
+from serving.repository.loading import guarded_load
+from serving.repository.model_state import State
 from serving.repository.repository import Repository
-from serving.repository.status import State
 
 
 @pytest.fixture
@@ -67,8 +67,8 @@ def test_a_bad_version_is_not_tried_again_until_it_changes(models, repository, o
     models.load_all()
     assert models.get("affine").version == "1"
     tried = []
-    load = refresh.load
-    monkeypatch.setattr(refresh, "load", lambda *args: tried.append(args[1]) or load(*args))
+    load = guarded_load.load
+    monkeypatch.setattr(guarded_load, "load", lambda *args: tried.append(args[1]) or load(*args))
     models.load_all()
     assert not tried
     (repository.root / "affine" / "2" / "model.onnx").write_bytes(onnx_models.affine(2))
@@ -81,8 +81,8 @@ def test_asking_for_a_load_tries_a_bad_version_again(models, repository, monkeyp
     repository.onnx("affine", b"junk", 2)
     models.load_all()
     tried = []
-    load = refresh.load
-    monkeypatch.setattr(refresh, "load", lambda *args: tried.append(args[1]) or load(*args))
+    load = guarded_load.load
+    monkeypatch.setattr(guarded_load, "load", lambda *args: tried.append(args[1]) or load(*args))
     with pytest.raises(ModelLoadError, match="version 2: onnxruntime"):
         models.load("affine")
     assert tried == [2]
@@ -140,14 +140,14 @@ def test_unloading_and_loading_again(models):
 def held_load(monkeypatch):
     """Loads wait from now on: an event that one has begun, and one that lets them go on."""
     entered, leave = threading.Event(), threading.Event()
-    load = refresh.load
+    load = guarded_load.load
 
     def slow(*args):
         entered.set()
         assert leave.wait(PATIENCE)
         return load(*args)
 
-    monkeypatch.setattr(refresh, "load", slow)
+    monkeypatch.setattr(guarded_load, "load", slow)
     return entered, leave
 
 

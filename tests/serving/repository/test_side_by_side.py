@@ -6,10 +6,10 @@ import pytest
 from patience import PATIENCE, until
 
 from serving.errors import ModelLoadError, ModelNotFoundError, ModelNotReadyError
-from serving.repository import refresh
-from serving.repository.loading.attempt import CHANGED
+from serving.repository.loading import guarded_load
+from serving.repository.loading.guarded_load import CHANGED
+from serving.repository.model_state import State
 from serving.repository.repository import Repository
-from serving.repository.status import State
 from serving.server import initial_load
 from serving.server.options import ControlMode, ServerOptions
 
@@ -42,7 +42,7 @@ def gate():
 def models(repository, onnx_models, gate):
     for name in ("a", "stuck", "z"):
         repository.onnx(name, onnx_models.affine())
-    return Repository(repository.root, attempt=gate, seconds=PATIENCE)
+    return Repository(repository.root, trial=gate, seconds=PATIENCE)
 
 
 def state(models, name):
@@ -103,24 +103,24 @@ def test_what_is_opened_is_what_was_tried(repository, onnx_models):
     def changes(candidate):
         (candidate.folder / "model.onnx").write_bytes(onnx_models.affine(3) + b"\n")
 
-    models = Repository(repository.root, attempt=changes, seconds=PATIENCE)
+    models = Repository(repository.root, trial=changes, seconds=PATIENCE)
     with pytest.raises(ModelLoadError, match=CHANGED):
         models.load("m")
 
 
 def test_what_passes_its_trial_and_hangs_in_the_server_is_given_up(repository, onnx_models, monkeypatch):
     leave = threading.Event()
-    load = refresh.load
+    load = guarded_load.load
 
     def opens(name, *arguments):
         if name == "hangs":
             leave.wait(PATIENCE)
         return load(name, *arguments)
 
-    monkeypatch.setattr(refresh, "load", opens)
+    monkeypatch.setattr(guarded_load, "load", opens)
     for name in ("hangs", "other"):
         repository.onnx(name, onnx_models.affine())
-    models = Repository(repository.root, attempt=lambda _: None, seconds=SOON)
+    models = Repository(repository.root, trial=lambda _: None, seconds=SOON)
     with pytest.raises(ModelLoadError, match="its trial went well, but opening it in the server did not end"):
         models.load("hangs")
     models.load("other")
@@ -129,34 +129,34 @@ def test_what_passes_its_trial_and_hangs_in_the_server_is_given_up(repository, o
     assert models.versions("hangs") == ("1",)
 
 
-def test_a_rehearsal_tries_what_would_be_loaded_and_loads_nothing(repository, onnx_models):
+def test_a_dry_run_tries_what_would_be_loaded_and_loads_nothing(repository, onnx_models):
     tried = []
 
-    def attempt(candidate):
+    def trial(candidate):
         tried.append((candidate.name, candidate.version, candidate.again))
         if candidate.version == 3:
             raise ModelLoadError("no")
 
     for version in (1, 2, 3):
         repository.onnx("m", onnx_models.affine(), version)
-    models = Repository(repository.root, attempt=attempt, seconds=PATIENCE)
-    models.rehearse_all()
+    models = Repository(repository.root, trial=trial, seconds=PATIENCE)
+    models.dry_run_all()
     assert tried == [("m", 3, False), ("m", 2, False)]
     assert models.names() == ()
     tried.clear()
-    models.rehearse("m")
+    models.dry_run("m")
     assert tried == [("m", 3, True), ("m", 2, True)]
-    models.rehearse("none")
+    models.dry_run("none")
     with pytest.raises(ModelNotFoundError):
         models.get("m")
 
 
 def test_what_another_process_tries_is_left_alone_until_it_has(models, gate):
     gate.open["stuck"].set()
-    models.under_way.elsewhere = {"stuck": "1"}
+    models.loads_in_progress.elsewhere = {"stuck": "1"}
     models.load_all()
     assert state(models, "stuck") is State.LOADING
     assert ("stuck", 1) not in gate.tried
-    models.under_way.elsewhere = {}
+    models.loads_in_progress.elsewhere = {}
     models.load_all(only=["stuck"])
     assert state(models, "stuck") is State.UNAVAILABLE

@@ -14,9 +14,9 @@ def opened(repository):
 
 
 def held(opened, other, configs=None):
-    """A repository that came to hold what another holds."""
+    """A repository that restored the snapshots of another."""
     made = opened()
-    made.hold(other.holdings(), configs or {})
+    made.restore(other.snapshots(), configs or {})
     return made
 
 
@@ -32,7 +32,7 @@ def test_another_process_comes_to_hold_the_same(repository, opened, onnx_models)
     first = opened()
     first.load_all()
     second = held(opened, first)
-    assert second.holdings() == first.holdings()
+    assert second.snapshots() == first.snapshots()
     assert second.statuses() == first.statuses()
 
 
@@ -45,7 +45,7 @@ def test_what_was_published_since_is_left_alone(repository, opened, onnx_models)
     second = held(opened, first)
     assert second.names() == ("affine",)
     assert versions(second) == [("1", True)]
-    assert second.holdings() == first.holdings()
+    assert second.snapshots() == first.snapshots()
 
 
 def test_what_was_taken_back_stays_taken_back(repository, opened, onnx_models):
@@ -64,10 +64,10 @@ def test_a_config_that_a_request_brought_is_used_again(repository, opened, onnx_
     config = ModelConfig(max_batch_size=3)
     first = opened()
     first.load("affine", config)
-    assert held(opened, first).holdings() != first.holdings()
+    assert held(opened, first).snapshots() != first.snapshots()
     second = held(opened, first, {"affine": config})
     assert second.get("affine").max_batch_size == 3
-    assert second.holdings() == first.holdings()
+    assert second.snapshots() == first.snapshots()
 
 
 def test_files_that_have_changed_since_show(repository, opened, onnx_models):
@@ -79,7 +79,7 @@ def test_files_that_have_changed_since_show(repository, opened, onnx_models):
     os.utime(file, (time.time() + 5,) * 2)
     second = held(opened, first)
     assert versions(second) == [("1", True)]
-    assert second.holdings() != first.holdings()
+    assert second.snapshots() != first.snapshots()
 
 
 def test_files_that_are_gone_show(repository, opened, onnx_models):
@@ -98,8 +98,8 @@ def test_a_process_that_serves_more_lets_go_of_it_and_keeps_what_it_has(reposito
     repository.onnx("affine", onnx_models.affine(2), 2)
     repository.onnx("simple", onnx_models.add_sub())
     second.load_all()
-    second.hold(first.holdings(), {})
-    assert second.holdings() == first.holdings()
+    second.restore(first.snapshots(), {})
+    assert second.snapshots() == first.snapshots()
     kept = second.get("affine")
-    second.hold(first.holdings(), {})
+    second.restore(first.snapshots(), {})
     assert second.get("affine") is kept

@@ -7,7 +7,7 @@ from patience import PATIENCE
 
 from serving.errors import DeadlineExceededError, QueueFullError, StoppingError
 from serving.repository.config import Batching, QueuePolicy
-from serving.scheduler.executor import Worker
+from serving.scheduler.executor import ModelExecutor
 from serving.scheduler.job import Job
 
 
@@ -37,7 +37,7 @@ def working(function_model):
         gate = Gate()
         model = function_model(gate, **options)
         done = []
-        worker = Worker(model, done.extend)
+        worker = ModelExecutor(model, done.extend)
         workers.append((worker, gate))
         worker.add(job(0))
         assert gate.entered.wait(PATIENCE)
@@ -183,7 +183,7 @@ def test_a_model_that_raises_does_not_end_its_thread(function_model):
         return {"y": x}
 
     done = []
-    worker = Worker(function_model(odd, max_batch_size=1), done.extend)
+    worker = ModelExecutor(function_model(odd, max_batch_size=1), done.extend)
     for row in range(4):
         worker.add(job(row))
     worker.close()
@@ -195,7 +195,7 @@ def test_a_request_may_name_any_time_to_wait(function_model):
     """More than a lock can wait for once ended the thread, and nobody was answered any more."""
     done = []
     batching, queue = Batching(delay=2e13), QueuePolicy(size=64)
-    worker = Worker(function_model(lambda x: {"y": x}, batching=batching, queue=queue), done.extend)
+    worker = ModelExecutor(function_model(lambda x: {"y": x}, batching=batching, queue=queue), done.extend)
     patient = job(1)
     patient.timeout = 1.8e13
     worker.add(patient)

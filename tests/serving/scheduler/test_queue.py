@@ -7,10 +7,10 @@ from patience import PATIENCE
 
 from serving.errors import DeadlineExceededError, InvalidInputError, QueueFullError
 from serving.repository.config import UNSTATED, Batching, QueuePolicy
-from serving.repository.loading.warmup import Pace
-from serving.scheduler.executor import Worker
+from serving.repository.loading.warmup import Latency
+from serving.scheduler.executor import ModelExecutor
 from serving.scheduler.job import Job
-from serving.scheduler.queue import Queue
+from serving.scheduler.queue import RequestQueue
 
 
 def job(row=0, *, rows=1, priority=0, timeout=0.0, key=(), arrived=0.0):
@@ -24,7 +24,9 @@ def filled(function_model):
     """A queue with jobs in it."""
 
     def fill(jobs, *, batching=None, queue=None, max_batch_size=8):
-        made = Queue(function_model(None, batching=batching, queue=queue, max_batch_size=max_batch_size))
+        made = RequestQueue(
+            function_model(None, batching=batching, queue=queue, max_batch_size=max_batch_size)
+        )
         for each in jobs:
             made.add(each)
         return made
@@ -143,7 +145,7 @@ class Working:
 
     def __init__(self, model):
         self.model, self.done, self.delivered = model, [], threading.Semaphore(0)
-        self.worker = Worker(model, self.deliver)
+        self.worker = ModelExecutor(model, self.deliver)
 
     def deliver(self, jobs):
         self.done += jobs
@@ -256,7 +258,7 @@ def count(queue, **options):
     ("each", "instances", "taken"), [(0.01, 1, 61), (0.01, 2, 121), (0.5, 1, 16), (1e-4, 1, 1024)]
 )
 def test_without_a_policy_the_work_that_waits_is_bounded_in_time(function_model, each, instances, taken):
-    queue = Queue(function_model(None, queue=UNSTATED, instances=instances))
+    queue = RequestQueue(function_model(None, queue=UNSTATED, instances=instances))
     queue.ran(1, each)
     found, error = count(queue)
     assert found == taken
@@ -265,7 +267,7 @@ def test_without_a_policy_the_work_that_waits_is_bounded_in_time(function_model,
 
 
 def test_what_a_warm_up_told_counts_until_a_run_tells_more(function_model):
-    queue = Queue(function_model(None, queue=UNSTATED, pace=Pace(0.02, 0.0)))
+    queue = RequestQueue(function_model(None, queue=UNSTATED, latency=Latency(0.02, 0.0)))
     assert count(queue)[0] == 31
     for _ in range(30):
         queue.ran(8, 0.08)
@@ -273,17 +275,17 @@ def test_what_a_warm_up_told_counts_until_a_run_tells_more(function_model):
 
 
 def test_a_model_that_never_ran_is_bounded_in_number(function_model):
-    assert count(Queue(function_model(None, queue=UNSTATED)))[0] == 1024
+    assert count(RequestQueue(function_model(None, queue=UNSTATED)))[0] == 1024
 
 
 def test_the_owner_s_number_takes_the_place_of_the_time(function_model):
-    queue = Queue(function_model(None, queue=QueuePolicy(size=300)))
+    queue = RequestQueue(function_model(None, queue=QueuePolicy(size=300)))
     queue.ran(1, 0.5)
     assert count(queue)[0] == 300
 
 
 def test_one_slow_run_does_not_shut_the_queue(function_model):
-    queue = Queue(function_model(None, queue=UNSTATED))
+    queue = RequestQueue(function_model(None, queue=UNSTATED))
     queue.ran(1, 100.0)
     assert count(queue)[0] == 16
 

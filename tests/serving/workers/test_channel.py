@@ -5,7 +5,7 @@ import pytest
 from patience import PATIENCE
 
 from serving.errors import InternalError, ModelNotFoundError
-from serving.workers.channel import Link, LinkLostError
+from serving.workers.channel import Channel, ChannelClosedError
 
 
 def linked(test, handlers):
@@ -13,7 +13,7 @@ def linked(test, handlers):
 
     async def run():
         ours, theirs = socket.socketpair()
-        one, other = await Link.over(ours, {"back": back}), await Link.over(theirs, handlers)
+        one, other = await Channel.over(ours, {"back": back}), await Channel.over(theirs, handlers)
         tasks = [asyncio.create_task(each.run()) for each in (one, other)]
         try:
             await test(one, other)
@@ -102,9 +102,9 @@ def test_whoever_waits_is_told_when_no_answer_can_come(end):
         waiting = asyncio.create_task(one.call("never"))
         await one.call("echo")
         end(other._writer)
-        with pytest.raises(LinkLostError):
+        with pytest.raises(ChannelClosedError):
             await waiting
-        with pytest.raises(LinkLostError):
+        with pytest.raises(ChannelClosedError):
             await one.call("echo")
 
     linked(test, {"echo": echo, "never": never})

@@ -25,7 +25,7 @@ def affine(repository, onnx_models):
     return repository.root
 
 
-def attempt(root, *options):
+def trial(root, *options):
     """Run a server that is not expected to start."""
     return subprocess.run(
         [sys.executable, "-m", "serving", "serve", str(root), "--metrics-port", "off", *options],
@@ -227,7 +227,7 @@ def test_a_worker_that_dies_at_the_first_start_ends_all_with_one_line(starting):
 
 
 def test_a_repository_that_is_missing_is_the_same_clear_line_as_with_one(tmp_path):
-    one, two = (attempt(tmp_path / "none", "--port", "0", "--workers", count) for count in "12")
+    one, two = (trial(tmp_path / "none", "--port", "0", "--workers", count) for count in "12")
     assert (one.returncode, two.returncode) == (2, 2)
     assert two.stderr == one.stderr
     assert len(two.stderr.splitlines()) == 1
@@ -241,7 +241,7 @@ def test_a_port_in_use_is_the_same_clear_line_as_with_one(affine):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        one, two = (attempt(affine, "--port", port, "--workers", count) for count in "12")
+        one, two = (trial(affine, "--port", port, "--workers", count) for count in "12")
     assert (one.returncode, two.returncode) == (6, 6)
     assert two.stderr == one.stderr
     assert f"cannot listen on 127.0.0.1:{port}: Address already in use" in two.stderr
@@ -252,7 +252,7 @@ def test_nobody_else_shares_the_port_even_while_a_worker_is_away(affine, start_f
     fleet = start_fleet(affine)
     for pid in fleet.workers():
         os.kill(pid, signal.SIGSTOP)
-    refused = attempt(affine, "--port", str(fleet.port), "--workers", workers)
+    refused = trial(affine, "--port", str(fleet.port), "--workers", workers)
     for pid in fleet.workers():
         os.kill(pid, signal.SIGCONT)
     assert refused.returncode == 6

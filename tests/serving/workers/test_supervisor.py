@@ -8,12 +8,15 @@ import pytest
 from patience import PATIENCE
 
 from serving.errors import StartupError
-from serving.workers import supervisor
-from serving.workers.channel import LinkLostError
-from serving.workers.supervisor import Plan, Supervisor
+from serving.workers import worker_slot
+from serving.workers.channel import ChannelClosedError
+from serving.workers.coordinator import Coordinator
+from serving.workers.options import SupervisorOptions
+from serving.workers.supervisor import Supervisor
 from serving.workers.worker_process import WorkerProcess
+from serving.workers.worker_slot import WorkerSlot
 
-PLAN = Plan(
+OPTIONS = SupervisorOptions(
     workers=1,
     host="127.0.0.1",
     port=0,
@@ -34,7 +37,7 @@ class Made:
     def __init__(self, index):
         self.index, self.pid, self.models, self.seconds, self.listening = index, 7, 1, 60.0, 1.0
         self.ended = asyncio.get_running_loop().create_future()
-        self.snapshot = None
+        self.counts = None
 
     async def call(self, _name, **_arguments):
         return {"models": {}}
@@ -52,7 +55,7 @@ class Made:
 def test_no_process_for_a_worker_at_the_start_is_told(monkeypatch):
     monkeypatch.setattr(WorkerProcess, "start", no_memory)
     with pytest.raises(StartupError, match="it got no process: Cannot allocate memory"):
-        asyncio.run(Supervisor(PLAN, 1).start())
+        asyncio.run(Supervisor(OPTIONS, 1).start())
 
 
 def test_a_worker_for_which_there_was_no_process_is_tried_again(monkeypatch, caplog):
@@ -66,12 +69,12 @@ def test_a_worker_for_which_there_was_no_process_is_tried_again(monkeypatch, cap
         return made[-1]
 
     async def run():
-        keeper = Supervisor(PLAN, 1)
+        keeper = Supervisor(OPTIONS, 1)
         assert await keeper.start() == 1
-        keeper._crew._totals.retire = lambda _: None
+        keeper._coordinator._totals.retire = lambda _: None
         made[0].ended.set_result(1)
         async with asyncio.timeout(PATIENCE):
-            while len(made) < 2 or made[1] not in keeper._crew.members:  # noqa: ASYNC110  it tells nobody
+            while len(made) < 2 or made[1] not in keeper._coordinator.members:  # noqa: ASYNC110  it tells nobody
                 await asyncio.sleep(0.01)
         for task in keeper._tasks:
             task.cancel()
@@ -79,7 +82,7 @@ def test_a_worker_for_which_there_was_no_process_is_tried_again(monkeypatch, cap
 
     made = []
     monkeypatch.setattr(WorkerProcess, "start", start)
-    monkeypatch.setattr(supervisor, "BEAT", 0.01)
+    monkeypatch.setattr(worker_slot, "BEAT", 0.01)
     monkeypatch.setattr("serving.workers.restart_backoff.FIRST", 0.01)
     with caplog.at_level(logging.WARNING):
         asyncio.run(asyncio.wait_for(run(), PATIENCE))
@@ -100,17 +103,17 @@ def test_a_supervisor_that_fails_at_its_work_says_so_and_is_not_idle(monkeypatch
         return Made(index)
 
     async def run():
-        keeper, lost = Supervisor(PLAN, 1), asyncio.Event()
+        keeper, lost = Supervisor(OPTIONS, 1), asyncio.Event()
         keeper.lost = lost.set
         await keeper.start()
-        keeper._crew.leave = fails
+        keeper._coordinator.leave = fails
         assert not keeper.failed
-        next(iter(keeper._processes)).ended.set_result(1)
+        keeper._processes()[0].ended.set_result(1)
         await asyncio.wait_for(lost.wait(), PATIENCE)
         assert keeper.failed
 
     monkeypatch.setattr(WorkerProcess, "start", start)
-    monkeypatch.setattr(supervisor, "BEAT", 0.01)
+    monkeypatch.setattr(worker_slot, "BEAT", 0.01)
     with caplog.at_level(logging.ERROR):
         asyncio.run(asyncio.wait_for(run(), PATIENCE))
     (record,) = caplog.records
@@ -123,10 +126,10 @@ def test_a_supervisor_that_is_told_to_end_has_not_failed(monkeypatch, caplog):
         return Made(index)
 
     async def run():
-        keeper = Supervisor(PLAN, 1)
+        keeper = Supervisor(OPTIONS, 1)
         await keeper.start()
         tasks = [*keeper._tasks]
-        keeper._processes.clear()
+        keeper._slots[0].process = None
         keeper.signal(15)
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.sleep(0)
@@ -141,7 +144,7 @@ def test_a_supervisor_that_is_told_to_end_has_not_failed(monkeypatch, caplog):
 
 def test_a_worker_that_lives_and_cannot_be_reached_is_ended(monkeypatch):
     async def unreachable():
-        raise LinkLostError
+        raise ChannelClosedError
 
     async def run():
         worker = Made(1)
@@ -152,8 +155,9 @@ def test_a_worker_that_lives_and_cannot_be_reached_is_ended(monkeypatch):
             return await worker.ended
 
         worker.wait = ended
-        reason = await asyncio.wait_for(Supervisor(PLAN, 1)._watch(worker), PATIENCE)
+        slot = WorkerSlot(1, OPTIONS, 1, Coordinator())
+        reason = await asyncio.wait_for(slot.watch(worker), PATIENCE)
         assert reason.endswith("s and was ended")
 
-    monkeypatch.setattr(supervisor, "BEAT", 0.01)
+    monkeypatch.setattr(worker_slot, "BEAT", 0.01)
     asyncio.run(asyncio.wait_for(run(), PATIENCE))

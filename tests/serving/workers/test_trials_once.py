@@ -8,19 +8,21 @@ from patience import PATIENCE, until
 from protos import open_inference_pb2 as pb
 
 
-def zygotes(fleet):
+def fork_servers(fleet):
     """The workers that have tried a model lately."""
     return [
         worker
         for worker in fleet.workers()
-        if any("serving.trial.fork_server" in each.cmdline() for each in psutil.Process(worker).children())
+        if any(
+            "serving.load_trial.fork_server" in each.cmdline() for each in psutil.Process(worker).children()
+        )
     ]
 
 
 def test_one_worker_tries_for_all(repository, onnx_models, start_fleet, ask):
     repository.onnx("affine", onnx_models.affine())
     fleet = start_fleet(repository.root, "--model-control-mode", "explicit", "--load-model", "affine")
-    assert len(zygotes(fleet)) == 1
+    assert len(fork_servers(fleet)) == 1
     repository.onnx("other", onnx_models.affine())
     repository.onnx("bad", b"junk")
     with fleet.stubs() as found:
@@ -30,7 +32,7 @@ def test_one_worker_tries_for_all(repository, onnx_models, start_fleet, ask):
                 stub.RepositoryModelLoad(pb.RepositoryModelLoadRequest(model_name="bad"), timeout=PATIENCE)
         for stub in found.values():
             assert stub.ModelInfer(ask("other"), timeout=PATIENCE).raw_output_contents
-    assert len(zygotes(fleet)) == 1
+    assert len(fork_servers(fleet)) == 1
 
 
 def test_what_failed_and_was_mended_is_loaded_when_somebody_asks(repository, onnx_models, start_fleet, ask):

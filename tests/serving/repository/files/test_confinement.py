@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from serving.errors import ModelLoadError, ModelNotReadyError
-from serving.repository.files import file_walk
+from serving.repository.files import fingerprint
 from serving.repository.files.confinement import beside, is_inside
 from serving.repository.repository import Repository
 from serving.services.open_inference import config_message
@@ -192,6 +192,6 @@ def test_what_is_inside_is_known_whatever_the_spelling(tmp_path):
 
 
 def test_an_empty_folder_holds_nothing_wrong(repository):
-    file_walk.version(repository.version("m"), repository.root)
+    fingerprint.version(repository.version("m"), repository.root)
     with pytest.raises(ModelLoadError, match="not there"):
         beside(repository.root / "m", "labels.txt", repository.root)

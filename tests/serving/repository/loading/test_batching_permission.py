@@ -57,10 +57,10 @@ def test_a_model_whose_rows_depend_on_each_other_is_joined_only_as_its_owner_wro
     place, make, seed, width
 ):
     artefact = put(place, make(np.random.default_rng(seed), width), proved=True)
-    assert not decided(artefact, NOBODYS).joins
+    assert not decided(artefact, NOBODYS).granted
     assert "its manifest says" in decided(artefact, NOBODYS).refuted
     owners = decided(artefact, OWNERS)
-    assert owners.joins
+    assert owners.granted
     assert "dynamic_batching, but a trial found that output 'y' of a row is another alone" in owners.notice
     artefact = put(place, make(np.random.default_rng(seed), width))
     assert decided(artefact, NOBODYS).unproved
@@ -74,10 +74,10 @@ def test_a_model_whose_rows_are_independent_is_joined_on_either_ground_and_on_no
     artefact = put(place, make(np.random.default_rng(seed), width), proved=True)
     for config in (OWNERS, NOBODYS):
         found = decided(artefact, config)
-        assert (found.joins, found.notice, found.refuted) == (True, "", "")
+        assert (found.granted, found.notice, found.refuted) == (True, "", "")
     for proved in (None, False):
         artefact = put(place, make(np.random.default_rng(seed), width), proved=proved)
-        assert not decided(artefact, NOBODYS).joins
+        assert not decided(artefact, NOBODYS).granted
 
 
 @settings(max_examples=20, deadline=None, derandomize=True)
@@ -88,7 +88,7 @@ def test_what_a_trial_cannot_find_is_not_joined_either_unless_somebody_answers_f
     runtime = OnnxRuntime(artefact)
     alone, together = (runtime.infer({"x": x}, ["y"])[0][0] for x in (calm, np.concatenate([calm, rare])))
     assert (alone != together).all()
-    assert not decided(artefact, NOBODYS).joins
+    assert not decided(artefact, NOBODYS).granted
 
 
 @pytest.mark.parametrize("make", [row_wise, COUPLED[0]])
@@ -97,7 +97,7 @@ def test_without_a_batch_nothing_is_joined_nor_tried(place, make, monkeypatch):
     artefact = put(place, make(np.random.default_rng(0), 3), proved=True)
     for most in (0, 1):
         config = ModelConfig(max_batch_size=most, batching=Batching())
-        assert decided(artefact, config).joins is False
+        assert decided(artefact, config).granted is False
 
 
 def text(**changed):
@@ -295,7 +295,7 @@ def test_a_proof_that_the_trial_disproves_is_not_believed_and_the_log_says_so(re
 
 
 def test_the_log_says_once_how_to_have_batches(repository, caplog):
-    caplog.set_level("INFO", "serving.repository.refresh")
+    caplog.set_level("INFO", "serving.repository.load_log")
     models = loaded(repository, row_wise(np.random.default_rng(0), 3))
     put(repository.version("m", 2), row_wise(np.random.default_rng(1), 3))
     models.load_all()
@@ -310,12 +310,12 @@ def test_what_convert_wrote_is_not_the_owners_word_until_he_changes_it(repositor
     assert "dynamic_batching" in written
     model = row_wise(np.random.default_rng(0), 3)
     models = loaded(repository, model, written, proved=proved)
-    assert models.get("m").joining.joins is proved
+    assert models.get("m").batching_permission.granted is proved
     message = config_message.from_loaded_model(models.get("m"))
     assert message.HasField("dynamic_batching") is proved
     repository.config("m", written.replace("64", "32"))
     models.load_all()
-    assert models.get("m").joining.joins
+    assert models.get("m").batching_permission.granted
     assert models.get("m").run_rows == 32
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from serving.repository.loading.warmup import ENOUGH, FULL, SLOW, Pace, warm_up
+from serving.repository.loading.warmup import ENOUGH, FULL, SLOW, Latency, warm_up
 
 
 @pytest.fixture
@@ -22,9 +22,9 @@ def taking(function_model, monkeypatch):
 
 def test_a_model_runs_alone_and_with_a_full_batch(taking):
     runtime = taking(SLOW / 4)
-    pace = warm_up(runtime, 8)
+    latency = warm_up(runtime, 8)
     assert set(runtime.batches) == {1, 8}
-    assert (pace.first, pace.further) == pytest.approx((SLOW / 4, SLOW / 4))
+    assert (latency.first, latency.further) == pytest.approx((SLOW / 4, SLOW / 4))
 
 
 def test_a_slow_model_runs_once_and_without_a_full_batch(taking):
@@ -42,8 +42,8 @@ def test_a_model_is_not_slow_because_its_first_runs_were(function_model, monkeyp
         now[0] += times.pop(0) if len(times) > 1 else times[0]
         return {"y": x}
 
-    pace = warm_up(function_model(run).runtime, 1)
-    assert pace.first == pytest.approx(0.1 * SLOW)
+    latency = warm_up(function_model(run).runtime, 1)
+    assert latency.first == pytest.approx(0.1 * SLOW)
 
 
 def test_a_model_that_rejects_zeros_starts_cold(function_model):
@@ -66,7 +66,7 @@ def test_nobody_knows_the_pace_of_a_model_whose_time_depends_on_values(function_
 
 @pytest.mark.parametrize(("rows", "seconds"), [(1, 2.0), (2, 5.0), (5, 14.0)])
 def test_the_time_of_a_batch_grows_with_its_rows(rows, seconds):
-    np.testing.assert_allclose(Pace(2.0, 3.0).seconds(rows), seconds)
+    np.testing.assert_allclose(Latency(2.0, 3.0).seconds(rows), seconds)
 
 
 def test_a_batch_of_gigabytes_is_not_tried(function_model):

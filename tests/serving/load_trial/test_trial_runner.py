@@ -14,11 +14,11 @@ import pytest
 from patience import PATIENCE, until
 
 from serving.errors import ModelLoadError
+from serving.load_trial.limits import MEBIBYTE, Limits
+from serving.load_trial.trial_runner import TrialRunner
 from serving.repository.config import ModelConfig, TensorConfig
 from serving.repository.loading.candidate import Candidate
 from serving.repository.loading.load import load
-from serving.trial.limits import MEBIBYTE, Limits
-from serving.trial.trials import Trials
 
 ROOT = Path(__file__).parents[3]
 DATA = Path(__file__).parents[1] / "data"
@@ -28,10 +28,10 @@ MOST = 300 * MEBIBYTE
 
 @pytest.fixture
 def trials():
-    made = Trials(Limits(PATIENCE, MOST))
+    made = TrialRunner(Limits(PATIENCE, MOST))
     yield made
     made.close()
-    until(lambda: not zygotes())
+    until(lambda: not fork_servers())
 
 
 @pytest.fixture
@@ -43,14 +43,16 @@ def candidate(repository):
     return make
 
 
-def zygotes(process=None):
+def fork_servers(process=None):
     """The processes for trials below a process."""
     children = (process or psutil.Process()).children()
-    return [each for each in children if each.status() != "zombie" and "zygote" in " ".join(each.cmdline())]
+    return [
+        each for each in children if each.status() != "zombie" and "fork_server" in " ".join(each.cmdline())
+    ]
 
 
 def children():
-    return [child for zygote in zygotes() for child in zygote.children()]
+    return [child for fork_server in fork_servers() for child in fork_server.children()]
 
 
 def started(function, *arguments):
@@ -78,7 +80,7 @@ def test_models_that_can_be_served_pass(trials, repository, onnx_models, candida
     repository.tflite("lite", "affine.tflite")
     for name in ("affine", "lite", "affine"):
         trials(candidate(name))
-    assert len(zygotes()) == 1
+    assert len(fork_servers()) == 1
 
 
 def test_what_cannot_be_served_is_told_as_the_server_would(trials, repository, onnx_models, candidate):
@@ -110,7 +112,7 @@ def test_what_never_ends_is_ended_and_holds_up_nobody(repository, onnx_models, c
     repository.onnx("endless", onnx_models.endless())
     repository.onnx("affine", onnx_models.affine())
     seconds = 20
-    trials = Trials(Limits(seconds, MOST))
+    trials = TrialRunner(Limits(seconds, MOST))
     count = os.cpu_count() + 1
     endless = [started(trials, candidate("endless")) for _ in range(count)]
     until(lambda: len(children()) == count)
@@ -160,11 +162,11 @@ def test_a_trial_has_no_file_of_the_server_and_leaves_no_core(
 def test_if_what_prepares_is_killed_the_next_one_tries(trials, repository, onnx_models, candidate):
     repository.onnx("affine", onnx_models.affine())
     trials(candidate("affine"))
-    (first,) = zygotes()
+    (first,) = fork_servers()
     first.kill()
-    until(lambda: not zygotes())
+    until(lambda: not fork_servers())
     trials(candidate("affine"))
-    (second,) = zygotes()
+    (second,) = fork_servers()
     assert second.pid != first.pid
 
 
@@ -173,11 +175,11 @@ import sys
 from pathlib import Path
 from serving.repository.loading.candidate import Candidate
 from serving.repository.config import ModelConfig
-from serving.trial.limits import Limits
-from serving.trial.trials import Trials
+from serving.load_trial.limits import Limits
+from serving.load_trial.trial_runner import TrialRunner
 
 root = Path(sys.argv[1])
-Trials(Limits(10000, 1 << 30))(Candidate("endless", 1, root / "endless" / "1", root, ModelConfig(), ()))
+TrialRunner(Limits(10000, 1 << 30))(Candidate("endless", 1, root / "endless" / "1", root, ModelConfig(), ()))
 """
 
 
@@ -188,12 +190,12 @@ def test_trials_end_with_the_server_even_if_it_is_killed(repository, onnx_models
     )
     try:
         below = psutil.Process(owner.pid)
-        (zygote,) = until(lambda: zygotes(below))
-        (child,) = until(zygote.children)
+        (fork_server,) = until(lambda: fork_servers(below))
+        (child,) = until(fork_server.children)
     finally:
         owner.send_signal(signal.SIGKILL)
         owner.wait(PATIENCE)
-    until(lambda: not any(each.is_running() and each.status() != "zombie" for each in (zygote, child)))
+    until(lambda: not any(each.is_running() and each.status() != "zombie" for each in (fork_server, child)))
 
 
 @pytest.mark.slow
@@ -205,4 +207,4 @@ def test_a_saved_model_is_tried_by_a_process_of_its_own_kind(trials, repository,
     begun = time.monotonic()
     trials(Candidate("both", 1, each.folder, DATA, each.config, ()))
     assert time.monotonic() - begun < PATIENCE
-    assert len(zygotes()) == 1
+    assert len(fork_servers()) == 1

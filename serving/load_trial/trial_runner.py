@@ -11,10 +11,10 @@ from time import monotonic
 from typing import Any
 
 from serving.errors import ModelLoadError
+from serving.load_trial.fork_server_process import ForkServerProcess
+from serving.load_trial.limits import MEBIBYTE, Limits
 from serving.repository.loading.candidate import Candidate
 from serving.runtimes import cpus
-from serving.trial.fork_server_process import ZygoteProcess
-from serving.trial.limits import MEBIBYTE, Limits
 
 log = logging.getLogger(__name__)
 
@@ -28,14 +28,14 @@ GRACE = 60.0
 """Seconds beyond its limit that a verdict may take: libraries are imported first, and the machine may be busy."""
 
 MOST = 16
-"""Trials at a time, those that go on for long included."""
+"""TrialRunner at a time, those that go on for long included."""
 
 LIGHT = ("model.onnx", "model.tflite")
 HEAVY = ("model.savedmodel", "saved_model.pb")
-"""What a zygote of its own is for: importing TensorFlow takes seconds, for which no other trial is to wait."""
+"""What a fork_server of its own is for: importing TensorFlow takes seconds, for which no other trial is to wait."""
 
 
-class Trials:
+class TrialRunner:
     """Tries candidates in processes of their own. Callable from any thread; each trial waits for its verdict.
 
     Args:
@@ -44,7 +44,7 @@ class Trials:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._light, self._heavy = ZygoteProcess(LIGHT), ZygoteProcess(HEAVY)
+        self._light, self._heavy = ForkServerProcess(LIGHT), ForkServerProcess(HEAVY)
         self._young, self._all = Semaphore(cpus.available()), Semaphore(MOST)
 
     def prepare(self) -> None:
@@ -61,10 +61,10 @@ class Trials:
         Raises:
             ModelLoadError: It cannot be served; the text says why, without paths.
         """
-        zygote = self._heavy if _is_heavy(candidate) else self._light
+        fork_server = self._heavy if _is_heavy(candidate) else self._light
         for _ in range(2):
             try:
-                verdict = self._verdict(zygote, candidate)
+                verdict = self._verdict(fork_server, candidate)
             except OSError as error:
                 raise ModelLoadError(
                     f"its trial got no process: {error.strerror or error}; ask again"
@@ -73,7 +73,7 @@ class Trials:
                 if reason := verdict.get("reason", "") if "code" not in verdict else self._ended(verdict):
                     raise ModelLoadError(reason)
                 return
-            # The zygote ended, of itself or by another's hand; the next one begins anew.
+            # The fork_server ended, of itself or by another's hand; the next one begins anew.
         raise ModelLoadError("its trial was ended by another process; ask again")
 
     def close(self) -> None:
@@ -81,13 +81,13 @@ class Trials:
         self._light.close()
         self._heavy.close()
 
-    def _verdict(self, zygote: ZygoteProcess, candidate: Candidate) -> dict[str, Any] | None:
+    def _verdict(self, fork_server: ForkServerProcess, candidate: Candidate) -> dict[str, Any] | None:
         """What a trial found; None if it came to no end."""
         with self._all:
             self._young.acquire()
             try:
                 until = monotonic() + self._limits.seconds + GRACE
-                talk = zygote.begin(candidate, self._limits)
+                talk = fork_server.begin(candidate, self._limits)
                 found = _line(talk, YOUNG)
             finally:
                 self._young.release()

@@ -4,8 +4,8 @@ import pytest
 from patience import PATIENCE
 
 from serving.errors import AddressError
-from serving.metrics import http
-from serving.metrics.http import MetricsServer
+from serving.metrics import http_endpoint
+from serving.metrics.http_endpoint import MetricsServer
 
 
 def exchange(*requests):
@@ -63,7 +63,7 @@ def test_head_has_no_body():
 
 
 def test_a_request_without_end_is_dropped_and_the_next_is_answered(monkeypatch):
-    monkeypatch.setattr(http, "PATIENCE", 1.0)
+    monkeypatch.setattr(http_endpoint, "PATIENCE", 1.0)
     endless, slow, good = exchange(
         b"GET /" + b"a" * 100_000, b"GET /metrics", b"GET /metrics HTTP/1.0\r\n\r\n"
     )

@@ -13,8 +13,8 @@ from protos import open_inference_pb2 as pb
 from serving.dataplane import dataplane
 from serving.dataplane.dataplane import DataPlane
 from serving.dataplane.decoder import MANY, Decoder
+from serving.dataplane.large_message_thread import off_loop
 from serving.dataplane.messages import InferRequest, InputTensor
-from serving.dataplane.off_loop import off_loop
 from serving.datatypes import pack_bytes, unpack_bytes
 
 INFER = "/inference.GRPCInferenceService/ModelInfer"

@@ -1,6 +1,6 @@
 """A process that has the runtimes imported and forks a child for each trial, so that a trial costs no import.
 
-    python -m serving.trial.fork_server FILE RUNTIMES
+    python -m serving.load_trial.fork_server FILE RUNTIMES
 
 FILE is the number of an open socket, which leads to the server. Each message on it is a request with a socket of its
 own, which becomes the child's. The process has one thread, so that forking it is safe, and opens no model itself. It
@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from time import monotonic
 
 from serving import runtimes
+from serving.load_trial import child
 from serving.runtimes import memory
-from serving.trial import child
 
 GLANCE = 0.02
 """Seconds between two looks at what children take."""
@@ -54,7 +54,7 @@ class Watched:
     ended: str = ""
 
 
-class Zygote:
+class ForkServer:
     """Forks children and watches them.
 
     Args:
@@ -159,7 +159,7 @@ def main() -> int:
             runtimes.prepare(name)
     # What lives now lives for ever: children do not go through it, and share its memory.
     gc.freeze()
-    Zygote(socket.socket(fileno=int(sys.argv[1]))).run()
+    ForkServer(socket.socket(fileno=int(sys.argv[1]))).run()
     return 0
 
 

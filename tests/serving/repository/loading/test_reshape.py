@@ -6,7 +6,7 @@ import pytest
 from serving.errors import ModelLoadError
 from serving.repository.config import ModelConfig, TensorConfig
 from serving.repository.loading import config_agreement
-from serving.repository.loading.reshaped import reshaped
+from serving.repository.loading.reshape import reshaped
 from serving.runtimes.runtime import DEFAULT_SIGNATURE, PREDICT, TensorSpec
 
 

@@ -1,5 +1,5 @@
+from serving.metrics.aggregation import Sums, model_of
 from serving.metrics.family import family
-from serving.metrics.sums import Sums, model_of
 
 
 def summed(*expositions):

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from serving.errors import ModelLoadError
+from serving.load_trial.result_cache import TrialResultCache
 from serving.repository.config import ModelConfig
 from serving.repository.loading.candidate import Candidate
-from serving.trial.verdicts import Verdicts
 
 GOOD = Candidate("good", 1, Path("r/good/1"), Path("r"), ModelConfig(), (("model.onnx", 1, 2, 3),))
 BAD = replace(GOOD, name="bad")
@@ -33,16 +33,16 @@ def tries():
 
 
 def test_what_is_known_is_not_tried_again(tries):
-    verdicts = Verdicts(tries)
+    trial_results = TrialResultCache(tries)
     for _ in range(2):
-        verdicts(GOOD)
+        trial_results(GOOD)
         with pytest.raises(ModelLoadError, match="it is bad"):
-            verdicts(BAD)
+            trial_results(BAD)
     assert tries.tried == [GOOD, BAD]
 
 
 def test_another_process_believes_it(tries):
-    first, second = Verdicts(tries), Verdicts(tries)
+    first, second = TrialResultCache(tries), TrialResultCache(tries)
     first(GOOD)
     with pytest.raises(ModelLoadError):
         first(BAD)
@@ -63,16 +63,16 @@ def test_another_process_believes_it(tries):
     ],
 )
 def test_other_files_another_config_and_another_version_are_tried(tries, other):
-    verdicts = Verdicts(tries)
-    verdicts(GOOD)
-    verdicts(other)
+    trial_results = TrialResultCache(tries)
+    trial_results(GOOD)
+    trial_results(other)
     assert tries.tried == [GOOD, other]
 
 
 def test_what_failed_is_tried_again_if_somebody_wants_it_and_what_passed_is_not(tries):
-    verdicts = Verdicts(tries)
+    trial_results = TrialResultCache(tries)
     for _ in range(2):
-        verdicts(replace(GOOD, again=True))
+        trial_results(replace(GOOD, again=True))
         with pytest.raises(ModelLoadError):
-            verdicts(replace(BAD, again=True))
+            trial_results(replace(BAD, again=True))
     assert [each.name for each in tries.tried] == ["good", "bad", "bad"]

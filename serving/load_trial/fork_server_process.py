@@ -1,4 +1,4 @@
-"""A zygote as the server sees it: a process that is started when it is first needed, and again if it has ended."""
+"""The fork server as the server sees it: a process that is started when needed, and again if it has ended."""
 
 import errno
 import json
@@ -11,19 +11,19 @@ from collections.abc import Sequence
 from contextlib import suppress
 from threading import Lock, Thread
 
+from serving.load_trial.child import LENGTH
+from serving.load_trial.limits import Limits
 from serving.repository.loading.candidate import Candidate
-from serving.trial.child import LENGTH
-from serving.trial.limits import Limits
 
-MODULE = "serving.trial.fork_server"
+MODULE = "serving.load_trial.fork_server"
 """What it runs."""
 
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 """What keeps numpy from starting threads when it is imported: a process that has some is not to be forked."""
 
 
-class ZygoteProcess:
-    """A zygote.
+class ForkServerProcess:
+    """A fork_server.
 
     Args:
         artefacts: What its children open; the runtimes for that are imported first.
@@ -55,7 +55,7 @@ class ZygoteProcess:
         """Have a trial begun.
 
         Returns:
-            Where its verdict comes; if nothing comes before its end, the zygote is gone.
+            Where its verdict comes; if nothing comes before its end, the fork_server is gone.
 
         Raises:
             OSError: The system has no room for it.
@@ -65,7 +65,7 @@ class ZygoteProcess:
         try:
             with theirs:
                 self._send(json.dumps({"seconds": limits.seconds, "memory": limits.most_memory}), theirs)
-            # If the zygote is gone, whoever waits for the verdict sees that.
+            # If the fork_server is gone, whoever waits for the verdict sees that.
             with suppress(ConnectionError):
                 ours.sendall(len(data).to_bytes(LENGTH, "big") + data)
         except BaseException:
@@ -113,5 +113,5 @@ class ZygoteProcess:
                 env={**os.environ, **ONE_THREAD, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             )
         # Nobody else asks how it ended.
-        Thread(target=process.wait, name="zygote", daemon=True).start()
+        Thread(target=process.wait, name="fork-server", daemon=True).start()
         return ours

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from serving.repository.config import ModelConfig
-from serving.repository.files.file_walk import Fingerprint
+from serving.repository.files.fingerprint import Fingerprint
 from serving.repository.model import LoadedModel
 
 LATEST = ""
@@ -82,7 +82,7 @@ class ModelState:
 
     def _status(self, name: str, version: str, loading: bool) -> VersionStatus:  # noqa: FBT001  one caller, above
         if version in self.served:
-            told = self.failed.get(version, self.reason), self.served[version].joining.notice
+            told = self.failed.get(version, self.reason), self.served[version].batching_permission.notice
             return VersionStatus(name, version, ready=True, reason="; ".join(filter(None, told)))
         if loading:
             return VersionStatus(name, version, ready=False, reason="being loaded", state=State.LOADING)

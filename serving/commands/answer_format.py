@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serving.client.answer import Answer
-from serving.commands.terminal_text import printable
+from serving.printable import printable
 
 if TYPE_CHECKING:
     from rich.table import Table

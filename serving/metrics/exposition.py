@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from serving.dataplane.dataplane import DataPlane
-from serving.metrics.calls import CallCounts
+from serving.metrics.call_counts import CallCounts
 from serving.metrics.family import family
 from serving.repository.model import LoadedModel
 from serving.repository.statistics import Statistics

@@ -8,23 +8,23 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from serving.errors import ModelLoadError
-from serving.repository.loading.attempt import Attempt
 from serving.repository.loading.candidate import Candidate
+from serving.repository.loading.guarded_load import Trial
 
-Verdict: TypeAlias = tuple[str, str, str, str]
+TrialResult: TypeAlias = tuple[str, str, str, str]
 """A model, a version, the digest of what was tried, and why it cannot be served; empty if it can."""
 
 
-class Verdicts:
+class TrialResultCache:
     """Tries what is not known yet. Callable from any thread.
 
     Args:
-        attempt: The trial.
+        trial: The trial.
     """
 
-    def __init__(self, attempt: Attempt) -> None:
-        self._attempt = attempt
-        self._known: dict[tuple[str, str], Verdict] = {}
+    def __init__(self, trial: Trial) -> None:
+        self._trial = trial
+        self._known: dict[tuple[str, str], TrialResult] = {}
 
     def __call__(self, candidate: Candidate) -> None:
         """Try a version, unless it is known what would come of it.
@@ -39,17 +39,17 @@ class Verdicts:
         if reason := known[3]:
             raise ModelLoadError(reason)
 
-    def take(self) -> list[Verdict]:
+    def take(self) -> list[TrialResult]:
         """Everything that is known."""
         return [*self._known.copy().values()]
 
-    def learn(self, verdicts: Sequence[Sequence[str]]) -> None:
+    def learn(self, trial_results: Sequence[Sequence[str]]) -> None:
         """Believe what another process found."""
-        self._known |= {(name, version): (name, version, *found) for name, version, *found in verdicts}  # type: ignore[misc]  # four each
+        self._known |= {(name, version): (name, version, *found) for name, version, *found in trial_results}  # type: ignore[misc]  # four each
 
     def _reason(self, candidate: Candidate) -> str:
         try:
-            self._attempt(candidate)
+            self._trial(candidate)
         except ModelLoadError as error:
             return str(error)
         return ""

@@ -1,4 +1,4 @@
-"""Adds up what several processes measured, as they wrote it in :mod:`serving.metrics.text`.
+"""Adds up what several processes measured, as they wrote it in :mod:`serving.metrics.exposition`.
 
 a{model="m"} 2   and   a{model="m"} 3   ->   a{model="m"} 5
 """

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from serving.errors import ModelLoadError, ModelNotReadyError
-from serving.repository.files import file_walk, layout
+from serving.repository.files import fingerprint, layout
 from serving.repository.repository import Repository
 from serving.services.open_inference import config_message
 
@@ -161,8 +161,8 @@ def test_another_process_comes_to_hold_it_too(models, repository):
     (repository.root / "silent").mkdir()
     models.load_all()
     other = Repository(repository.root, parse=config_message.parse)
-    other.hold(models.holdings(), {})
-    assert other.holdings() == models.holdings()
+    other.restore(models.snapshots(), {})
+    assert other.snapshots() == models.snapshots()
     assert other.statuses() == models.statuses()
 
 
@@ -277,7 +277,7 @@ def test_folders_nested_without_end_are_an_error_of_that_model(models, repositor
 
 def test_as_many_folders_as_a_model_may_have_are_fine(models, repository, onnx_models):
     repository.onnx("deep", onnx_models.affine())
-    (repository.root / "deep" / "1" / "/".join(["d"] * file_walk.DEEPEST)).mkdir(parents=True)
+    (repository.root / "deep" / "1" / "/".join(["d"] * fingerprint.DEEPEST)).mkdir(parents=True)
     models.load_all()
     assert models.get("deep")
 
@@ -285,7 +285,7 @@ def test_as_many_folders_as_a_model_may_have_are_fine(models, repository, onnx_m
 def test_a_version_with_too_many_files_is_an_error_of_that_model(
     models, repository, onnx_models, monkeypatch
 ):
-    monkeypatch.setattr(file_walk, "MOST", 20)
+    monkeypatch.setattr(fingerprint, "MOST", 20)
     repository.onnx("many", onnx_models.affine())
     for number in range(20):
         (repository.root / "many" / "1" / str(number)).write_text("")
@@ -427,13 +427,13 @@ def test_a_folder_behind_a_link_is_looked_into(repository):
     (repository.root / ".data" / "..data").symlink_to("a")
     link = repository.version("m") / "model.savedmodel"
     link.symlink_to("../../.data/..data")
-    marks = file_walk.version(link.parent, repository.root)
-    assert file_walk.version(link.parent, repository.root) == marks
+    marks = fingerprint.version(link.parent, repository.root)
+    assert fingerprint.version(link.parent, repository.root) == marks
     swap(repository.root / ".data" / "..data", "b")
-    moved = file_walk.version(link.parent, repository.root)
+    moved = fingerprint.version(link.parent, repository.root)
     assert moved != marks
     (repository.root / ".data" / "b" / "variables" / "data").write_text("longer")
-    assert file_walk.version(link.parent, repository.root) != moved
+    assert fingerprint.version(link.parent, repository.root) != moved
 
 
 def test_a_look_at_what_has_not_changed_costs_one_call_for_each_file(repository, onnx_models, monkeypatch):
@@ -443,7 +443,7 @@ def test_a_look_at_what_has_not_changed_costs_one_call_for_each_file(repository,
     resolved = []
     realpath = os.path.realpath
     monkeypatch.setattr(os.path, "realpath", lambda *args, **_: resolved.append(args) or realpath(*args))
-    file_walk.version(repository.root / "m" / "1", repository.root)
+    fingerprint.version(repository.root / "m" / "1", repository.root)
     assert len(resolved) < 10
 
 
@@ -451,7 +451,7 @@ def test_a_link_in_a_circle_is_walked_once(repository, onnx_models):
     repository.onnx("m", onnx_models.affine())
     for name in ("one", "two"):
         (repository.root / "m" / "1" / name).symlink_to("../..")
-    names = [mark[0] for mark in file_walk.version(repository.root / "m" / "1", repository.root)]
+    names = [mark[0] for mark in fingerprint.version(repository.root / "m" / "1", repository.root)]
     assert len(names) < 20
     assert stat.S_ISDIR((repository.root / "m" / "1" / "one").stat().st_mode)
 
@@ -459,14 +459,14 @@ def test_a_link_in_a_circle_is_walked_once(repository, onnx_models):
 def test_a_fault_of_ours_in_one_model_leaves_the_others(models, repository, onnx_models, monkeypatch):
     repository.onnx("broken", onnx_models.affine())
     repository.onnx("zebra", onnx_models.affine())
-    beside = file_walk.beside
+    beside = fingerprint.beside
 
     def fails(model):
         if model.name == "broken":
             raise RuntimeError("broken")
         return beside(model)
 
-    monkeypatch.setattr(file_walk, "beside", fails)
+    monkeypatch.setattr(fingerprint, "beside", fails)
     models.load_all()
     assert models.get("zebra")
     assert "this server fails on it: RuntimeError" in told(models)["broken"][1]
@@ -501,7 +501,7 @@ def test_labels_that_are_too_large_are_not_read(models, repository, onnx_models)
 
 
 def test_a_folder_with_too_many_files_is_an_error_of_that_model(models, repository, onnx_models, monkeypatch):
-    monkeypatch.setattr(file_walk, "MOST", 20)
+    monkeypatch.setattr(fingerprint, "MOST", 20)
     repository.onnx("many", onnx_models.affine())
     for number in range(21):
         (repository.root / "many" / f"notes{number}").write_text("")
@@ -524,6 +524,6 @@ def test_a_process_that_starts_while_a_folder_cannot_be_looked_at_says_so(models
     (repository.root / "good").rename(repository.root / ".good")
     (repository.root / "good").symlink_to("gone")
     other = Repository(repository.root, parse=config_message.parse)
-    other.hold(models.holdings(), {})
+    other.restore(models.snapshots(), {})
     with pytest.raises(ModelNotReadyError, match="its folder is a link that leads nowhere"):
         other.get("good")

@@ -1,7 +1,7 @@
 import re
 
-from serving.metrics.calls import CallCounts
-from serving.metrics.text import COUNTERS, exposition
+from serving.metrics.call_counts import CallCounts
+from serving.metrics.exposition import COUNTERS, exposition
 from serving.repository.statistics import Run
 
 LINE = re.compile(r'[a-z_]+\{([a-z_]+="(?:[^"\\\n]|\\["\\n])*"(,|(?=\})))*\} [0-9.e+-]+')
