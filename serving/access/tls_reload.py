@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from serving import pem
-from serving.access.watched_files import WatchedFiles, warn_if_public
+from serving.access.file_reloader import WatchedFiles, warn_if_public
 from serving.errors import CredentialsError
 from serving.transport.tls import TlsIdentity
 

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
+from serving.access.file_reloader import WatchedFiles, warn_if_public
 from serving.access.rights import Right
-from serving.access.watched_files import WatchedFiles, warn_if_public
 from serving.errors import CredentialsError
 
 RIGHTS = {"inference": Right.INFERENCE, "administration": Right.ADMINISTRATION}

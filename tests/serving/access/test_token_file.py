@@ -6,7 +6,7 @@ from time import monotonic
 
 import pytest
 
-from serving.access import watched_files
+from serving.access import file_reloader
 from serving.access.rights import Right
 from serving.access.token_file import Tokens
 from serving.errors import CredentialsError
@@ -30,7 +30,7 @@ def path(tmp_path):
 @pytest.fixture
 def look_always(monkeypatch):
     """A change is seen at once."""
-    monkeypatch.setattr(watched_files, "INTERVAL", 0.0)
+    monkeypatch.setattr(file_reloader, "INTERVAL", 0.0)
 
 
 def test_a_token_has_the_right_that_stands_before_it(path):
@@ -102,9 +102,9 @@ def test_between_two_looks_the_file_is_left_alone(path, monkeypatch):
     tokens = Tokens(written(path, f"inference {ONE}\n"))
     written(path, f"inference {TWO}\n")
     start = monotonic()
-    monkeypatch.setattr(watched_files, "monotonic", lambda: start)
+    monkeypatch.setattr(file_reloader, "monotonic", lambda: start)
     assert tokens.right(ONE) is Right.INFERENCE
-    monkeypatch.setattr(watched_files, "monotonic", lambda: start + watched_files.INTERVAL)
+    monkeypatch.setattr(file_reloader, "monotonic", lambda: start + file_reloader.INTERVAL)
     assert tokens.right(TWO) is Right.INFERENCE
 
 
