@@ -16,7 +16,7 @@ from grpc_health.v1 import health_pb2
 from serving.dataplane.dataplane import DataPlane
 from serving.errors import InvalidInputError, ModelNotFoundError
 from serving.flow_control.flow_control import FlowControl
-from serving.services.uncounted import uncounted_stream, uncounted_unary
+from serving.services.unmetered_handlers import uncounted_stream, uncounted_unary
 from serving.transport.transport import Method
 
 SERVICE = health_pb2.DESCRIPTOR.services_by_name["Health"]

@@ -13,7 +13,7 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from protos.pool import POOL
 from serving.flow_control.flow_control import FlowControl
-from serving.services.uncounted import uncounted_stream
+from serving.services.unmetered_handlers import uncounted_stream
 from serving.transport.transport import Method
 
 ALPHA = "grpc.reflection.v1alpha"
