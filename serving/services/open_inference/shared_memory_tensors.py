@@ -8,7 +8,7 @@ from protos import open_inference_pb2 as pb
 from serving.dataplane.messages import InferRequest, InferResult
 from serving.dataplane.shared_memory import SharedMemory
 from serving.flow_control.byte_budget import ByteBudget
-from serving.services.open_inference import parameters, tensor_messages
+from serving.services.open_inference import request_parameters, tensor_messages
 
 AT_ONCE = 256 << 10
 """Bytes that are copied on the event loop. More are copied on a thread, and others are answered meanwhile."""
@@ -44,7 +44,10 @@ class SharedTensors:
         Raises:
             ServingError: A tensor cannot be read or written, all together are too large, or the model failed.
         """
-        inputs, outputs = parameters.places(request.inputs), parameters.places(request.outputs)
+        inputs, outputs = (
+            request_parameters.places(request.inputs),
+            request_parameters.places(request.outputs),
+        )
         if not (inputs or outputs):
             # Nearly every request.
             asked = tensor_messages.to_infer_request(request, deadline, self._memory)

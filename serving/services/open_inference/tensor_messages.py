@@ -11,7 +11,7 @@ from serving.dataplane.shared_memory import SharedMemory
 from serving.datatypes import BYTES, pack_bytes
 from serving.errors import InvalidInputError
 from serving.runtimes.runtime import Array, TensorSpec
-from serving.services.open_inference import parameters
+from serving.services.open_inference import request_parameters
 
 FIELDS = {
     "BOOL": "bool_contents",
@@ -53,14 +53,14 @@ def to_infer_request(
         message.model_name, message.model_version, inputs, message.raw_input_contents, (), deadline
     )
     if message.parameters:
-        request.priority = parameters.priority(message.parameters)
-        request.timeout = parameters.timeout(message.parameters)
-        parameters.refuse_sequences(message.parameters)
+        request.priority = request_parameters.priority(message.parameters)
+        request.timeout = request_parameters.timeout(message.parameters)
+        request_parameters.refuse_sequences(message.parameters)
     if elsewhere:
         request.raw = _placed(message, memory)
     if message.outputs:
         request.outputs = tuple(each.name for each in message.outputs)
-        request.classes = parameters.classes(message.outputs)
+        request.classes = request_parameters.classes(message.outputs)
     return request
 
 
@@ -83,7 +83,7 @@ def from_infer_result(
         places = {each.name: each.parameters for each in request.outputs if each.parameters}
     for spec, array in zip(result.specs, result.arrays, strict=True):
         output = response.outputs.add(name=spec.name, datatype=spec.datatype, shape=array.shape)
-        place = parameters.place(places[spec.name]) if spec.name in places else None
+        place = request_parameters.place(places[spec.name]) if spec.name in places else None
         if place is None:
             response.raw_output_contents.append(wire_form(array, spec.datatype))
             continue
@@ -91,7 +91,7 @@ def from_infer_result(
         placed += data.nbytes
         memory.check_size(placed)
         memory.write(place.region, place.offset, place.size, data)
-        parameters.write_place(output.parameters, place, data.nbytes)
+        request_parameters.write_place(output.parameters, place, data.nbytes)
         # Clients find an output's raw content by the output's position, so none may be left out.
         response.raw_output_contents.append(b"")
     return response
@@ -140,7 +140,7 @@ def _placed(message: pb.ModelInferRequest, memory: SharedMemory) -> list[bytes |
     sent = list(message.raw_input_contents)
     raw: list[bytes | memoryview | None] = []
     for tensor in message.inputs:
-        place = parameters.place(tensor.parameters)
+        place = request_parameters.place(tensor.parameters)
         if place is not None:
             raw.append(memory.read(place.region, place.offset, place.size))
         elif tensor.HasField("contents"):
