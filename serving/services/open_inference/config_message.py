@@ -21,7 +21,7 @@ from serving.repository.config import (
 )
 from serving.repository.model import LoadedModel
 from serving.services.open_inference import config_limits, config_tensors
-from serving.services.open_inference.config_refusals import check
+from serving.services.open_inference.config_support import check
 
 MICROSECONDS = 1_000_000
 """In a second. Divided by, it gives the float that the decimal notation does."""

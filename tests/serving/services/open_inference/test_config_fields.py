@@ -10,7 +10,7 @@ from protos import model_config_pb2 as pb
 from serving.errors import ModelLoadError
 from serving.repository.repository import Repository
 from serving.services.open_inference import config_message
-from serving.services.open_inference.config_refusals import HONOURED, REFUSED
+from serving.services.open_inference.config_support import HONOURED, REFUSED
 
 IMAGE = """
 name: "image"
