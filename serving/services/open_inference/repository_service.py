@@ -10,7 +10,7 @@ from serving.printable import printable
 from serving.repository.config import ModelConfig
 from serving.repository.model import LoadedModel
 from serving.repository.statistics import Statistics, Total
-from serving.services import element_count
+from serving.services.element_limits import MAX_ELEMENTS
 from serving.services.open_inference import config_message
 from serving.services.worker_group import WorkerGroup
 
@@ -120,7 +120,7 @@ def _config(request: pb.RepositoryModelLoadRequest) -> ModelConfig | None:
     text = request.parameters[CONFIG].string_param
     for count, most, what in (
         (len(text), LONGEST_CONFIG, "characters"),
-        (text.count("{"), element_count.MOST, "objects"),
+        (text.count("{"), MAX_ELEMENTS, "objects"),
     ):
         if count > most:
             raise InvalidInputError(
