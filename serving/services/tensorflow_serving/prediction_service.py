@@ -18,7 +18,7 @@ from serving.errors import InvalidInputError
 from serving.flow_control.byte_budget import LARGE
 from serving.repository.model import LoadedModel
 from serving.runtimes.runtime import TensorSpec
-from serving.services.tensorflow_serving import example_messages, model_spec, tensor_proto
+from serving.services.tensorflow_serving import example_messages, model_spec, tensor_proto, tensor_types
 from serving.services.tensorflow_serving.example_messages import CLASSIFY, REGRESS, Kind
 
 SERVICE = pb.DESCRIPTOR.services_by_name["PredictionService"]
@@ -107,7 +107,7 @@ class PredictionService:
     def _infer_request(
         self, request: pb.PredictRequest, version: str, deadline: float | None
     ) -> InferRequest:
-        budget = tensor_proto.Budget(self._tensor_bytes)
+        budget = tensor_proto.MemoryBudget(self._tensor_bytes)
         inputs, raw = [], []
         for name, tensor in request.inputs.items():
             held, shape = tensor_proto.datatype(name, tensor), tensor_proto.shape(name, tensor)
@@ -151,6 +151,6 @@ def _describe(called: LoadedModel, signature: core.SignatureDef) -> None:
 
 def _describe_tensor(spec: TensorSpec, info: core.TensorInfo) -> None:
     info.name = spec.graph_name or spec.name
-    info.dtype = tensor_proto.TYPES[spec.datatype]
+    info.dtype = tensor_types.TYPES[spec.datatype]
     tensor_proto.write_shape(spec.shape, info.tensor_shape)
     info.tensor_shape.unknown_rank = spec.any_rank
