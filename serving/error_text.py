@@ -6,7 +6,7 @@ clients drop headers above 8 KiB, with the status in them.
 
 from serving.printable import printable
 
-MOST = 1000
+MAX_BYTES = 1000
 """Bytes of a text. A header writes a byte that is not ASCII as three, so it stays well below what clients take."""
 
 _END = 300
@@ -15,7 +15,7 @@ _END = 300
 _GAP = " ... "
 
 
-def presentable(text: str) -> str:
+def sanitized(text: str) -> str:
     r"""A text that can be sent and printed.
 
         "no model 'a\n'"  ->  "no model 'a\\n'"        "no model 'xxx ... x'; ..."  ->  "no model 'xx ... x'; ..."
@@ -23,12 +23,12 @@ def presentable(text: str) -> str:
     Args:
         text: The text; of any length, of any characters.
     """
-    if len(text) > 2 * MOST:
+    if len(text) > 2 * MAX_BYTES:
         # Of more than this nothing is left below, and a request can bring millions.
-        text = text[:MOST] + text[-MOST:]
+        text = text[:MAX_BYTES] + text[-MAX_BYTES:]
     text = printable(text)
     data = text.encode()
-    if len(data) <= MOST:
+    if len(data) <= MAX_BYTES:
         return text
-    first, last = data[: MOST - _END - len(_GAP)], data[-_END:]
+    first, last = data[: MAX_BYTES - _END - len(_GAP)], data[-_END:]
     return first.decode(errors="ignore") + _GAP + last.decode(errors="ignore")

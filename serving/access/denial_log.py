@@ -3,7 +3,7 @@
 import asyncio
 import logging
 
-from serving.error_text import presentable
+from serving.error_text import sanitized
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ class DenialLog:
             method: The method, if it is one of ours.
             error: Why, as the client was told.
         """
-        reason = presentable(str(error).partition(";")[0])
+        reason = sanitized(str(error).partition(";")[0])
         fields: dict[str, object] = {"peer": peer, "method": method or "unknown", "reason": reason}
         if self._pausing:
             self._more, self._last = self._more + 1, fields

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from serving.access.tls_reload import ReloadedTls, TlsFiles
+from serving.access.tls_reload import TlsFiles, TlsReloader
 from serving.access.token_check import TokenCheck
-from serving.access.token_file import Tokens
+from serving.access.token_file import TokenFile
 from serving.errors import CredentialsError
 from serving.transport.listen_address import is_loopback
 
@@ -34,5 +34,5 @@ class EndpointSecurity:
                 f"tokens sent to {host} without encryption could be read on their way and used by others; "
                 "add --tls-certificate and --tls-key, or --allow-plain-tokens if something in front decrypts"
             )
-        self.tls = ReloadedTls(tls) if tls else None
-        self.token_check = TokenCheck(Tokens(tokens)) if tokens else None
+        self.tls = TlsReloader(tls) if tls else None
+        self.token_check = TokenCheck(TokenFile(tokens)) if tokens else None

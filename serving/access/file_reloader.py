@@ -19,7 +19,7 @@ INTERVAL = 1.0
 """Seconds between two looks at the files; a change is seen within that time of being asked for."""
 
 
-class WatchedFiles(Generic[Content]):
+class FileReloader(Generic[Content]):
     """The content of files that belong together. May be asked from any thread.
 
     A change that cannot be used leaves what was there; the log says why, once for each change.
@@ -67,7 +67,7 @@ class WatchedFiles(Generic[Content]):
         return tuple(_mark(path) for path in self._paths)
 
 
-def warn_if_public(path: Path, secret: str) -> None:
+def warn_if_world_readable(path: Path, secret: str) -> None:
     """Tell the owner of a file that every user of the machine can read it.
 
     Args:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from serving import pem
-from serving.access.file_reloader import WatchedFiles, warn_if_public
+from serving.access.file_reloader import FileReloader, warn_if_world_readable
 from serving.errors import CredentialsError
 from serving.transport.tls import TlsIdentity
 
@@ -29,7 +29,7 @@ class TlsFiles:
         return (self.certificate, self.key, *([self.client_ca] if self.client_ca else []))
 
 
-class ReloadedTls:
+class TlsReloader:
     """The identity that files give to the server, as of now.
 
     Args:
@@ -40,7 +40,7 @@ class ReloadedTls:
     """
 
     def __init__(self, files: TlsFiles) -> None:
-        self._watched = WatchedFiles(files.paths, lambda: _read(files))
+        self._watched = FileReloader(files.paths, lambda: _read(files))
 
     def current(self) -> TlsIdentity:
         """The identity as of now; the same object as long as no file changed."""
@@ -53,5 +53,5 @@ def _read(files: TlsFiles) -> TlsIdentity:
         authorities = pem.certificates(files.client_ca) if files.client_ca else None
     except pem.PemError as error:
         raise CredentialsError(str(error)) from error
-    warn_if_public(files.key, "private key")
+    warn_if_world_readable(files.key, "private key")
     return TlsIdentity(certificate, key, authorities)

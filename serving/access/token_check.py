@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from serving.access.rights import Right, needed
-from serving.access.token_file import Tokens
+from serving.access.token_file import TokenFile
 from serving.errors import PermissionDeniedError, UnauthenticatedError
 
 HEADER = "authorization"
@@ -18,7 +18,7 @@ class TokenCheck:
         tokens: Who may do what.
     """
 
-    def __init__(self, tokens: Tokens) -> None:
+    def __init__(self, tokens: TokenFile) -> None:
         self._tokens = tokens
 
     def check(self, method: str, metadata: Iterable[tuple[str, str | bytes]]) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
-from serving.access.file_reloader import WatchedFiles, warn_if_public
+from serving.access.file_reloader import FileReloader, warn_if_world_readable
 from serving.access.rights import Right
 from serving.errors import CredentialsError
 
@@ -30,7 +30,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*", re.ASCII)  # b64token of RFC 6750
 Entry = tuple[bytes, Right]
 
 
-class Tokens:
+class TokenFile:
     """The tokens in a file, read again when it changes.
 
     Args:
@@ -41,7 +41,7 @@ class Tokens:
     """
 
     def __init__(self, path: Path) -> None:
-        self._entries = WatchedFiles([path], lambda: _read(path))
+        self._entries = FileReloader([path], lambda: _read(path))
 
     def right(self, token: str) -> Right:
         """What the bearer of a token may do; nothing if it is unknown."""
@@ -55,7 +55,7 @@ class Tokens:
 def _read(path: Path) -> Sequence[Entry]:
     try:
         text = path.read_text(encoding="utf-8")
-        warn_if_public(path, "tokens")
+        warn_if_world_readable(path, "tokens")
     except OSError as error:
         raise CredentialsError(f"cannot read '{path}': {error.strerror}") from error
     except UnicodeDecodeError as error:

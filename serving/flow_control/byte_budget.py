@@ -20,7 +20,7 @@ RETRY = 1.0
 
 MIB = 1 << 20
 
-CALL: "ContextVar[Call | None]" = ContextVar("CALL", default=None)
+CURRENT_CALL: "ContextVar[Call | None]" = ContextVar("CURRENT_CALL", default=None)
 """The call that is being answered, for what counts bytes that did not come with its message."""
 
 
@@ -65,7 +65,7 @@ class ByteBudget:
         if size <= LARGE:
             yield
             return
-        call = CALL.get()
+        call = CURRENT_CALL.get()
         peer = call.peer if call is not None else ""
         self.take(size, peer)
         try:

@@ -50,7 +50,7 @@ class FlowControl:
         self.in_flight = 0
         self._decompressor = Decompressor(message_bytes)
 
-    async def received(self, data: bytes, peek: Peek, hold: Callable[[int], None]) -> bytes:
+    async def unpack(self, data: bytes, peek: Peek, hold: Callable[[int], None]) -> bytes:
         """A large or compressed request as its client wrote it.
 
         Args:
@@ -75,7 +75,7 @@ class FlowControl:
             self.memory.check(size)
             hold(size)
 
-    def hand_over(self, size: int, call: Call) -> None:
+    def track_answer(self, size: int, call: Call) -> None:
         """Count a large answer until its client, which may take its time, has read it.
 
         Raises:

@@ -11,13 +11,13 @@ from serving.dataplane.freed_memory import give_back
 from serving.errors import QueueFullError
 from serving.runtimes import memory
 
-SHARE = 0.9
+MEMORY_SHARE = 0.9
 """Of the limit of its memory that a process may take before large requests are refused."""
 
-COST = 4
+REQUEST_COST = 4
 """Bytes that a byte of a large request may take: as it came, as a message, as tensors, and as an answer."""
 
-GLANCE = 0.1
+CHECK_INTERVAL = 0.1
 """Seconds between two looks."""
 
 GROWN = 32 << 20
@@ -54,10 +54,11 @@ class MemoryPressure:
         Raises:
             QueueFullError: There is not.
         """
-        if self._taken + COST * size > SHARE * self._limit:
+        if self._taken + REQUEST_COST * size > MEMORY_SHARE * self._limit:
             raise QueueFullError(
                 f"the server holds {self._taken / MIB:.0f} MiB of the {self._limit / MIB:.0f} it may have, and a "
-                f"request of {size / MIB:.1f} MiB may need {COST} times that; send a smaller one, or this one later",
+                f"request of {size / MIB:.1f} MiB may need {REQUEST_COST} times that; "
+                "send a smaller one, or this one later",
                 retry_after=RETRY,
             )
 
@@ -66,7 +67,7 @@ class MemoryPressure:
         loop = asyncio.get_running_loop()
         given = -REST
         while True:
-            await asyncio.sleep(GLANCE)
+            await asyncio.sleep(CHECK_INTERVAL)
             self._taken = memory.taken()
             self._least = min(self._least, self._taken)
             if self._taken > self._least + GROWN and loop.time() > given + REST and self._quiet():

@@ -13,10 +13,10 @@ log = logging.getLogger(__name__)
 
 ALL = "*"
 
-SETTLING = 30.0
+START_STALL_SECONDS = 30.0
 """Seconds for which the start waits while no model gets on; one that is loaded later is not ready until then."""
 
-GLANCE = 1.0
+REFRESH_STALL_SECONDS = 1.0
 """The same when the repository is looked at again."""
 
 
@@ -40,7 +40,7 @@ def load(repository: Repository, options: ServerOptions, seconds: float | None =
     repository.required = frozenset(repository.names() if names is None else names)
 
 
-def rehearse(repository: Repository, options: ServerOptions, seconds: float | None = None) -> None:
+def dry_run(repository: Repository, options: ServerOptions, seconds: float | None = None) -> None:
     """Try what :func:`load` would load.
 
     Raises:
@@ -75,7 +75,7 @@ async def poll(repository: Repository, seconds: float) -> None:
 
 
 async def refresh(
-    repository: Repository, only: Collection[str] | None = None, seconds: float | None = GLANCE
+    repository: Repository, only: Collection[str] | None = None, seconds: float | None = REFRESH_STALL_SECONDS
 ) -> None:
     """Look at the repository once, on a thread of its own. If that fails, it is logged.
 

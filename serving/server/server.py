@@ -161,7 +161,7 @@ class Server:
             RepositoryError: The repository is missing or holds no model.
         """
         # What is tried first may never end; several processes have that behind them.
-        seconds = initial_load.SETTLING if self._group is None else None
+        seconds = initial_load.START_STALL_SECONDS if self._group is None else None
         load = partial(initial_load.load, self._repository, self._options, seconds)
         if standing is not None:
             load = partial(self.standing.restore, standing)
@@ -216,9 +216,13 @@ class Server:
     async def rehearse_all(self, only: Collection[str] | None = None) -> None:
         """Try what :meth:`refresh` would load; before the first load, what that would."""
         if self._loaded:
-            rehearse = partial(self._repository.rehearse_all, only, seconds=initial_load.GLANCE)
+            rehearse = partial(
+                self._repository.rehearse_all, only, seconds=initial_load.REFRESH_STALL_SECONDS
+            )
         else:
-            rehearse = partial(initial_load.rehearse, self._repository, self._options, initial_load.SETTLING)
+            rehearse = partial(
+                initial_load.dry_run, self._repository, self._options, initial_load.START_STALL_SECONDS
+            )
         await asyncio.wrap_future(daemon_threads.start(rehearse))
 
     @property

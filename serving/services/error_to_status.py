@@ -6,7 +6,7 @@ import math
 from google.protobuf.message import DecodeError
 
 from serving import errors
-from serving.error_text import presentable
+from serving.error_text import sanitized
 from serving.transport.code import Code, Status
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ PUSHBACK = "grpc-retry-pushback-ms"
 """The trailer by which gRPC clients that retry learn how long to wait."""
 
 
-def described(error: Exception, *, log_fault: bool = True) -> Status:
+def status_of(error: Exception, *, log_fault: bool = True) -> Status:
     """The status code, the text and the trailers by which a client learns of an error.
 
     One that is not of :mod:`serving.errors` was not foreseen: it is logged with its traceback, and INTERNAL.
@@ -63,7 +63,7 @@ def described(error: Exception, *, log_fault: bool = True) -> Status:
         # Meant for whoever starts servers, and it names folders.
         log.error("a request found the server in want of something: %s", error)
         return Status(code, STARTUP_TEXT)
-    text = presentable(str(error))
+    text = sanitized(str(error))
     if isinstance(error, errors.QueueFullError):
         return Status(code, text, ((PUSHBACK, str(math.ceil(error.retry_after * 1000))),))
     return Status(code, text)

@@ -12,11 +12,11 @@ from typing import Any
 from google.protobuf.message import Message
 
 from serving.errors import ServingError
-from serving.flow_control.byte_budget import CALL, LARGE
+from serving.flow_control.byte_budget import CURRENT_CALL, LARGE
 from serving.flow_control.decompression import compressed
 from serving.flow_control.flow_control import FlowControl, Peek
 from serving.flow_control.stream_window import StreamWindow
-from serving.services.error_to_status import described
+from serving.services.error_to_status import status_of
 from serving.services.message_parser import MessageParser
 from serving.transport.transport import Stream, StreamMethod, Unary, UnaryMethod
 
@@ -30,7 +30,7 @@ MessageStream = Callable[[AsyncIterator[Any], "float | None"], AsyncIterator[Mes
 """Likewise, for any number of requests and as many answers. A request that is refused comes as its ServingError."""
 
 
-def of_messages(method: MessageMethod, request_type: type[Message]) -> BytesMethod:
+def from_message_method(method: MessageMethod, request_type: type[Message]) -> BytesMethod:
     """A method that takes and gives bytes, from one that takes and gives messages.
 
     Args:
@@ -60,18 +60,18 @@ def unary(method: BytesMethod, flow: FlowControl, name: str, peek: Peek) -> Unar
         start, code = monotonic(), "CANCELLED"
         calls.started += 1
         flow.in_flight += 1
-        CALL.set(call)
+        CURRENT_CALL.set(call)
         try:
             data = call.message
             if len(data) > LARGE or compressed(data):
-                data = await flow.received(data, peek, partial(flow.requests.hold, call=call))
+                data = await flow.unpack(data, peek, partial(flow.requests.hold, call=call))
             answer = await method(data, call.deadline)
             if len(answer) > LARGE:
-                flow.hand_over(len(answer), call)
+                flow.track_answer(len(answer), call)
             call.answer(answer)
             code = "OK"
         except Exception as error:  # noqa: BLE001  the table of status codes tells what a client may read of it
-            status = described(error)
+            status = status_of(error)
             code = status.code.name
             _forget(error)
             call.refuse(status)
@@ -100,7 +100,7 @@ def stream(
         async for data in window.requests():
             try:
                 if len(data) > LARGE or compressed(data):
-                    data = await flow.received(data, peek, window.hold)  # noqa: PLW2901  the same, unpacked
+                    data = await flow.unpack(data, peek, window.hold)  # noqa: PLW2901  the same, unpacked
                 message = await parse(data)
             except ServingError as error:
                 # Of this request, and not of the stream.
@@ -112,7 +112,7 @@ def stream(
     async def handle(call: Stream) -> None:
         start, code = monotonic(), "CANCELLED"
         calls.started += 1
-        CALL.set(call)
+        CURRENT_CALL.set(call)
         window = StreamWindow(call, flow)
         try:
             async for answer in method(messages(window), call.deadline):
@@ -120,7 +120,7 @@ def stream(
             window.check_complete()
             code = "OK"
         except Exception as error:  # noqa: BLE001  the table of status codes tells what a client may read of it
-            status = described(error)
+            status = status_of(error)
             code = status.code.name
             _forget(error)
             call.refuse(status)

@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 from time import perf_counter_ns
 
 from serving.dataplane.messages import InferRequest, InferResult
-from serving.error_text import presentable
-from serving.services.error_to_status import described
+from serving.error_text import sanitized
+from serving.services.error_to_status import status_of
 
 log = logging.getLogger("serving.requests")
 
@@ -27,16 +27,16 @@ async def logged(
         version, code = result.version, "OK"
         times = {"queue_us": result.queue_ns // 1000, "infer_us": result.infer_ns // 1000}
     except Exception as error:
-        status = described(error, log_fault=False)
+        status = status_of(error, log_fault=False)
         code, message = status[0].name, status[1]
         raise
     else:
         return result
     finally:
         fields: dict[str, object] = {
-            "request_id": presentable(request_id),
-            "model": presentable(request.model),
-            "version": presentable(version),
+            "request_id": sanitized(request_id),
+            "model": sanitized(request.model),
+            "version": sanitized(version),
             "code": code,
             **times,
             "total_us": (perf_counter_ns() - start) // 1000,

@@ -8,7 +8,7 @@ from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
 from serving.flow_control.flow_control import FlowControl
-from serving.services.error_to_status import described
+from serving.services.error_to_status import status_of
 from serving.services.message_parser import MessageParser
 from serving.services.request_peek import RequestPeek
 from serving.transport.transport import Call, Stream, StreamMethod, Unary, UnaryMethod
@@ -31,7 +31,7 @@ def uncounted_unary(
             response = await method(await read(call.message, call))
             call.answer(response.SerializeToString())
         except Exception as error:  # noqa: BLE001  the table of status codes tells what a client may read of it
-            call.refuse(described(error))
+            call.refuse(status_of(error))
 
     return UnaryMethod(handle)
 
@@ -57,7 +57,7 @@ def uncounted_stream(
             async for response in method(requests()):
                 await call.send(response.SerializeToString())
         except Exception as error:  # noqa: BLE001  likewise
-            call.refuse(described(error))
+            call.refuse(status_of(error))
 
     return StreamMethod(handle)
 
@@ -66,6 +66,6 @@ def _reader(request_type: type[Message], flow: FlowControl) -> Callable[[bytes, 
     parse, peek = MessageParser(request_type).parse, RequestPeek(cast("Descriptor", request_type.DESCRIPTOR))
 
     async def read(data: bytes, call: Call) -> Any:  # noqa: ANN401  a message of the type
-        return await parse(await flow.received(data, peek, partial(flow.requests.hold, call=call)))
+        return await parse(await flow.unpack(data, peek, partial(flow.requests.hold, call=call)))
 
     return read

@@ -14,7 +14,7 @@ from serving.services.method_handlers import MessageMethod
 
 _SERVICE = "/inference.GRPCInferenceService"
 
-ADMINISTRATIVE = frozenset(
+ADMINISTRATIVE_METHODS = frozenset(
     {
         f"{_SERVICE}/RepositoryModelLoad",
         f"{_SERVICE}/RepositoryModelUnload",
@@ -48,7 +48,7 @@ class WorkerGroup(Protocol):
         """What the processes have counted together, by model and version."""
 
 
-def forwarded(method: str, response_type: type[Any], group: WorkerGroup) -> MessageMethod:
+def forward_to_group(method: str, response_type: type[Any], group: WorkerGroup) -> MessageMethod:
     """A method that has every process do what the method of that name does."""
 
     async def forward(request: Message, _deadline: float | None) -> Message:

@@ -18,7 +18,7 @@ from serving.runtimes import ARTEFACTS
 
 QUEUE_POLICY = ("timeout_action", "default_timeout_microseconds", "allow_timeout_override", "max_queue_size")
 
-HONOURED = frozenset(
+SUPPORTED = frozenset(
     """
     name platform backend max_batch_size default_model_filename parameters.value.string_value
     version_policy.latest.num_versions version_policy.all version_policy.specific.versions
@@ -41,7 +41,7 @@ HONOURED = frozenset(
 }
 """Fields that may be set, by their paths in the text."""
 
-REFUSED = {
+UNSUPPORTED = {
     "runtime": "what the model's file is called decides",
     "batch_input": "no model here takes what was made of a batch",
     "batch_output": "no model here takes what was made of a batch",
@@ -75,10 +75,10 @@ REFUSED = {
 }
 """Fields that may not be set, nor anything in them, and why."""
 
-_ALLOWED = HONOURED | (
+_ALLOWED = SUPPORTED | (
     {
         above
-        for path in HONOURED | REFUSED.keys()
+        for path in SUPPORTED | UNSUPPORTED.keys()
         for above in accumulate(path.split(".")[:-1], "{}.{}".format)
     }
 )
@@ -98,7 +98,7 @@ def check(message: pb.ModelConfig) -> None:
         )
     for path, field, value in _set_fields(message):
         if path not in _ALLOWED:
-            why = f": {REFUSED[path]}" if path in REFUSED else ""
+            why = f": {UNSUPPORTED[path]}" if path in UNSUPPORTED else ""
             raise ModelLoadError(f"its config sets '{path}', which this server does not do{why}; remove it")
         if field.enum_type is not None and value not in field.enum_type.values_by_number:
             raise ModelLoadError(f"its config has the {field.name} {value}, which does not exist")

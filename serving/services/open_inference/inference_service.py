@@ -14,11 +14,11 @@ from serving.dataplane.messages import InferRequest, InferResult
 from serving.dataplane.shared_memory import SharedMemory
 from serving.errors import ServingError
 from serving.flow_control.byte_budget import ByteBudget
-from serving.services.error_to_status import described
+from serving.services.error_to_status import status_of
 from serving.services.message_parser import MessageParser
 from serving.services.open_inference import tensor_messages
 from serving.services.open_inference.request_templates import Repeats
-from serving.services.open_inference.shared_memory_tensors import SharedTensors
+from serving.services.open_inference.shared_memory_tensors import SharedMemoryTensors
 from serving.services.request_log import log, logged
 
 SERVICE = pb.DESCRIPTOR.services_by_name["GRPCInferenceService"]
@@ -38,7 +38,7 @@ class InferenceService:
 
     def __init__(self, plane: DataPlane, memory: SharedMemory, requests: ByteBudget) -> None:
         self._plane = plane
-        self._shared = SharedTensors(memory, requests)
+        self._shared = SharedMemoryTensors(memory, requests)
         self._repeats = Repeats()
         self._parse = MessageParser(pb.ModelInferRequest).parse
 
@@ -130,12 +130,12 @@ class InferenceService:
         if isinstance(request, ServingError):
             # Refused before it was read: nobody knows its id.
             return pb.ModelStreamInferResponse(
-                error_message=described(request)[1], infer_response=pb.ModelInferResponse()
+                error_message=status_of(request)[1], infer_response=pb.ModelInferResponse()
             )
         try:
             response = await self.ModelInfer(request, deadline)
         except Exception as error:  # noqa: BLE001  the table of status codes tells what a client may read of it
-            _, text, _ = described(error)
+            _, text, _ = status_of(error)
             failed = pb.ModelInferResponse(
                 model_name=request.model_name, model_version=request.model_version, id=request.id
             )

@@ -89,7 +89,7 @@ class ModelRepositoryService:
         await self._control.load(request.model_name, config, text)
         return pb.RepositoryModelLoadResponse()
 
-    async def RepositoryModelLoadRehearsal(self, request: pb.RepositoryModelLoadRequest) -> None:
+    async def RepositoryModelLoadDryRun(self, request: pb.RepositoryModelLoadRequest) -> None:
         """Try what :meth:`RepositoryModelLoad` would load."""
         await self._control.rehearse(request.model_name, _config(request))
 

@@ -16,7 +16,7 @@ AT_ONCE = 256 << 10
 Made = TypeVar("Made")
 
 
-class SharedTensors:
+class SharedMemoryTensors:
     """Fetches inputs from shared memory, and puts outputs there.
 
     Args:

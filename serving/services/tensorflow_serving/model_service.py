@@ -85,7 +85,7 @@ class ModelService:
         self._plane.labels.assign(labels)
         return pb.ReloadConfigResponse(status=pb.StatusProto(error_code=error.OK))
 
-    async def HandleReloadConfigRequestRehearsal(self, request: pb.ReloadConfigRequest) -> None:
+    async def HandleReloadConfigRequestDryRun(self, request: pb.ReloadConfigRequest) -> None:
         """Try what :meth:`HandleReloadConfigRequest` would load."""
         for config in request.config.model_config_list.config:
             await self._control.rehearse(config.name, None)

@@ -9,7 +9,7 @@ from google.protobuf.empty_pb2 import Empty
 
 from serving.errors import UnsupportedError
 from serving.flow_control.flow_control import FlowControl
-from serving.services.method_handlers import of_messages, unary
+from serving.services.method_handlers import from_message_method, unary
 from serving.services.request_peek import RequestPeek
 from serving.transport.transport import Method
 
@@ -23,7 +23,7 @@ def methods(flow: FlowControl) -> dict[str, Method]:
         flow: Told of each call.
     """
     # Any message can be read as an Empty: what is unknown is skipped.
-    return {PATH: unary(of_messages(_refuse, Empty), flow, PATH, RequestPeek(Empty.DESCRIPTOR))}
+    return {PATH: unary(from_message_method(_refuse, Empty), flow, PATH, RequestPeek(Empty.DESCRIPTOR))}
 
 
 async def _refuse(_request: Empty, _deadline: float | None) -> NoReturn:

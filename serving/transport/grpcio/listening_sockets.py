@@ -26,7 +26,7 @@ def stop_listening(port: int) -> None:
                 os.dup2(substitute.fileno(), number, inheritable=False)
 
 
-def say_goodbye(port: int) -> int:
+def half_close_connections(port: int) -> int:
     """End our half of each connection; the other half ends when the client has seen that.
 
     Returns:

@@ -8,7 +8,7 @@ import pytest
 
 from serving.access import file_reloader
 from serving.access.rights import Right
-from serving.access.token_file import Tokens
+from serving.access.token_file import TokenFile
 from serving.errors import CredentialsError
 
 ONE, TWO = "a" * 16, "b.-_~+/" * 3 + "=="
@@ -34,7 +34,7 @@ def look_always(monkeypatch):
 
 
 def test_a_token_has_the_right_that_stands_before_it(path):
-    tokens = Tokens(written(path, f"# shop\n  inference {ONE}\n\nadministration\t{TWO}\t\r\n"))
+    tokens = TokenFile(written(path, f"# shop\n  inference {ONE}\n\nadministration\t{TWO}\t\r\n"))
     assert tokens.right(ONE) is Right.INFERENCE
     assert tokens.right(TWO) is Right.ADMINISTRATION
 
@@ -43,7 +43,7 @@ def test_a_token_has_the_right_that_stands_before_it(path):
     "token", ["", ONE[:-1], ONE + "a", ONE + " ", " " + ONE, ONE.upper(), "é", "\ud800", "#"]
 )
 def test_whatever_is_not_exactly_a_token_has_none(path, token):
-    assert Tokens(written(path, f"inference {ONE}\n")).right(token) is Right.NONE
+    assert TokenFile(written(path, f"inference {ONE}\n")).right(token) is Right.NONE
 
 
 @pytest.mark.parametrize(
@@ -66,18 +66,18 @@ def test_whatever_is_not_exactly_a_token_has_none(path, token):
 )
 def test_a_line_that_is_wrong_is_named_and_no_token_is_shown(path, text, fault):
     with pytest.raises(CredentialsError, match=fault) as error:
-        Tokens(written(path, text))
+        TokenFile(written(path, text))
     assert ONE not in str(error.value)
 
 
 def test_a_file_that_is_not_there_is_named(path):
     with pytest.raises(CredentialsError, match=r"cannot read '.*tokens': No such file"):
-        Tokens(path)
+        TokenFile(path)
 
 
 @pytest.mark.usefixtures("look_always")
 def test_a_new_file_takes_effect_while_the_server_runs(path):
-    tokens = Tokens(written(path, f"inference {ONE}\n"))
+    tokens = TokenFile(written(path, f"inference {ONE}\n"))
     written(path, f"administration {TWO}\n")
     assert (tokens.right(ONE), tokens.right(TWO)) == (Right.NONE, Right.ADMINISTRATION)
 
@@ -85,7 +85,7 @@ def test_a_new_file_takes_effect_while_the_server_runs(path):
 @pytest.mark.usefixtures("look_always")
 @pytest.mark.parametrize("change", ["broken", "gone", "empty"])
 def test_a_file_that_becomes_useless_leaves_the_tokens_and_is_told_once(path, caplog, change):
-    tokens = Tokens(written(path, f"inference {ONE}\n"))
+    tokens = TokenFile(written(path, f"inference {ONE}\n"))
     if change == "gone":
         path.unlink()
     else:
@@ -99,7 +99,7 @@ def test_a_file_that_becomes_useless_leaves_the_tokens_and_is_told_once(path, ca
 
 
 def test_between_two_looks_the_file_is_left_alone(path, monkeypatch):
-    tokens = Tokens(written(path, f"inference {ONE}\n"))
+    tokens = TokenFile(written(path, f"inference {ONE}\n"))
     written(path, f"inference {TWO}\n")
     start = monotonic()
     monkeypatch.setattr(file_reloader, "monotonic", lambda: start)
@@ -110,12 +110,12 @@ def test_between_two_looks_the_file_is_left_alone(path, monkeypatch):
 
 @pytest.mark.parametrize(("mode", "warnings"), [(0o644, 1), (0o604, 1), (0o640, 0), (0o600, 0)])
 def test_a_file_that_everyone_can_read_is_warned_of(path, caplog, mode, warnings):
-    Tokens(written(path, f"inference {ONE}\n", mode))
+    TokenFile(written(path, f"inference {ONE}\n", mode))
     assert len([each for each in caplog.records if "chmod o-r" in each.getMessage()]) == warnings
 
 
 def test_no_token_is_kept_only_its_hash(path):
-    tokens = Tokens(written(path, f"inference {ONE}\n"))
+    tokens = TokenFile(written(path, f"inference {ONE}\n"))
     os.truncate(path, 0)
     assert ONE.encode() not in b"".join(digest for digest, _ in tokens._entries._content)
     assert tokens.right(ONE) is Right.INFERENCE
@@ -129,7 +129,7 @@ def test_every_entry_is_compared_whichever_matches(path, monkeypatch):
         compared.append(other)
         return compare(one, other)
 
-    tokens = Tokens(written(path, "".join(f"inference {letter * 16}\n" for letter in "abcde")))
+    tokens = TokenFile(written(path, "".join(f"inference {letter * 16}\n" for letter in "abcde")))
     monkeypatch.setattr("serving.access.token_file.hmac.compare_digest", record)
     assert tokens.right("a" * 16) is Right.INFERENCE
     assert len(compared) == 5
