@@ -17,7 +17,7 @@ from serving.flow_control.byte_budget import ByteBudget
 from serving.services.error_to_status import status_of
 from serving.services.message_parser import MessageParser
 from serving.services.open_inference import tensor_messages
-from serving.services.open_inference.request_templates import Repeats
+from serving.services.open_inference.request_templates import RequestTemplates
 from serving.services.open_inference.shared_memory_tensors import SharedMemoryTensors
 from serving.services.request_log import log, logged
 
@@ -39,7 +39,7 @@ class InferenceService:
     def __init__(self, plane: DataPlane, memory: SharedMemory, requests: ByteBudget) -> None:
         self._plane = plane
         self._shared = SharedMemoryTensors(memory, requests)
-        self._repeats = Repeats()
+        self._templates = RequestTemplates()
         self._parse = MessageParser(pb.ModelInferRequest).parse
 
     async def ServerLive(
@@ -79,14 +79,14 @@ class InferenceService:
         return await self._shared.answer(request, deadline, self._infer)
 
     async def ModelInferWire(self, data: bytes, deadline: float | None) -> bytes:
-        """Run a model, from bytes to bytes: what was said before is not parsed again."""
-        repeat = self._repeats.find(data)
-        if repeat is not None:
-            return repeat.answer(await self._infer(repeat.asked(data, deadline)))
+        """Run a model, from bytes to bytes. A request that matches a template is not parsed."""
+        template = self._templates.find(data)
+        if template is not None:
+            return template.serialize(await self._infer(template.to_infer_request(data, deadline)))
         message = await self._parse(data)
-        answer = await self.ModelInfer(message, deadline)
-        self._repeats.learn(data, message)
-        return answer.SerializeToString()
+        response = await self.ModelInfer(message, deadline)
+        self._templates.learn(data, message)
+        return response.SerializeToString()
 
     def _infer(self, asked: InferRequest, request_id: str = "") -> Awaitable[InferResult]:
         if log.isEnabledFor(logging.INFO):
