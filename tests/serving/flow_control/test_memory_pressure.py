@@ -69,7 +69,7 @@ def test_what_is_taken_is_looked_at_again_and_again(taken):
 def test_memory_is_given_back_once_when_all_is_quiet(taken, monkeypatch):
     given, quiet = [], [False]
     monkeypatch.setattr(memory_pressure, "give_back", lambda: given.append(taken[0]))
-    monkeypatch.setattr(memory_pressure, "REST", 0.0)
+    monkeypatch.setattr(memory_pressure, "TRIM_INTERVAL", 0.0)
 
     async def act():
         taken[0] = 500 * MIB
