@@ -10,20 +10,20 @@ from serving.transport.listen_address import is_loopback
 
 
 class EndpointSecurity:
-    """Certificates and tokens, read and checked.
+    """The certificates and tokens of a port, read and checked.
 
     Args:
         host: The address that the server listens on.
-        tls: Where certificates lie; None to speak without encryption.
-        tokens: Where tokens lie; None to ask for none.
+        tls: The files of certificates; None to serve without encryption.
+        tokens: The file of tokens; None to require none.
         allow_plain_tokens: Whether tokens may come unencrypted from other hosts.
 
     Attributes:
-        tls: The certificates.
-        token_check: Checks the tokens of calls.
+        tls: The certificates; None to serve without encryption.
+        token_check: Checks the tokens of calls; None to require none.
 
     Raises:
-        CredentialsError: Certificates or tokens cannot be used, or tokens would be sent for all to read.
+        CredentialsError: Certificates or tokens cannot be used, or tokens would be sent unencrypted.
     """
 
     def __init__(

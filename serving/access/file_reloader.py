@@ -1,4 +1,4 @@
-"""What some files say, read again when they change, while the server runs."""
+"""Keeps the content of files in memory, and reads them again when they change."""
 
 import logging
 import os
@@ -16,46 +16,46 @@ Content = TypeVar("Content")
 log = logging.getLogger(__name__)
 
 INTERVAL = 1.0
-"""Seconds between two looks at the files; a change is seen within that time of being asked for."""
+"""Seconds between two checks of the files. They are checked when the content is requested."""
 
 
 class FileReloader(Generic[Content]):
-    """The content of files that belong together. May be asked from any thread.
+    """The content of files that belong together. Thread-safe.
 
-    A change that cannot be used leaves what was there; the log says why, once for each change.
+    If changed files cannot be used, the previous content stays, and the reason is logged once for each change.
 
     Args:
         paths: The files.
-        read: Makes the content of them.
+        read: Reads the files and returns their content. Raises CredentialsError if they cannot be used.
 
     Raises:
-        CredentialsError: They cannot be used now, at the start.
+        CredentialsError: The files cannot be used at the start.
     """
 
     def __init__(self, paths: Sequence[Path], read: Callable[[], Content]) -> None:
         self._paths = tuple(paths)
         self._read = read
-        # Before reading: what changes meanwhile is then seen at the next look.
-        self._mark = self._now()
+        # Taken before reading, so that a change during reading is noticed at the next check.
+        self._fingerprint = self._current_fingerprint()
         self._content = read()
-        self._next = monotonic() + INTERVAL
-        self._looking = Lock()
+        self._next_check = monotonic() + INTERVAL
+        self._checking = Lock()
 
     def current(self) -> Content:
-        """What the files said when they last could be used."""
-        if monotonic() >= self._next and self._looking.acquire(blocking=False):
+        """The content as of the last time that the files could be used."""
+        if monotonic() >= self._next_check and self._checking.acquire(blocking=False):
             try:
-                self._look()
+                self._check()
             finally:
-                self._looking.release()
+                self._checking.release()
         return self._content
 
-    def _look(self) -> None:
-        self._next = monotonic() + INTERVAL
-        mark = self._now()
-        if mark == self._mark:
+    def _check(self) -> None:
+        self._next_check = monotonic() + INTERVAL
+        fingerprint = self._current_fingerprint()
+        if fingerprint == self._fingerprint:
             return
-        self._mark = mark
+        self._fingerprint = fingerprint
         try:
             self._content = self._read()
         except CredentialsError as error:
@@ -63,25 +63,25 @@ class FileReloader(Generic[Content]):
         else:
             log.warning("read again: %s", ", ".join(map(str, self._paths)))
 
-    def _now(self) -> tuple[tuple[int, int, int] | None, ...]:
-        return tuple(_mark(path) for path in self._paths)
+    def _current_fingerprint(self) -> tuple[tuple[int, int, int] | None, ...]:
+        return tuple(_fingerprint_of(path) for path in self._paths)
 
 
 def warn_if_world_readable(path: Path, secret: str) -> None:
-    """Tell the owner of a file that every user of the machine can read it.
+    """Log a warning if every user of the machine can read a file.
 
     Args:
-        path: The file, which is there.
-        secret: What lies in it.
+        path: The file, which exists.
+        secret: What the file contains.
     """
     if path.stat().st_mode & stat.S_IROTH:
         log.warning("every user of this machine can read the %s in '%s'; run: chmod o-r", secret, path)
 
 
-def _mark(path: Path) -> tuple[int, int, int] | None:
-    """What changes when a file, or the link that leads to it, is replaced; None if it is gone."""
+def _fingerprint_of(path: Path) -> tuple[int, int, int] | None:
+    """What changes when a file, or the link to it, is replaced; None if it is gone."""
     try:
-        found = os.stat(path)  # noqa: PTH116  of all that asks for it the cheapest
+        found = os.stat(path)  # noqa: PTH116  the cheapest call for it
     except OSError:
         return None
     return found.st_mtime_ns, found.st_size, found.st_ino

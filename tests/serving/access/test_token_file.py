@@ -60,7 +60,7 @@ def test_whatever_is_not_exactly_a_token_has_none(path, token):
         ("inference short\n", "line 1: the token is shorter than 16 characters"),
         (f"inference {ONE}\ninference {ONE}é\n", "line 2: a token is made of"),
         (f"inference {ONE}=a\n", "line 1: a token is made of"),
-        (f"inference {ONE}\nadministration {ONE}\n", "line 2: this token stands above already"),
+        (f"inference {ONE}\nadministration {ONE}\n", "line 2: this token is already on an earlier line"),
         (b"inference \xff\n", "is not UTF-8"),
     ],
 )
