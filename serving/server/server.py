@@ -268,7 +268,7 @@ class Server:
         with suppress(TimeoutError):
             # Those who choose a server learn with a delay that this one is leaving.
             async with asyncio.timeout(self._options.lame_duck_seconds):
-                await signals.hurry.wait()
+                await signals.end_lame_duck.wait()
         self._health.changed(stopping=True)
         answered = await drain(
             self._transport, self._admission, self._flow, signals, self._options.drain_seconds
@@ -300,7 +300,7 @@ async def serve(
     await server.load()
     signals = Signals()
     signals.listen()
-    server.gone_deaf = signals.no_use
+    server.gone_deaf = signals.request_stop
     metrics = await server.start_metrics()
     try:
         address = await server.start()

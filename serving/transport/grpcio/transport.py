@@ -36,7 +36,7 @@ class GrpcioTransport(Transport):
 
     def serve(self, methods: Mapping[str, Method], admit: Admit, known: Iterable[str] = ()) -> None:
         """Say what answers calls."""
-        acceptor.announce(self._server, {*methods, *known}, _Handlers(methods, admit))
+        acceptor.register(self._server, {*methods, *known}, _Handlers(methods, admit))
         acceptor.watch(self._server, self._no_more_calls)
 
     async def start(self, host: str, port: int) -> int:
