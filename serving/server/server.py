@@ -134,7 +134,7 @@ class Server:
             prediction_service.SERVICE: (
                 PredictionService(plane, options.max_message_size, content=options.tensor_content),
             ),
-            model_service.SERVICE: (ModelService(plane, control, labelled=options.administration),),
+            model_service.SERVICE: (ModelService(plane, control, reloadable=options.administration),),
         }
 
     def _changed(self) -> None:

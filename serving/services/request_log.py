@@ -1,4 +1,4 @@
-"""One line in the log for each request to a model; whoever calls this has asked the log whether it wants one."""
+"""Logs one line for each request to a model. The caller checks whether the log level asks for it."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -14,12 +14,12 @@ log = logging.getLogger("serving.requests")
 async def logged(
     infer: Callable[[InferRequest], Awaitable[InferResult]], request: InferRequest, request_id: str
 ) -> InferResult:
-    """Answer a request, and log how that went; what a client calls things is shortened.
+    """Answer a request, and log the result. Names that clients chose are shortened.
 
     Args:
-        infer: What answers it.
+        infer: Answers the request.
         request: The request.
-        request_id: What its sender calls it.
+        request_id: The id that the client gave it.
     """
     start, version, code, message, times = perf_counter_ns(), request.version, "CANCELLED", "", {}
     try:

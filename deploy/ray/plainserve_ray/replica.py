@@ -107,7 +107,7 @@ def _parts(plane: DataPlane, repository: Repository, options: ServerOptions) -> 
         InferenceService(plane, SharedMemory(allowed=False), FlowControl(options.max_message_size).requests),
         ModelRepositoryService(plane, control),
         PredictionService(plane, options.max_message_size),
-        ModelService(plane, control, labelled=False),
+        ModelService(plane, control, reloadable=False),
     )
 
 

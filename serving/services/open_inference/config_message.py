@@ -1,4 +1,4 @@
-"""Between ``inference.ModelConfig``, in a message or as the text of a ``config.pbtxt``, and our own, in pairs."""
+"""Converts between ``inference.ModelConfig``, as a message, ``config.pbtxt`` or JSON, and our own ModelConfig."""
 
 import json
 import re
@@ -14,7 +14,7 @@ from serving.services.open_inference import config_batching, config_limits, conf
 from serving.services.open_inference.config_support import check
 
 BYTE_ORDER_MARK = "\ufeff"
-"""What some editors write before a text."""
+"""Some editors write it at the beginning of a text."""
 
 PINNED = ("input_pinned_memory", "output_pinned_memory")
 
@@ -23,7 +23,7 @@ _NOT_FIELDS = re.compile(r""" "(?:\\.|[^"\\])*" | '(?:\\.|[^'\\])*' | \#[^\n]* "
 
 
 def parse(text: str) -> ModelConfig:
-    """What a ``config.pbtxt`` says.
+    """Parse a ``config.pbtxt``.
 
     Raises:
         ModelLoadError: It is not valid, or asks for something that this server does not do.
@@ -34,12 +34,12 @@ def parse(text: str) -> ModelConfig:
         text_format.Parse(text, message)
     except text_format.ParseError as error:
         raise ModelLoadError(f"config.pbtxt is not valid, at line:column {error}") from error
-    # A number that is 0 and one that is absent are the same in the message, and not to its author.
+    # In the message, a number of 0 cannot be told from an absent one. To its author they differ.
     return to_model_config(message, states_batch="max_batch_size" in _NOT_FIELDS.sub("", text))
 
 
 def parse_json(text: str) -> ModelConfig:
-    """What a config says that a client sends, as JSON, when it asks for a model to be loaded.
+    """Parse a config in JSON, which a client sends with a load.
 
     Raises:
         ModelLoadError: It is not valid, or asks for something that this server does not do.
@@ -52,17 +52,17 @@ def parse_json(text: str) -> ModelConfig:
         raise ModelLoadError(f"the config that came is not valid: {error}") from error
     states = json.loads(text)
     if not isinstance(states, dict):
-        # protobuf takes an empty list for an empty message.
+        # protobuf accepts an empty list as an empty message.
         raise ModelLoadError("the config that came is not valid: it is no JSON object")
     return to_model_config(message, states_batch="max_batch_size" in states or "maxBatchSize" in states)
 
 
 def to_model_config(message: pb.ModelConfig, *, states_batch: bool) -> ModelConfig:
-    """What a message says.
+    """Convert a message to our own config.
 
     Args:
         message: The message.
-        states_batch: Whether a ``max_batch_size`` of 0 is meant, and is not silence.
+        states_batch: Whether a ``max_batch_size`` of 0 was written, and is not just absent.
 
     Raises:
         ModelLoadError: It asks for something that this server does not do.
@@ -96,7 +96,7 @@ def to_model_config(message: pb.ModelConfig, *, states_batch: bool) -> ModelConf
 
 
 def from_loaded_model(model: LoadedModel) -> pb.ModelConfig:
-    """How a model is served, with everything that was derived."""
+    """The config of a model, with all derived values, as a message."""
     config = model.config
     message = pb.ModelConfig(
         name=model.name,
@@ -115,14 +115,14 @@ def from_loaded_model(model: LoadedModel) -> pb.ModelConfig:
     if config.batching is not None:
         message.dynamic_batching.CopyFrom(config_batching.from_batching(config.batching, config.queue))
     elif model.joining.joins:
-        # The converter proved that what gathers while the model runs may share the next run.
+        # The converter proved that requests that gather while the model runs may share the next run.
         message.dynamic_batching.SetInParent()
     return message
 
 
 def _to_group(message: pb.ModelInstanceGroup) -> InstanceGroup:
     kind = pb.ModelInstanceGroup
-    # Without a GPU, Triton too takes the CPU where the choice is its own.
+    # As in Triton without a GPU.
     chosen = kind.KIND_CPU if message.kind == kind.KIND_AUTO else message.kind
     return InstanceGroup(message.name, kind.Kind.Name(chosen), max(1, message.count))
 

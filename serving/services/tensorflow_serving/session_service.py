@@ -1,6 +1,6 @@
 """``tensorflow.serving.SessionService``: refused, with the reason.
 
-Its messages are TensorFlow's own and not among our contracts, so reflection does not list it.
+Its messages belong to TensorFlow and are not in ``protos``, so reflection does not list it.
 """
 
 from typing import NoReturn
@@ -17,12 +17,12 @@ PATH = "/tensorflow.serving.SessionService/SessionRun"
 
 
 def methods(flow: FlowControl) -> dict[str, Method]:
-    """The methods by path: SessionRun, which tells why it is not done.
+    """The methods by path: SessionRun, which is refused with the reason.
 
     Args:
-        flow: Told of each call.
+        flow: Counts each call.
     """
-    # Any message can be read as an Empty: what is unknown is skipped.
+    # Any message can be parsed as an Empty: unknown fields are skipped.
     return {PATH: unary(from_message_method(_refuse, Empty), flow, PATH, RequestPeek(Empty.DESCRIPTOR))}
 
 

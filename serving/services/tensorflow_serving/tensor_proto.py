@@ -32,8 +32,8 @@ _LEN = 2
 """The wire type of length-delimited fields, such as packed lists."""
 
 _PACKED_TAGS = {
-    held: write_number(core.TensorProto.DESCRIPTOR.fields_by_name[FIELDS[held]].number << 3 | _LEN)
-    for held in ("BOOL", "FP32", "FP64")
+    datatype: write_number(core.TensorProto.DESCRIPTOR.fields_by_name[FIELDS[datatype]].number << 3 | _LEN)
+    for datatype in ("BOOL", "FP32", "FP64")
 }
 """The tags of packed lists whose elements have the same bytes on the wire and in memory. Other lists hold varints."""
 
@@ -66,7 +66,7 @@ class MemoryBudget:
             )
 
 
-def datatype(name: str, tensor: core.TensorProto) -> str:
+def datatype_of(name: str, tensor: core.TensorProto) -> str:
     """The datatype of an input.
 
     Raises:
@@ -81,7 +81,7 @@ def datatype(name: str, tensor: core.TensorProto) -> str:
     return found
 
 
-def shape(name: str, tensor: core.TensorProto) -> tuple[int, ...]:
+def shape_of(name: str, tensor: core.TensorProto) -> tuple[int, ...]:
     """The shape of an input.
 
     Raises:
@@ -109,51 +109,51 @@ def wire_form(name: str, tensor: core.TensorProto, budget: MemoryBudget) -> byte
     Raises:
         InvalidInputError: The elements are in the wrong field, are too many, or are out of range for their type.
     """
-    held = datatype(name, tensor)
-    values = getattr(tensor, FIELDS[held])
+    datatype = datatype_of(name, tensor)
+    values = getattr(tensor, FIELDS[datatype])
     content = tensor.tensor_content
-    if content and held != BYTES and not values:
+    if content and datatype != BYTES and not values:
         return content
-    _check_fields(name, tensor, held)
-    count = prod(shape(name, tensor))
+    _check_fields(name, tensor, datatype)
+    count = prod(shape_of(name, tensor))
     if len(values) > count:
         raise InvalidInputError(f"input '{name}' has {count} elements by its shape; got {len(values)}")
-    if held == BYTES:
+    if datatype == BYTES:
         return _strings(name, values, count, budget)
-    return _numbers(name, held, values, count, budget)
+    return _numbers(name, datatype, values, count, budget)
 
 
-def write(array: Array, held: str, tensor: core.TensorProto, *, content: bool = False) -> None:
+def write(array: Array, datatype: str, tensor: core.TensorProto, *, content: bool = False) -> None:
     """Write an output into a message as TensorFlow Serving does.
 
     Args:
         array: The output.
-        held: Its datatype.
+        datatype: Its datatype.
         tensor: The message; empty.
         content: Whether to write elements to ``tensor_content``, not to the repeated field of their type. BYTES
             always go to ``string_val``.
     """
-    tensor.dtype = TYPES[held]
+    tensor.dtype = TYPES[datatype]
     write_shape(array.shape, tensor.tensor_shape)
-    if held == BYTES:
+    if datatype == BYTES:
         texts = array.ravel().tolist()
         tensor.string_val.extend(each.encode() if isinstance(each, str) else each for each in texts)
     elif content:
         # A copy that cannot be avoided: protobuf accepts only bytes.
         tensor.tensor_content = array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
-    elif held in _PACKED_TAGS:
-        _merge_list(array, held, tensor)
+    elif datatype in _PACKED_TAGS:
+        _merge_list(array, datatype, tensor)
     else:
-        elements = array.ravel().astype(NUMPY[held], copy=False).view(_ELEMENT_DTYPES[held])
-        getattr(tensor, FIELDS[held]).extend(elements.tolist())
+        elements = array.ravel().astype(NUMPY[datatype], copy=False).view(_ELEMENT_DTYPES[datatype])
+        getattr(tensor, FIELDS[datatype]).extend(elements.tolist())
 
 
-def _merge_list(array: Array, held: str, tensor: core.TensorProto) -> None:
+def _merge_list(array: Array, datatype: str, tensor: core.TensorProto) -> None:
     """Write the wire form of the list and let protobuf parse it: appending each element takes ten times as long."""
     # Every true becomes 1: a byte from 0x80 would be the beginning of a longer varint.
-    elements = array.view(np.uint8) != 0 if held == "BOOL" else array
-    data = elements.astype(NUMPY[held].newbyteorder("<"), copy=False).tobytes()
-    tensor.MergeFromString(b"".join((_PACKED_TAGS[held], write_number(len(data)), data)))
+    elements = array.view(np.uint8) != 0 if datatype == "BOOL" else array
+    data = elements.astype(NUMPY[datatype].newbyteorder("<"), copy=False).tobytes()
+    tensor.MergeFromString(b"".join((_PACKED_TAGS[datatype], write_number(len(data)), data)))
 
 
 def write_shape(sizes: Sequence[int], shape: core.TensorShapeProto) -> None:
@@ -163,13 +163,13 @@ def write_shape(sizes: Sequence[int], shape: core.TensorShapeProto) -> None:
         shape.dim.add(size=size)
 
 
-def _check_fields(name: str, tensor: core.TensorProto, held: str) -> None:
+def _check_fields(name: str, tensor: core.TensorProto, datatype: str) -> None:
     """Refuse elements in any field but that of their type: they would be ignored, and zeros taken for them."""
     filled = [
         each.name for each, _ in tensor.ListFields() if each.name == CONTENT or each.name.endswith("_val")
     ]
-    if filled and filled != [FIELDS[held]]:
-        allowed = FIELDS[held] if held == BYTES else f"{FIELDS[held]} or {CONTENT}"
+    if filled and filled != [FIELDS[datatype]]:
+        allowed = FIELDS[datatype] if datatype == BYTES else f"{FIELDS[datatype]} or {CONTENT}"
         raise InvalidInputError(
             f"input '{name}' of type {core.DataType.Name(tensor.dtype)} takes its elements in {allowed}; "
             f"got {' and '.join(filled)}"
@@ -183,13 +183,13 @@ def _strings(name: str, values: Sequence[bytes], count: int, budget: MemoryBudge
     return pack_bytes(np.array([*values, *[last] * missing], np.object_))
 
 
-def _numbers(name: str, held: str, values: Sequence[Any], count: int, budget: MemoryBudget) -> memoryview:
-    dtype = _ELEMENT_DTYPES[held].newbyteorder("<")
+def _numbers(name: str, datatype: str, values: Sequence[Any], count: int, budget: MemoryBudget) -> memoryview:
+    dtype = _ELEMENT_DTYPES[datatype].newbyteorder("<")
     budget.take(name, count * dtype.itemsize)
     try:
         listed = np.fromiter(values, dtype, len(values))
     except OverflowError as error:
-        raise InvalidInputError(f"input '{name}': an element is out of range for {held}") from error
+        raise InvalidInputError(f"input '{name}': an element is out of range for {datatype}") from error
     if len(listed) < count:
         fill = listed[-1] if len(listed) else dtype.type(0)
         listed = np.concatenate([listed, np.full(count - len(listed), fill, dtype)])

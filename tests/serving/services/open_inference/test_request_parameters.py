@@ -22,7 +22,7 @@ def test_what_does_not_come_is_zero():
     assert (
         request_parameters.priority({}),
         request_parameters.timeout({}),
-        request_parameters.place({}),
+        request_parameters.location({}),
     ) == (0, 0.0, None)
 
 
@@ -46,15 +46,15 @@ def test_no_sequence_is_none(value):
 
 
 def test_a_place_that_is_written_is_read_again():
-    place = request_parameters.Place("region", 8, 64)
+    location = request_parameters.TensorLocation("region", 8, 64)
     written = made()
-    request_parameters.write_place(written, place, 64)
-    assert request_parameters.place(written) == place
+    request_parameters.write_location(written, location, 64)
+    assert request_parameters.location(written) == location
 
 
 def test_a_place_needs_its_size():
     with pytest.raises(InvalidInputError, match="needs the parameter shared_memory_byte_size"):
-        request_parameters.place(made(shared_memory_region=("string_param", "r")))
+        request_parameters.location(made(shared_memory_region=("string_param", "r")))
 
 
 def test_classes_are_counted_from_one():
