@@ -1,1 +1,1 @@
-"""Who may connect and who may call what: TLS, tokens, rights."""
+"""Access control: TLS certificates, bearer tokens, and the rights that methods need."""

@@ -2,28 +2,28 @@
 
 from pathlib import Path
 
-from serving.access.tls_reload import ReloadedTls, TlsFiles
+from serving.access.tls_reload import TlsFiles, TlsReloader
 from serving.access.token_check import TokenCheck
-from serving.access.token_file import Tokens
+from serving.access.token_file import TokenFile
 from serving.errors import CredentialsError
 from serving.transport.listen_address import is_loopback
 
 
 class EndpointSecurity:
-    """Certificates and tokens, read and checked.
+    """The certificates and tokens of a port, read and checked.
 
     Args:
         host: The address that the server listens on.
-        tls: Where certificates lie; None to speak without encryption.
-        tokens: Where tokens lie; None to ask for none.
+        tls: The files of certificates; None to serve without encryption.
+        tokens: The file of tokens; None to require none.
         allow_plain_tokens: Whether tokens may come unencrypted from other hosts.
 
     Attributes:
-        tls: The certificates.
-        token_check: Checks the tokens of calls.
+        tls: The certificates; None to serve without encryption.
+        token_check: Checks the tokens of calls; None to require none.
 
     Raises:
-        CredentialsError: Certificates or tokens cannot be used, or tokens would be sent for all to read.
+        CredentialsError: Certificates or tokens cannot be used, or tokens would be sent unencrypted.
     """
 
     def __init__(
@@ -34,5 +34,5 @@ class EndpointSecurity:
                 f"tokens sent to {host} without encryption could be read on their way and used by others; "
                 "add --tls-certificate and --tls-key, or --allow-plain-tokens if something in front decrypts"
             )
-        self.tls = ReloadedTls(tls) if tls else None
-        self.token_check = TokenCheck(Tokens(tokens)) if tokens else None
+        self.tls = TlsReloader(tls) if tls else None
+        self.token_check = TokenCheck(TokenFile(tokens)) if tokens else None

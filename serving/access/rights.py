@@ -4,16 +4,16 @@ from enum import IntEnum
 
 
 class Right(IntEnum):
-    """What a caller may do; the higher includes the lower."""
+    """What a caller may do. A higher right includes the lower ones."""
 
     NONE = 0
-    """What anyone may: ask whether the server and its models live. Probes have no tokens."""
+    """Needs no token: ask whether the server and its models are ready. Probes have no tokens."""
 
     INFERENCE = 1
-    """Run models, and read what they are and how they stand."""
+    """Run models, and read their metadata and state."""
 
     ADMINISTRATION = 2
-    """Change what is served, shared memory and what is logged."""
+    """Change which models are served, shared memory, and log settings."""
 
 
 _METHODS = {
@@ -25,7 +25,7 @@ _METHODS = {
         Right.INFERENCE: """
             ModelReady ServerMetadata ModelMetadata ModelInfer ModelStreamInfer ModelConfig ModelStatistics
             RepositoryIndex SystemSharedMemoryStatus CudaSharedMemoryStatus""",
-        # TraceSetting and LogSettings read and change alike: who may call them may change.
+        # One method both reads and changes settings, so reading them needs the right to change them.
         Right.ADMINISTRATION: """
             RepositoryModelLoad RepositoryModelUnload
             SystemSharedMemoryRegister SystemSharedMemoryUnregister
@@ -60,7 +60,7 @@ NEEDED: dict[str, Right] = {
 
 
 def needed(method: str) -> Right:
-    """The right that a method needs; of one that is not in the table, the highest.
+    """The right that a method needs. A method that is not in the table needs the highest.
 
     Args:
         method: ``/service/method``, as it comes over the wire.

@@ -1,22 +1,22 @@
-"""The server's certificate, and the authority whose clients are let in; read again when the files change."""
+"""Reads the server's certificate and the authority of client certificates, and reloads them when the files change."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from serving import pem
-from serving.access.watched_files import WatchedFiles, warn_if_public
+from serving.access.file_reloader import FileReloader, warn_if_world_readable
 from serving.errors import CredentialsError
 from serving.transport.tls import TlsIdentity
 
 
 @dataclass(frozen=True, slots=True)
 class TlsFiles:
-    """Where certificates lie, all of them in PEM.
+    """The files of certificates, all of them in PEM.
 
     Attributes:
-        certificate: The server's, followed by those between it and its authority.
+        certificate: The server's certificate, followed by the intermediate ones.
         key: Its private key, without a password.
-        client_ca: Who must have signed a client's certificate; None to ask for none.
+        client_ca: The authorities that may have signed a client's certificate; None to require none.
     """
 
     certificate: Path
@@ -25,26 +25,26 @@ class TlsFiles:
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """All of them."""
+        """All the files."""
         return (self.certificate, self.key, *([self.client_ca] if self.client_ca else []))
 
 
-class ReloadedTls:
-    """The identity that files give to the server, as of now.
+class TlsReloader:
+    """The TLS identity in some files; a :class:`~serving.transport.tls.TlsSource`.
 
     Args:
         files: The files.
 
     Raises:
-        CredentialsError: A file is missing or unreadable, or key and certificate are no pair.
+        CredentialsError: A file is missing or unreadable, or key and certificate do not belong together.
     """
 
     def __init__(self, files: TlsFiles) -> None:
-        self._watched = WatchedFiles(files.paths, lambda: _read(files))
+        self._files = FileReloader(files.paths, lambda: _read(files))
 
     def current(self) -> TlsIdentity:
-        """The identity as of now; the same object as long as no file changed."""
-        return self._watched.current()
+        """The current identity; the same object as long as no file has changed."""
+        return self._files.current()
 
 
 def _read(files: TlsFiles) -> TlsIdentity:
@@ -53,5 +53,5 @@ def _read(files: TlsFiles) -> TlsIdentity:
         authorities = pem.certificates(files.client_ca) if files.client_ca else None
     except pem.PemError as error:
         raise CredentialsError(str(error)) from error
-    warn_if_public(files.key, "private key")
+    warn_if_world_readable(files.key, "private key")
     return TlsIdentity(certificate, key, authorities)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from serving.access.rights import Right, needed
-from serving.access.token_file import Tokens
+from serving.access.token_file import TokenFile
 from serving.errors import PermissionDeniedError, UnauthenticatedError
 
 HEADER = "authorization"
@@ -15,22 +15,22 @@ class TokenCheck:
     """Checks the tokens of calls.
 
     Args:
-        tokens: Who may do what.
+        tokens: The tokens and their rights.
     """
 
-    def __init__(self, tokens: Tokens) -> None:
+    def __init__(self, tokens: TokenFile) -> None:
         self._tokens = tokens
 
     def check(self, method: str, metadata: Iterable[tuple[str, str | bytes]]) -> None:
-        """Whether a call may be answered.
+        """Check that a call has a token with the right that its method needs.
 
         Args:
             method: ``/service/method``.
-            metadata: What came with it.
+            metadata: The headers of the call.
 
         Raises:
-            UnauthenticatedError: It needs a token, and brings none, or one that is unknown.
-            PermissionDeniedError: Its token does not have the right.
+            UnauthenticatedError: The method needs a token, and the call has none, or an unknown one.
+            PermissionDeniedError: The token does not have the right.
         """
         right = needed(method)
         if right is Right.NONE:
@@ -49,7 +49,7 @@ def _token(metadata: Iterable[tuple[str, str | bytes]]) -> str:
     """The one token of a call.
 
     Raises:
-        UnauthenticatedError: There is none, or not one only.
+        UnauthenticatedError: There is none, or several, or the header is malformed.
     """
     values = [value for key, value in metadata if key == HEADER]
     if not values:

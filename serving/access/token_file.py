@@ -1,12 +1,12 @@
-"""Bearer tokens: who may do what, from a file.
+"""Reads bearer tokens and their rights from a file.
 
-One token a line, its right before it; lines that begin with ``#`` and empty ones are left alone::
+Each line has a right and a token. Empty lines, and lines that begin with ``#``, are ignored::
 
     # the web shop
     inference       3f1c0b8a6e5d4972a1b0c9d8e7f60512
     administration  90ab12cd34ef56ab78cd90ef12ab34cd
 
-Only hashes are kept, and every one of them is compared, in a time that does not depend on where they differ.
+Only hashes are kept in memory. A token is compared with every one of them in constant time.
 """
 
 import hmac
@@ -15,36 +15,36 @@ from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
+from serving.access.file_reloader import FileReloader, warn_if_world_readable
 from serving.access.rights import Right
-from serving.access.watched_files import WatchedFiles, warn_if_public
 from serving.errors import CredentialsError
 
 RIGHTS = {"inference": Right.INFERENCE, "administration": Right.ADMINISTRATION}
-"""The words for rights in the file."""
+"""The rights by their names in the file."""
 
-SHORTEST = 16
-"""Fewest characters of a token: less could be guessed."""
+MIN_LENGTH = 16
+"""The fewest characters of a token: a shorter one could be guessed."""
 
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*", re.ASCII)  # b64token of RFC 6750
 
 Entry = tuple[bytes, Right]
 
 
-class Tokens:
-    """The tokens in a file, read again when it changes.
+class TokenFile:
+    """The tokens in a file, reloaded when it changes.
 
     Args:
         path: The file.
 
     Raises:
-        CredentialsError: It cannot be read, or a line is not as it must be; the text names the line.
+        CredentialsError: The file cannot be read, or a line is malformed; the text names the line.
     """
 
     def __init__(self, path: Path) -> None:
-        self._entries = WatchedFiles([path], lambda: _read(path))
+        self._entries = FileReloader([path], lambda: _read(path))
 
     def right(self, token: str) -> Right:
-        """What the bearer of a token may do; nothing if it is unknown."""
+        """The right of a token; NONE if it is unknown."""
         shown, found = sha256(token.encode(errors="replace")).digest(), Right.NONE
         for digest, right in self._entries.current():
             if hmac.compare_digest(shown, digest):
@@ -55,7 +55,7 @@ class Tokens:
 def _read(path: Path) -> Sequence[Entry]:
     try:
         text = path.read_text(encoding="utf-8")
-        warn_if_public(path, "tokens")
+        warn_if_world_readable(path, "tokens")
     except OSError as error:
         raise CredentialsError(f"cannot read '{path}': {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -75,7 +75,9 @@ def _parse(path: Path, text: str) -> Sequence[Entry]:
             raise CredentialsError(f"'{path}', line {number}: {fault}")
         digest = sha256(words[1].encode()).digest()
         if digest in entries:
-            raise CredentialsError(f"'{path}', line {number}: this token stands above already; leave one")
+            raise CredentialsError(
+                f"'{path}', line {number}: this token is already on an earlier line; leave one"
+            )
         entries[digest] = RIGHTS[words[0]]
     if not entries:
         raise CredentialsError(f"'{path}' holds no token; write lines such as: inference TOKEN")
@@ -88,8 +90,8 @@ def _fault(words: Sequence[str]) -> str:
         return f"it must begin with {' or '.join(RIGHTS)}"
     if len(words) != 2:
         return f"it must be a right and one token; it has {len(words)} words"
-    if len(words[1]) < SHORTEST:
-        return f"the token is shorter than {SHORTEST} characters; make one with: openssl rand -hex 32"
+    if len(words[1]) < MIN_LENGTH:
+        return f"the token is shorter than {MIN_LENGTH} characters; make one with: openssl rand -hex 32"
     if not _TOKEN.fullmatch(words[1]):
         return "a token is made of letters, digits and - . _ ~ + /, with = at its end only"
     return ""

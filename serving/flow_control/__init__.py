@@ -1,1 +1,1 @@
-"""How much the server takes on at a time: requests in flight, bytes held for clients, memory."""
+"""Limits what the server takes on at a time: requests in flight, bytes held for clients, memory."""

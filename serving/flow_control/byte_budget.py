@@ -1,8 +1,8 @@
-"""Bytes of large messages that are held for clients: requests until they are answered, answers until they are taken.
+"""Limits the bytes of large messages in memory: requests until they are answered, answers until they are read.
 
-gRPC takes an answer from its handler at once and keeps it until the client has read it. Many large answers to a
-client that reads slowly, or not at all, would fill the memory; so they are counted, and from some number of bytes on
-refused.
+gRPC accepts an answer from its handler at once and buffers it until the client has read it. Many large answers to a
+client that reads slowly, or not at all, would fill the memory. So their bytes are counted, and further ones are
+refused when a limit is reached.
 """
 
 from collections.abc import Iterator
@@ -13,29 +13,29 @@ from serving.errors import QueueFullError
 from serving.transport.transport import Call
 
 LARGE = 64 << 10
-"""Bytes from which a message is counted: gRPC's own buffers are as large."""
+"""Bytes above which a message is counted. gRPC's own buffers are as large."""
 
 RETRY = 1.0
-"""Seconds after which a client may try again: nobody knows how fast others read."""
+"""Seconds after which a client may try again. A guess: the server cannot know how fast other clients read."""
 
 MIB = 1 << 20
 
-CALL: "ContextVar[Call | None]" = ContextVar("CALL", default=None)
-"""The call that is being answered, for what counts bytes that did not come with its message."""
+CURRENT_CALL: "ContextVar[Call | None]" = ContextVar("CURRENT_CALL", default=None)
+"""The call that is being answered, for counting bytes that did not arrive in its message."""
 
 
 class ByteBudget:
     """Counts the bytes of messages of one kind. A single message may be of any size.
 
     Args:
-        most: Bytes in all.
-        most_each: Bytes of one connection.
-        what: What the messages are doing, for the text of a refusal.
+        limit: The most bytes of all connections together.
+        connection_limit: The most bytes of one connection.
+        what: Which messages these are, for error texts.
     """
 
-    def __init__(self, most: int, most_each: int, what: str) -> None:
-        self._most = most
-        self._most_each = most_each
+    def __init__(self, limit: int, connection_limit: int, what: str) -> None:
+        self._limit = limit
+        self._connection_limit = connection_limit
         self._what = what
         self._total = 0
         self._peers: dict[str, int] = {}
@@ -49,7 +49,7 @@ class ByteBudget:
         """Count a message until its call is over.
 
         Raises:
-            QueueFullError: With it they would be too many bytes.
+            QueueFullError: The limit would be exceeded.
         """
         peer = call.peer
         self.take(size, peer)
@@ -57,15 +57,15 @@ class ByteBudget:
 
     @contextmanager
     def holding(self, size: int) -> Iterator[None]:
-        """Count bytes that came another way than with a message of the present call; small ones are not counted.
+        """Count bytes of the current call that are not in its message, such as shared memory, unless they are few.
 
         Raises:
-            QueueFullError: With them they would be too many bytes.
+            QueueFullError: The limit would be exceeded.
         """
         if size <= LARGE:
             yield
             return
-        call = CALL.get()
+        call = CURRENT_CALL.get()
         peer = call.peer if call is not None else ""
         self.take(size, peer)
         try:
@@ -77,18 +77,18 @@ class ByteBudget:
         """Count a message of a connection until :meth:`release`.
 
         Raises:
-            QueueFullError: With it they would be too many bytes.
+            QueueFullError: The limit would be exceeded.
         """
         held = self._peers.get(peer, 0)
-        for before, most in ((held, self._most_each), (self._total, self._most)):
-            if before and before + size > most:
-                text = f"{self._what} take {before / MIB:.0f} MiB, and {most / MIB:.0f} is the limit"
-                raise QueueFullError(f"{text}; have fewer under way at once", retry_after=RETRY)
+        for before, limit in ((held, self._connection_limit), (self._total, self._limit)):
+            if before and before + size > limit:
+                text = f"{self._what} take {before / MIB:.0f} MiB, and {limit / MIB:.0f} is the limit"
+                raise QueueFullError(f"{text}; have fewer requests in flight", retry_after=RETRY)
         self._peers[peer] = held + size
         self._total += size
 
     def release(self, size: int, peer: str) -> None:
-        """Count it no more."""
+        """Stop counting a message."""
         self._total -= size
         left = self._peers[peer] - size
         if left:

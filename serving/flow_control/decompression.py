@@ -1,11 +1,11 @@
-"""Unpacks compressed requests, a piece at a time, in place of gRPC's core.
+"""Decompresses requests in place of gRPC's core, a piece at a time.
 
-The core unpacks each message as soon as it is whole, before anybody can say no: sixty kilobytes become sixty
-megabytes, as often as a connection has streams, and whether or not it is still there. So the core is told to hand
-messages over as they came (``grpc.per_message_decompression``).
+The core decompresses each message as soon as it is complete, before anything can refuse it: sixty kilobytes become
+sixty megabytes, once for each stream of a connection, even if the connection is already lost. So the core is
+configured to pass messages on as they arrived (``grpc.per_message_decompression``).
 
-It does not tell whether a message is compressed. What is shows by its first byte: as a tag of protobuf, gzip's has a
-type that does not exist, and zlib's is that of field 15, which no request begins with.
+The core does not say whether a message is compressed, but its first byte does: read as a tag of protobuf, gzip's has
+a wire type that does not exist, and zlib's is that of field 15, with which no request begins.
 
 Source: RFC 1952, 2.3.1; RFC 1950, 2.2.
 """
@@ -21,14 +21,14 @@ _FIRST = frozenset(b"\x1f\x78")
 
 _GZIP = b"\x1f\x8b"
 
-_EITHER = 32 + zlib.MAX_WBITS
-"""gzip or zlib, whichever it is."""
+_GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
+"""Tells zlib to accept either format, gzip or zlib."""
 
 HEAD = 64 << 10
-"""Bytes that are unpacked at once, where the message came: most messages have no more."""
+"""Bytes that are decompressed on the event loop. Most messages have no more."""
 
 PIECE = 1 << 20
-"""Bytes that are unpacked at a time of those that have. After each it is seen whether anybody still waits."""
+"""Bytes of the rest that are decompressed at a time, on a thread. A call can be cancelled between two pieces."""
 
 
 def compressed(data: bytes) -> bool:
@@ -39,36 +39,36 @@ def compressed(data: bytes) -> bool:
 
 
 class Decompressor:
-    """Unpacks one large message at a time; the others wait as they came.
+    """Decompresses one large message at a time. Others wait in compressed form.
 
     Args:
-        most: Most bytes of a message.
+        limit: The most bytes of a decompressed message.
     """
 
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._turn = asyncio.Lock()
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._one_at_a_time = asyncio.Lock()
 
-    async def unpack(self, data: bytes, look: Callable[[bytes], None]) -> bytes:
-        """What a compressed message says.
+    async def unpack(self, data: bytes, peek: Callable[[bytes], None]) -> bytes:
+        """Decompress a message.
 
         Args:
-            data: The message.
-            look: Shown how a large one begins, before the rest is unpacked; raises if it shall not be.
+            data: The compressed message.
+            peek: Called with the first bytes of a large message before the rest is decompressed; raises to refuse it.
 
         Raises:
-            InvalidInputError: It is damaged.
-            TooLargeError: It is larger than messages may be.
+            InvalidInputError: The message is damaged.
+            TooLargeError: It exceeds the limit.
         """
-        unpacking = zlib.decompressobj(_EITHER)
-        head = _piece(unpacking, data, min(HEAD, self._most + 1))
+        unpacking = zlib.decompressobj(_GZIP_OR_ZLIB)
+        head = _piece(unpacking, data, min(HEAD, self._limit + 1))
         if not unpacking.eof:
-            look(head)
-            async with self._turn:
+            peek(head)
+            async with self._one_at_a_time:
                 head = await self._rest(unpacking, head)
-        if len(head) > self._most:
+        if len(head) > self._limit:
             raise TooLargeError(
-                f"the request is larger than max: it unpacks to more than {self._most} bytes; split it"
+                f"the request is larger than max: it unpacks to more than {self._limit} bytes; split it"
             )
         if unpacking.unused_data:
             raise InvalidInputError("the request has bytes behind its compressed message; compress all of it")
@@ -76,15 +76,15 @@ class Decompressor:
 
     async def _rest(self, unpacking: "zlib._Decompress", head: bytes) -> bytes:
         pieces, size = [head], len(head)
-        while not unpacking.eof and size <= self._most:
-            most = min(PIECE, self._most + 1 - size)
+        while not unpacking.eof and size <= self._limit:
+            most = min(PIECE, self._limit + 1 - size)
             pieces.append(await off_loop(_piece, unpacking, unpacking.unconsumed_tail, most))
             size += len(pieces[-1])
         return await off_loop(b"".join, pieces)
 
 
 def _piece(unpacking: "zlib._Decompress", data: bytes, most: int) -> bytes:
-    """The next bytes of a message."""
+    """Decompress the next bytes of a message."""
     try:
         piece = unpacking.decompress(data, most)
     except zlib.error as error:

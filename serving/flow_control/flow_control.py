@@ -1,4 +1,4 @@
-"""The requests in flight: how many there are, what they hold, and whether there is room for another large one."""
+"""Counts the requests in flight, limits the bytes they hold, and decides whether another large one is accepted."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,91 +11,91 @@ from serving.metrics.call_counts import CallCounts
 from serving.transport.transport import Call
 
 SETTLED = 0.02
-"""Seconds without a call after which none is thought to be on its way between the transport and its handler."""
+"""Seconds without a request in flight after which none is expected between the transport and its handler."""
 
 
 class Peek(Protocol):
-    """Looks at how a large request begins, and raises a ServingError if the rest shall not be read."""
+    """Looks at the beginning of a large request, and raises a ServingError to refuse it before the rest is read."""
 
     def model(self, data: bytes) -> None:
-        """Look at a request that is whole."""
+        """Look at a complete request."""
 
     def head(self, data: bytes) -> None:
-        """Look at the first bytes that a compressed request unpacks to."""
+        """Look at the first bytes of a compressed request, decompressed."""
 
 
 class FlowControl:
-    """Counts the requests in flight, so that stopping can wait for them and for nothing else, and bounds their bytes.
+    """Counts the requests in flight, so that a server that stops waits for them alone, and limits their bytes.
 
     Attributes:
-        counts: Of all calls so far.
-        closed: Whether streams take no more requests.
-        requests: The bytes of large requests that are being answered.
-        answers: The bytes of large answers that clients have yet to read.
-        memory: Knows whether there is room for a large request.
-        in_flight: Requests without an answer.
+        counts: Counts all calls so far, for metrics.
+        closed: Whether streams accept no more requests.
+        requests: The budget for large requests that are being answered.
+        answers: The budget for large answers that clients have not read yet.
+        memory: Says whether there is memory for a large request.
+        in_flight: Requests without an answer, and large answers that clients have not read yet.
 
     Args:
-        message_bytes: The largest request. Four times as many bytes may be held of the requests, and of the answers,
-            of one connection, and sixteen times as many in all.
+        message_bytes: The largest request. The requests of one connection may hold four times as many bytes, those of
+            all connections sixteen times as many; likewise the answers.
     """
 
     def __init__(self, message_bytes: int) -> None:
-        most, most_each = 16 * message_bytes, 4 * message_bytes
-        self.requests = ByteBudget(most, most_each, "requests that are being answered")
-        self.answers = ByteBudget(most, most_each, "answers that were not read yet")
+        limit, connection_limit = 16 * message_bytes, 4 * message_bytes
+        self.requests = ByteBudget(limit, connection_limit, "requests that are being answered")
+        self.answers = ByteBudget(limit, connection_limit, "answers that were not read yet")
         self.memory = MemoryPressure(lambda: not (self.requests.total or self.answers.total))
         self.counts = CallCounts()
         self.closed = False
         self.in_flight = 0
         self._decompressor = Decompressor(message_bytes)
 
-    async def received(self, data: bytes, peek: Peek, hold: Callable[[int], None]) -> bytes:
-        """A large or compressed request as its client wrote it.
+    async def unpack(self, data: bytes, peek: Peek, hold: Callable[[int], None]) -> bytes:
+        """Accept a large or compressed request, and decompress it.
 
         Args:
-            data: What arrived.
-            peek: Looks at how it begins.
-            hold: Told of its bytes if they are many: as they arrived, and once they are unpacked.
+            data: The request as it arrived.
+            peek: Looks at its beginning.
+            hold: Counts its bytes if it is large: as it arrived, and once it is decompressed.
 
         Raises:
-            ServingError: It cannot be unpacked or is too large, there is no room for it, or ``peek`` or ``hold``
-                refuses it.
+            ServingError: The request cannot be decompressed or is too large, there is no memory for it, or ``peek``
+                or ``hold`` refuses it.
         """
-        self._make_room(len(data), hold)
+        self._reserve(len(data), hold)
         if not compressed(data):
             peek.model(data)
             return data
         data = await self._decompressor.unpack(data, peek.head)
-        self._make_room(len(data), hold)
+        self._reserve(len(data), hold)
         return data
 
-    def _make_room(self, size: int, hold: Callable[[int], None]) -> None:
+    def _reserve(self, size: int, hold: Callable[[int], None]) -> None:
         if size > LARGE:
             self.memory.check(size)
             hold(size)
 
-    def hand_over(self, size: int, call: Call) -> None:
-        """Count a large answer until its client, which may take its time, has read it.
+    def track_answer(self, size: int, call: Call) -> None:
+        """Count a large answer until the client has read it.
 
         Raises:
-            QueueFullError: Too many bytes of answers were not read yet.
+            QueueFullError: Clients have not read too many bytes of earlier answers.
         """
         self.answers.hold(size, call)
         self.in_flight += 1
-        call.on_end(self._read)
+        call.on_end(self._answer_read)
 
-    def _read(self) -> None:
+    def _answer_read(self) -> None:
         self.in_flight -= 1
 
     def close(self) -> None:
-        """Let streams take no more requests. New calls are refused by others."""
+        """Have streams accept no more requests. New calls are refused elsewhere, by admission."""
         self.closed = True
 
     async def idle(self) -> None:
-        """Wait until no request is in flight, and none follows."""
+        """Wait until no request has been in flight for a moment."""
         quiet = False
         while self.in_flight or not quiet:
-            # Polled: an event would be set and cleared for each request.
+            # Polled, because an event would have to be set and cleared for each request.
             quiet = not self.in_flight
             await asyncio.sleep(SETTLED)

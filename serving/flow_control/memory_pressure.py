@@ -1,7 +1,7 @@
-"""Watches what the process holds: past a share of what it may have, large requests are refused first.
+"""Watches the memory of the process, and refuses large requests when it runs short.
 
-Memory is looked at now and then, not for each request. What was freed goes back to the system once nothing large is
-under way, whoever used it: requests, gRPC's buffers for those that never came to their end, models.
+Memory is measured at intervals, not for each request. Freed memory is returned to the system when no large message is
+in flight, whatever used it: requests, gRPC's buffers for requests that were never completed, models.
 """
 
 import asyncio
@@ -11,20 +11,20 @@ from serving.dataplane.malloc_trim import give_back
 from serving.errors import QueueFullError
 from serving.runtimes import memory
 
-SHARE = 0.9
-"""Of the limit of its memory that a process may take before large requests are refused."""
+MEMORY_SHARE = 0.9
+"""The share of its memory limit that a process may use before large requests are refused."""
 
-COST = 4
-"""Bytes that a byte of a large request may take: as it came, as a message, as tensors, and as an answer."""
+REQUEST_COST = 4
+"""Bytes of memory for each byte of a large request: as it arrived, as a message, as tensors, and as an answer."""
 
-GLANCE = 0.1
-"""Seconds between two looks."""
+CHECK_INTERVAL = 0.1
+"""Seconds between two measurements."""
 
-GROWN = 32 << 20
-"""Bytes above the least so far from which giving back is worth the time."""
+TRIM_THRESHOLD = 32 << 20
+"""Bytes above the least use so far from which returning memory to the system is worth the time."""
 
-REST = 5.0
-"""Least seconds between giving back and the next time; it takes milliseconds of processor."""
+TRIM_INTERVAL = 5.0
+"""The least seconds between two times that memory is returned: it takes milliseconds of CPU time."""
 
 RETRY = 1.0
 """Seconds after which a client may try again."""
@@ -33,44 +33,46 @@ MIB = 1 << 20
 
 
 class MemoryPressure:
-    """Knows how much the process may still take.
+    """Decides whether there is memory for a large request.
 
     Args:
-        quiet: Whether nothing large is under way.
-        limit: Bytes that this process may take.
+        quiet: Whether no large message is in flight.
+        limit: Bytes that this process may use.
     """
 
     def __init__(self, quiet: Callable[[], bool], limit: float | None = None) -> None:
         self._quiet = quiet
         self._limit = memory.available() if limit is None else limit
-        self._taken = self._least = memory.taken()
+        self._used = self._least_used = memory.taken()
 
     def check(self, size: int) -> None:
-        """Whether there is room for a large request.
+        """Check that there is memory for a large request.
 
         Args:
             size: Its bytes.
 
         Raises:
-            QueueFullError: There is not.
+            QueueFullError: There is not enough.
         """
-        if self._taken + COST * size > SHARE * self._limit:
+        if self._used + REQUEST_COST * size > MEMORY_SHARE * self._limit:
             raise QueueFullError(
-                f"the server holds {self._taken / MIB:.0f} MiB of the {self._limit / MIB:.0f} it may have, and a "
-                f"request of {size / MIB:.1f} MiB may need {COST} times that; send a smaller one, or this one later",
+                f"the server holds {self._used / MIB:.0f} MiB of the {self._limit / MIB:.0f} it may have, and a "
+                f"request of {size / MIB:.1f} MiB may need {REQUEST_COST} times that; "
+                "send a smaller one, or this one later",
                 retry_after=RETRY,
             )
 
     async def run(self) -> None:
-        """Look again and again, until cancelled."""
+        """Measure the memory, and return what was freed, until cancelled."""
         loop = asyncio.get_running_loop()
-        given = -REST
+        trimmed = -TRIM_INTERVAL
         while True:
-            await asyncio.sleep(GLANCE)
-            self._taken = memory.taken()
-            self._least = min(self._least, self._taken)
-            if self._taken > self._least + GROWN and loop.time() > given + REST and self._quiet():
+            await asyncio.sleep(CHECK_INTERVAL)
+            self._used = memory.taken()
+            self._least_used = min(self._least_used, self._used)
+            grown = self._used > self._least_used + TRIM_THRESHOLD
+            if grown and loop.time() > trimmed + TRIM_INTERVAL and self._quiet():
                 await asyncio.to_thread(give_back)
-                # What is left is in use: it is not asked for again.
-                given, self._taken = loop.time(), memory.taken()
-                self._least = self._taken
+                # What could not be returned is in use. It becomes the new least, so that it is not tried again.
+                trimmed, self._used = loop.time(), memory.taken()
+                self._least_used = self._used

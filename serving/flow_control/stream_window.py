@@ -1,7 +1,7 @@
-"""The requests of one stream that have no answer yet, and when the next is read: flow control by back-pressure.
+"""Back-pressure on a stream: bounds its requests without an answer, and delays reading the next.
 
-A client that sends and does not read makes answers pile up; no more of its requests are read until it reads. The size
-of an answer that is yet to come is taken to be that of the largest so far.
+When a client sends requests but does not read the answers, the answers accumulate. So no more of its requests are
+read until it reads. An answer that is not known yet is assumed to be as large as the largest so far.
 """
 
 import asyncio
@@ -12,19 +12,19 @@ from serving.errors import StoppingError
 from serving.flow_control.flow_control import FlowControl
 from serving.transport.transport import Stream
 
-FIRST = 16
-"""Requests that are read before the size of an answer is known."""
+INITIAL_REQUESTS = 16
+"""Requests that are read before the size of any answer is known."""
 
-MOST = 64 << 20
-"""Bytes of requests and of expected answers from which no more are read; a request alone may have more."""
+MAX_BYTES = 64 << 20
+"""Bytes of requests and expected answers above which no more requests are read. A single request may have more."""
 
 
 class StreamWindow:
-    """What one stream has in flight; each request has one answer, in their order.
+    """The requests of one stream that are in flight. Each has one answer, in the order of the requests.
 
     Args:
         stream: The stream.
-        flow: Told of each request and its end.
+        flow: Counts the requests in flight, and the bytes that they hold.
     """
 
     def __init__(self, stream: Stream, flow: FlowControl) -> None:
@@ -35,14 +35,14 @@ class StreamWindow:
         self._sizes: deque[int] = deque()
         self._bytes = 0
         self._largest = 0
-        self._cut = False
+        self._stopped_reading = False
         self._room = asyncio.Event()
 
     async def requests(self) -> AsyncIterator[bytes]:
-        """The requests as they arrive, until the server takes no more."""
+        """The requests as they arrive, until the client has sent all or the server accepts no more."""
         while (each := await self._stream.receive()) is not None:
             if self._flow.closed:
-                self._cut = True
+                self._stopped_reading = True
                 return
             self._sizes.append(len(each))
             self._held.append(0)
@@ -54,13 +54,13 @@ class StreamWindow:
                 await self._room.wait()
 
     def hold(self, size: int) -> None:
-        """Count bytes of the last request among those of all connections.
+        """Take bytes for the latest request from the budget of all connections.
 
         Args:
-            size: Its bytes, as it arrived, or once it is unpacked.
+            size: The bytes of the request as it arrived, or once it is decompressed.
 
         Raises:
-            QueueFullError: There are too many of those.
+            QueueFullError: A limit of the budget would be exceeded.
         """
         self._flow.requests.take(size, self._peer)
         self._held[-1] += size
@@ -68,24 +68,24 @@ class StreamWindow:
         self._sizes[-1] = size
 
     async def answer(self, message: bytes) -> None:
-        """Send the answer to the oldest request. Returns when the client has read those before it."""
+        """Send the answer to the oldest request. Returns when there is room for another answer."""
         self._largest = max(self._largest, len(message))
         self._room.set()
         await self._stream.send(message)
         self._answered()
 
     def end(self) -> None:
-        """Forget the requests that will have no answer."""
+        """Release the requests that will have no answer."""
         while self._sizes:
             self._answered()
 
     def check_complete(self) -> None:
-        """Check that all requests of the client were read.
+        """Check that all requests that the client sent were read.
 
         Raises:
-            StoppingError: The server stopped reading before that.
+            StoppingError: The server is stopping, and stopped reading before the end.
         """
-        if self._cut:
+        if self._stopped_reading:
             raise StoppingError("the server is stopping; send the rest to another, or later")
 
     def _answered(self) -> None:
@@ -98,5 +98,5 @@ class StreamWindow:
     def _full(self) -> bool:
         count = len(self._sizes)
         if not self._largest:
-            return count >= FIRST or self._bytes > MOST
-        return self._bytes + count * self._largest > MOST and count > 0
+            return count >= INITIAL_REQUESTS or self._bytes > MAX_BYTES
+        return self._bytes + count * self._largest > MAX_BYTES and count > 0

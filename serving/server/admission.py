@@ -13,7 +13,7 @@ from serving.access.rights import NEEDED
 from serving.access.token_check import TokenCheck
 from serving.errors import ServingError, StoppingError
 from serving.metrics.call_counts import CallCounts
-from serving.services.error_to_status import described
+from serving.services.error_to_status import status_of
 from serving.transport.code import Status
 from serving.transport.transport import Metadata
 
@@ -67,7 +67,7 @@ class Admission:
             await asyncio.sleep(QUIET_AGAIN if before else QUIET)
 
     def _deny(self, path: str, error: ServingError, peer: str) -> Status:
-        status = described(error)
+        status = status_of(error)
         # A name that a stranger made up is no name for metrics.
         name = path if path in NEEDED else ""
         counts = self._counts.of(name)
@@ -78,4 +78,4 @@ class Admission:
 
     def _refuse(self, _peer: str) -> Status:
         self._refused += 1
-        return described(StoppingError("the server is stopping; ask another, or later"))
+        return status_of(StoppingError("the server is stopping; ask another, or later"))

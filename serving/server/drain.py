@@ -34,7 +34,7 @@ async def drain(
     transport.stop_listening()
     flow.close()
     idle = asyncio.create_task(flow.idle())
-    now = asyncio.create_task(signals.now.wait())
+    now = asyncio.create_task(signals.end_now.wait())
     await asyncio.wait((idle, now), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     answered = idle.done() or not flow.in_flight
     idle.cancel()

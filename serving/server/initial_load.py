@@ -1,4 +1,4 @@
-"""The models of a server, as its control mode has it: loaded at the start, and kept so."""
+"""Loads the models that the control mode asks for: at the start, and again when the repository is polled."""
 
 import asyncio
 import logging
@@ -13,26 +13,26 @@ log = logging.getLogger(__name__)
 
 ALL = "*"
 
-SETTLING = 30.0
-"""Seconds for which the start waits while no model gets on; one that is loaded later is not ready until then."""
+START_STALL_SECONDS = 30.0
+"""Seconds without progress of any model after which the start no longer waits. Models may still load later."""
 
-GLANCE = 1.0
-"""The same when the repository is looked at again."""
+REFRESH_STALL_SECONDS = 1.0
+"""The same when the repository is scanned again."""
 
 
 def load(repository: Repository, options: ServerOptions, seconds: float | None = None) -> None:
-    """Load what is to be there from the start, and require it: the server is ready only if all of it can answer.
+    """Load the models that the options ask for, and require them: the server is ready only if all of them are.
 
-    A model that cannot be loaded is logged and is not ready. What is published or asked for later is not required:
-    a mistake in it must not take a server out that answers for all others.
+    A model that cannot be loaded is logged and is not ready. Models that are published or loaded later are not
+    required: a mistake in one of them must not take a server out of service that can answer for all others.
 
     Args:
         repository: The models.
-        options: What was decided.
-        seconds: How long to wait while no model gets on; None for as long as it takes.
+        options: The options of the server.
+        seconds: How long to wait while no model makes progress; None for as long as it takes.
 
     Raises:
-        RepositoryError: The repository is missing, or holds no model although it must, or not one that was named.
+        RepositoryError: The repository is missing, has no model although it must, or lacks a model that was named.
     """
     names = _named(repository, options)
     may_be_empty = options.control is not ControlMode.NONE
@@ -40,20 +40,20 @@ def load(repository: Repository, options: ServerOptions, seconds: float | None =
     repository.required = frozenset(repository.names() if names is None else names)
 
 
-def rehearse(repository: Repository, options: ServerOptions, seconds: float | None = None) -> None:
-    """Try what :func:`load` would load.
+def dry_run(repository: Repository, options: ServerOptions, seconds: float | None = None) -> None:
+    """Load in a child process, for trial, what :func:`load` would load.
 
     Raises:
-        RepositoryError: See there.
+        RepositoryError: As for :func:`load`.
     """
     repository.dry_run_all(_named(repository, options), seconds=seconds)
 
 
 def _named(repository: Repository, options: ServerOptions) -> Collection[str] | None:
-    """The models to load at the start; None for all that there are.
+    """The models to load at the start; None for all in the repository.
 
     Raises:
-        RepositoryError: The repository is missing, or holds none of that name.
+        RepositoryError: The repository is missing, or lacks a model that was named.
     """
     if options.control is not ControlMode.EXPLICIT:
         return None
@@ -68,21 +68,21 @@ def _named(repository: Repository, options: ServerOptions) -> Collection[str] | 
 
 
 async def poll(repository: Repository, seconds: float) -> None:
-    """Look at the repository again and again, until cancelled."""
+    """Scan the repository at intervals, until cancelled."""
     while True:
         await asyncio.sleep(seconds)
         await refresh(repository)
 
 
 async def refresh(
-    repository: Repository, only: Collection[str] | None = None, seconds: float | None = GLANCE
+    repository: Repository, only: Collection[str] | None = None, seconds: float | None = REFRESH_STALL_SECONDS
 ) -> None:
-    """Look at the repository once, on a thread of its own. If that fails, it is logged.
+    """Scan the repository once, on a thread, and load what has changed. Failures are logged.
 
     Args:
         repository: The models.
-        only: The models to look at; None for all.
-        seconds: How long to wait while no model gets on; what takes longer goes on by itself.
+        only: The models to consider; None for all.
+        seconds: How long to wait while no model makes progress. Loading goes on in the background after that.
     """
 
     def look() -> None:

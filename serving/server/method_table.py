@@ -11,9 +11,9 @@ from google.protobuf.message_factory import GetMessageClass
 from serving.dataplane.dataplane import DataPlane
 from serving.errors import ServingError, UnsupportedError
 from serving.flow_control.flow_control import FlowControl
-from serving.services.method_handlers import MessageMethod, of_messages, stream, unary
+from serving.services.method_handlers import MessageMethod, from_message_method, stream, unary
 from serving.services.request_peek import RequestPeek
-from serving.services.worker_group import ADMINISTRATIVE, WorkerGroup, forwarded
+from serving.services.worker_group import ADMINISTRATIVE_METHODS, WorkerGroup, forward_to_group
 from serving.transport.transport import Method
 
 
@@ -21,7 +21,7 @@ class MethodTable:
     """Leads from paths to methods.
 
     Of a method that a part also has with ``Wire`` behind its name, that one is taken: it works on bytes. One with
-    ``Rehearsal`` behind its name tries what the method would load.
+    ``DryRun`` behind its name tries what the method would load.
 
     Args:
         services: The parts that implement the methods of each service. A method that none of them has is
@@ -66,7 +66,7 @@ class MethodTable:
     def _add(self, path: str, method: MethodDescriptor, parts: Sequence[object]) -> None:
         request = GetMessageClass(method.input_type)
         found, wire = _found(parts, method.name), _found(parts, f"{method.name}Wire")
-        if (dry_run := _found(parts, f"{method.name}Rehearsal")) is not None:
+        if (dry_run := _found(parts, f"{method.name}DryRun")) is not None:
             self._dry_runs[path] = dry_run
         peek = RequestPeek(method.input_type, self._plane)
         if method.client_streaming and found is not None:
@@ -75,16 +75,16 @@ class MethodTable:
             self.methods[path] = unary(wire, self._flow, path, peek)
         elif not method.client_streaming:
             call = self._for_all(path, method, found or _unsupported(method.name), request)
-            self.methods[path] = unary(of_messages(call, request), self._flow, path, peek)
+            self.methods[path] = unary(from_message_method(call, request), self._flow, path, peek)
 
     def _for_all(
         self, path: str, method: MethodDescriptor, call: MessageMethod, request: type[Message]
     ) -> MessageMethod:
         """The method itself, or what has every process of a group do it."""
-        if self._group is None or path not in ADMINISTRATIVE:
+        if self._group is None or path not in ADMINISTRATIVE_METHODS:
             return call
         self._administrative[path] = call, request
-        return forwarded(path, GetMessageClass(method.output_type), self._group)
+        return forward_to_group(path, GetMessageClass(method.output_type), self._group)
 
 
 def _found(parts: Sequence[object], name: str) -> Any:  # noqa: ANN401  a method of any signature

@@ -1,4 +1,4 @@
-"""What the person who starts the server decides."""
+"""The options of a server, as given when it is started."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -10,25 +10,25 @@ from serving.transport.limits import Limits
 MEGABYTE = 1 << 20
 
 AGE_WITH_CLIENT_CERTIFICATES = 3600.0
-"""Seconds: a client's certificate is checked when it connects, and may expire or be revoked later."""
+"""Seconds after which a connection ends. A client's certificate is checked when it connects, and may expire later."""
 
 
 class ControlMode(Enum):
-    """Who decides which models are loaded, and when."""
+    """How it is decided which models are loaded, and when."""
 
     NONE = "none"
-    """What lies in the repository at the start, once."""
+    """All models in the repository are loaded once, at the start."""
 
     POLL = "poll"
-    """What lies in the repository, looked at again and again."""
+    """All models in the repository are loaded; it is scanned at intervals."""
 
     EXPLICIT = "explicit"
-    """Requests."""
+    """Requests load and unload models."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
-    """What the person who starts the server decides.
+    """The options of a server.
 
     Attributes:
         repository: The folder of models.
@@ -36,17 +36,17 @@ class ServerOptions:
         port: The port; 0 for any free one.
         metrics_port: The port for metrics; 0 for any free one, None for none.
         max_message_size: Most bytes of a request.
-        lame_duck_seconds: How long new requests are still answered once the server said that it is leaving.
-        drain_seconds: Most time for answering, at the end, what was accepted.
-        control: Who decides which models are loaded.
-        poll_seconds: How often the repository is looked at, if it is.
-        load_models: What is loaded at the start if requests decide the rest; ``*`` for all.
+        lame_duck_seconds: How long new requests are still answered after the server reports that it is not ready.
+        drain_seconds: The longest time to answer the requests in flight when the server stops.
+        control: How it is decided which models are loaded.
+        poll_seconds: The interval between two scans of the repository, with ``POLL``.
+        load_models: The models to load at the start, with ``EXPLICIT``; ``*`` for all.
         allow_shared_memory: Whether clients on this host may pass tensors in /dev/shm.
-        tls: Where certificates lie; None to speak without encryption.
-        tokens: Where bearer tokens lie; None to ask for none.
+        tls: The files of certificates; None to serve without encryption.
+        tokens: The file of bearer tokens; None to require none.
         allow_plain_tokens: Whether tokens may come unencrypted from other hosts.
-        tensor_content: Whether Predict answers in ``tensor_content`` and not in the list of each type.
-        load_seconds: Most time for opening a version that was tried.
+        tensor_content: Whether Predict answers in ``tensor_content`` and not in the repeated field of each type.
+        load_seconds: The longest time for opening a version that passed its trial.
     """
 
     repository: Path
@@ -70,12 +70,12 @@ class ServerOptions:
     def administration(self) -> bool:
         """Whether requests may change more than models: labels, and what is logged.
 
-        They may where they decide what is loaded, and where a token says that they may.
+        They may if the control mode is ``EXPLICIT``, or if tokens say who may.
         """
         return self.control is ControlMode.EXPLICIT or self.tokens is not None
 
     @property
     def limits(self) -> Limits:
-        """What clients may do."""
+        """The limits for connections and requests."""
         checked = self.tls is not None and self.tls.client_ca is not None
         return Limits(self.max_message_size, age_seconds=AGE_WITH_CLIENT_CERTIFICATES if checked else None)

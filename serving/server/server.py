@@ -134,7 +134,7 @@ class Server:
             prediction_service.SERVICE: (
                 PredictionService(plane, options.max_message_size, content=options.tensor_content),
             ),
-            model_service.SERVICE: (ModelService(plane, control, labelled=options.administration),),
+            model_service.SERVICE: (ModelService(plane, control, reloadable=options.administration),),
         }
 
     def _changed(self) -> None:
@@ -161,7 +161,7 @@ class Server:
             RepositoryError: The repository is missing or holds no model.
         """
         # What is tried first may never end; several processes have that behind them.
-        seconds = initial_load.SETTLING if self._group is None else None
+        seconds = initial_load.START_STALL_SECONDS if self._group is None else None
         load = partial(initial_load.load, self._repository, self._options, seconds)
         if standing is not None:
             load = partial(self.standing.restore, standing)
@@ -216,9 +216,11 @@ class Server:
     async def rehearse_all(self, only: Collection[str] | None = None) -> None:
         """Try what :meth:`refresh` would load; before the first load, what that would."""
         if self._loaded:
-            rehearse = partial(self._repository.dry_run_all, only, seconds=initial_load.GLANCE)
+            rehearse = partial(self._repository.dry_run_all, only, seconds=initial_load.REFRESH_STALL_SECONDS)
         else:
-            rehearse = partial(initial_load.rehearse, self._repository, self._options, initial_load.SETTLING)
+            rehearse = partial(
+                initial_load.dry_run, self._repository, self._options, initial_load.START_STALL_SECONDS
+            )
         await asyncio.wrap_future(daemon_threads.start(rehearse))
 
     @property
@@ -264,7 +266,7 @@ class Server:
         with suppress(TimeoutError):
             # Those who choose a server learn with a delay that this one is leaving.
             async with asyncio.timeout(self._options.lame_duck_seconds):
-                await signals.hurry.wait()
+                await signals.end_lame_duck.wait()
         self._health.changed(stopping=True)
         answered = await drain(
             self._transport, self._admission, self._flow, signals, self._options.drain_seconds
@@ -294,7 +296,7 @@ async def serve(options: ServerOptions, announce: Callable[[str], None], trial: 
     await server.load()
     signals = Signals()
     signals.listen()
-    server.gone_deaf = signals.no_use
+    server.gone_deaf = signals.request_stop
     metrics = await server.start_metrics()
     try:
         address = await server.start()

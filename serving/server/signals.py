@@ -1,8 +1,8 @@
-"""What the process is told by signals.
+"""Translates signals into the phases of stopping.
 
-SIGTERM             stop; what still arrives for a little while is answered too
-SIGINT              stop, without that while
-a second of either  end now
+SIGTERM             stop; new requests are still answered for the lame-duck time
+SIGINT              stop without the lame-duck time
+a second of either  end at once
 """
 
 import asyncio
@@ -10,32 +10,32 @@ import signal
 
 
 class Signals:
-    """What the process was told so far. Made on the loop of the main thread.
+    """The signals that the process has received so far. Constructed on the event loop of the main thread.
 
     Attributes:
         stop: Set by the first signal.
-        hurry: Set when nothing new is to be answered any more.
-        now: Set when what is under way is to be left.
+        end_lame_duck: Set when new requests are no longer to be answered.
+        end_now: Set when requests in flight are not to be waited for.
     """
 
     def __init__(self) -> None:
-        self.stop, self.hurry, self.now = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self.stop, self.end_lame_duck, self.end_now = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     def listen(self) -> None:
-        """Take the place of what SIGTERM and SIGINT do otherwise."""
+        """Handle SIGTERM and SIGINT in place of the default."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.arrived, number)
 
     def arrived(self, number: int) -> None:
-        """Take note of a signal."""
+        """Note a signal."""
         if self.stop.is_set():
-            self.now.set()
+            self.end_now.set()
         if self.stop.is_set() or number == signal.SIGINT:
-            self.hurry.set()
+            self.end_lame_duck.set()
         self.stop.set()
 
-    def no_use(self) -> None:
-        """Take note that going on makes no sense: as of SIGINT, unless something was told before."""
+    def request_stop(self) -> None:
+        """Stop as with SIGINT, unless a signal has arrived before."""
         if not self.stop.is_set():
             self.arrived(signal.SIGINT)

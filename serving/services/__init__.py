@@ -1,1 +1,1 @@
-"""The services that clients call: each translates a request, calls the dataplane, and translates the answer."""
+"""The gRPC services: each converts a request, calls the dataplane, and converts the answer."""

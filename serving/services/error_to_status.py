@@ -1,4 +1,4 @@
-"""The one table from errors to gRPC status codes, and how an error is told to a client."""
+"""Maps errors to gRPC statuses: the only table of status codes, and the texts that clients get."""
 
 import logging
 import math
@@ -6,7 +6,7 @@ import math
 from google.protobuf.message import DecodeError
 
 from serving import errors
-from serving.error_text import presentable
+from serving.error_text import sanitized
 from serving.transport.code import Code, Status
 
 log = logging.getLogger(__name__)
@@ -34,23 +34,23 @@ STATUS: dict[type[errors.ServingError], Code] = {
 }
 
 INTERNAL_TEXT = "the server failed on this request; its log says why"
-"""All that a client learns of a fault of ours: anything more could reveal what it must not."""
+"""The text of every INTERNAL error. Details could reveal secrets."""
 
 STARTUP_TEXT = "the server cannot read its repository now; its log says why"
-"""Likewise of what is wrong with the server's own files."""
+"""The text of errors in the server's own files, for the same reason."""
 
 PUSHBACK = "grpc-retry-pushback-ms"
-"""The trailer by which gRPC clients that retry learn how long to wait."""
+"""The trailer that tells gRPC clients how long to wait before they retry."""
 
 
-def described(error: Exception, *, log_fault: bool = True) -> Status:
-    """The status code, the text and the trailers by which a client learns of an error.
+def status_of(error: Exception, *, log_fault: bool = True) -> Status:
+    """The status of an error: code, text and trailers.
 
-    One that is not of :mod:`serving.errors` was not foreseen: it is logged with its traceback, and INTERNAL.
+    An error that is not of :mod:`serving.errors` is unexpected: it is INTERNAL and is logged with its traceback.
 
     Args:
         error: The error.
-        log_fault: Whether a fault of ours is logged; it is to be once.
+        log_fault: Whether to log an unexpected error; False if it is logged elsewhere.
     """
     if isinstance(error, DecodeError):
         return Status(Code.INVALID_ARGUMENT, "the request is not a valid protobuf message of its type")
@@ -60,10 +60,10 @@ def described(error: Exception, *, log_fault: bool = True) -> Status:
             log.error("a request failed", exc_info=error)
         return Status(Code.INTERNAL, INTERNAL_TEXT)
     if isinstance(error, errors.StartupError):
-        # Meant for whoever starts servers, and it names folders.
+        # Written for the operator; it contains paths.
         log.error("a request found the server in want of something: %s", error)
         return Status(code, STARTUP_TEXT)
-    text = presentable(str(error))
+    text = sanitized(str(error))
     if isinstance(error, errors.QueueFullError):
         return Status(code, text, ((PUSHBACK, str(math.ceil(error.retry_after * 1000))),))
     return Status(code, text)

@@ -1,10 +1,10 @@
-"""``grpc.health.v1.Health``: of the server (the empty name), of each service, of each model by its name.
+"""``grpc.health.v1.Health``: of the server (the empty name), of each service, and of each model by its name.
 
-The health service itself serves as long as the process answers. A liveness probe is to ask for that: a server whose
-models cannot answer gets no better by being restarted.
+The health service itself is SERVING as long as the process answers. Liveness probes should ask for it: restarting a
+server whose models cannot answer does not help.
 
-grpcio-health-checking brings the messages. Its servicer is not used: a watcher that leaves it silences the others,
-and watchers keep a server from stopping.
+The messages come from grpcio-health-checking. Its servicer is not used: when one watcher leaves, the others get no
+more updates, and watchers keep a server from stopping.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from grpc_health.v1 import health_pb2
 from serving.dataplane.dataplane import DataPlane
 from serving.errors import InvalidInputError, ModelNotFoundError
 from serving.flow_control.flow_control import FlowControl
-from serving.services.uncounted import uncounted_stream, uncounted_unary
+from serving.services.unmetered_handlers import unmetered_stream, unmetered_unary
 from serving.transport.transport import Method
 
 SERVICE = health_pb2.DESCRIPTOR.services_by_name["Health"]
@@ -26,10 +26,10 @@ Message: TypeAlias = Any  # grpcio-health-checking ships no types
 
 
 class HealthService:
-    """Tells clients, once or whenever it changes, whether the server or a model can answer.
+    """Reports whether the server, a service or a model can answer: once, or whenever it changes.
 
     Args:
-        plane: Knows the models.
+        plane: Gives the state of the models.
         services: The names of the services on this server.
     """
 
@@ -43,16 +43,16 @@ class HealthService:
         """The methods by path.
 
         Args:
-            flow: Unpacks requests.
+            flow: Decompresses requests.
         """
         request = health_pb2.HealthCheckRequest
         return {
-            f"/{SERVICE.full_name}/Check": uncounted_unary(self.check, request, flow),
-            f"/{SERVICE.full_name}/Watch": uncounted_stream(self.watch, request, flow),
+            f"/{SERVICE.full_name}/Check": unmetered_unary(self.check, request, flow),
+            f"/{SERVICE.full_name}/Watch": unmetered_stream(self.watch, request, flow),
         }
 
     def changed(self, *, stopping: bool = False) -> None:
-        """Have the watchers look again; when the server is stopping, for the last time."""
+        """Have the watchers check again; for the last time if the server is stopping."""
         self._stopping |= stopping
         self._changed.set()
         self._changed = asyncio.Event()

@@ -1,4 +1,4 @@
-"""From bytes to messages: every message of every method comes this way, once its elements were counted."""
+"""Parses the messages of all methods, after their elements have been counted."""
 
 from typing import Any, cast
 
@@ -9,10 +9,10 @@ from serving.dataplane.large_message_thread import off_loop
 from serving.services.element_count import ElementCount
 
 SMALL = 2 << 10
-"""Bytes of a message that is parsed uncounted: its elements cost a few milliseconds at the most."""
+"""Bytes up to which a message is parsed without counting: its elements cost a few milliseconds at most."""
 
 AT_ONCE = 1024
-"""Fields that are walked over on the event loop, in a fraction of a millisecond; beyond that it is done elsewhere."""
+"""Fields that are counted on the event loop, in a fraction of a millisecond. Messages with more go to a thread."""
 
 
 class MessageParser:
@@ -27,11 +27,11 @@ class MessageParser:
         self._count = ElementCount(cast("Descriptor", request_type.DESCRIPTOR))
 
     async def parse(self, data: bytes) -> Any:  # noqa: ANN401  a message of the type
-        """The message.
+        """Parse a message.
 
         Raises:
-            InvalidInputError: It has more elements than are taken.
-            DecodeError: It is none.
+            InvalidInputError: It has too many elements.
+            DecodeError: It is not a valid message of the type.
         """
         if len(data) <= SMALL or self._count.check(data, AT_ONCE):
             return self._parse(data)

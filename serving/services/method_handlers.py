@@ -1,7 +1,6 @@
-"""Turns a method that takes messages and returns them into one that a transport can call.
+"""Turns methods that take and return messages into methods that a transport can call.
 
-Messages are parsed here and not by the transport: a message that cannot be parsed is the client's fault, and the
-client is told so.
+Messages are parsed here and not by the transport, so that the client gets INVALID_ARGUMENT for a malformed one.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -12,30 +11,30 @@ from typing import Any
 from google.protobuf.message import Message
 
 from serving.errors import ServingError
-from serving.flow_control.byte_budget import CALL, LARGE
+from serving.flow_control.byte_budget import CURRENT_CALL, LARGE
 from serving.flow_control.decompression import compressed
 from serving.flow_control.flow_control import FlowControl, Peek
 from serving.flow_control.stream_window import StreamWindow
-from serving.services.error_to_status import described
+from serving.services.error_to_status import status_of
 from serving.services.message_parser import MessageParser
 from serving.transport.transport import Stream, StreamMethod, Unary, UnaryMethod
 
 BytesMethod = Callable[[bytes, "float | None"], Awaitable[bytes]]
-"""Takes a request and its deadline on the clock of :func:`time.monotonic` (None: never); gives the answer."""
+"""Takes a request and its deadline on the clock of :func:`time.monotonic` (None: never); returns the response."""
 
 MessageMethod = Callable[[Any, "float | None"], Awaitable[Message]]
-"""Likewise, with messages."""
+"""The same, with messages in place of bytes."""
 
 MessageStream = Callable[[AsyncIterator[Any], "float | None"], AsyncIterator[Message]]
-"""Likewise, for any number of requests and as many answers. A request that is refused comes as its ServingError."""
+"""The same, for a stream: one response for each request. A refused request is passed on as its ServingError."""
 
 
-def of_messages(method: MessageMethod, request_type: type[Message]) -> BytesMethod:
-    """A method that takes and gives bytes, from one that takes and gives messages.
+def from_message_method(method: MessageMethod, request_type: type[Message]) -> BytesMethod:
+    """Make a method that takes and returns bytes of one that takes and returns messages.
 
     Args:
         method: The method.
-        request_type: The message it takes.
+        request_type: The message that it takes.
     """
     parse = MessageParser(request_type).parse
 
@@ -50,9 +49,9 @@ def unary(method: BytesMethod, flow: FlowControl, name: str, peek: Peek) -> Unar
 
     Args:
         method: The method. Errors of :mod:`serving.errors` become their status; any other is INTERNAL.
-        flow: Told of each call.
-        name: The method's name as metrics call it, ``/service/method``.
-        peek: Looks at how large requests begin.
+        flow: Counts each call, and limits its bytes.
+        name: The method's name in metrics, ``/service/method``.
+        peek: Looks at the beginning of large requests.
     """
     calls = flow.counts.of(name)
 
@@ -60,20 +59,20 @@ def unary(method: BytesMethod, flow: FlowControl, name: str, peek: Peek) -> Unar
         start, code = monotonic(), "CANCELLED"
         calls.started += 1
         flow.in_flight += 1
-        CALL.set(call)
+        CURRENT_CALL.set(call)
         try:
             data = call.message
             if len(data) > LARGE or compressed(data):
-                data = await flow.received(data, peek, partial(flow.requests.hold, call=call))
+                data = await flow.unpack(data, peek, partial(flow.requests.hold, call=call))
             answer = await method(data, call.deadline)
             if len(answer) > LARGE:
-                flow.hand_over(len(answer), call)
+                flow.track_answer(len(answer), call)
             call.answer(answer)
             code = "OK"
-        except Exception as error:  # noqa: BLE001  the table of status codes tells what a client may read of it
-            status = described(error)
+        except Exception as error:  # noqa: BLE001  error_to_status decides what the client may see
+            status = status_of(error)
             code = status.code.name
-            _forget(error)
+            _release_frames(error)
             call.refuse(status)
         finally:
             calls.end(code, monotonic() - start)
@@ -89,40 +88,27 @@ def stream(
 
     Args:
         method: The method, as for :func:`unary`.
-        request_type: The message it takes.
-        flow: Told while a request is being answered; between requests a stream is idle.
-        name: The method's name as metrics call it.
+        request_type: The message that it takes.
+        flow: Counts the requests in flight; between requests a stream is idle.
+        name: The method's name in metrics.
         peek: As for :func:`unary`.
     """
-    parse, calls = MessageParser(request_type).parse, flow.counts.of(name)
-
-    async def messages(window: StreamWindow) -> AsyncIterator[Any]:
-        async for data in window.requests():
-            try:
-                if len(data) > LARGE or compressed(data):
-                    data = await flow.received(data, peek, window.hold)  # noqa: PLW2901  the same, unpacked
-                message = await parse(data)
-            except ServingError as error:
-                # Of this request, and not of the stream.
-                _forget(error)
-                yield error
-            else:
-                yield message
+    parser, calls = MessageParser(request_type), flow.counts.of(name)
 
     async def handle(call: Stream) -> None:
         start, code = monotonic(), "CANCELLED"
         calls.started += 1
-        CALL.set(call)
+        CURRENT_CALL.set(call)
         window = StreamWindow(call, flow)
         try:
-            async for answer in method(messages(window), call.deadline):
+            async for answer in method(_messages(window, parser, flow, peek), call.deadline):
                 await window.answer(answer.SerializeToString())
             window.check_complete()
             code = "OK"
-        except Exception as error:  # noqa: BLE001  the table of status codes tells what a client may read of it
-            status = described(error)
+        except Exception as error:  # noqa: BLE001  error_to_status decides what the client may see
+            status = status_of(error)
             code = status.code.name
-            _forget(error)
+            _release_frames(error)
             call.refuse(status)
         finally:
             window.end()
@@ -131,6 +117,22 @@ def stream(
     return StreamMethod(handle)
 
 
-def _forget(error: Exception) -> None:
-    """Let go of all that an error's frames hold: what the transport makes of it lives on for a while."""
+async def _messages(
+    window: StreamWindow, parser: MessageParser, flow: FlowControl, peek: Peek
+) -> AsyncIterator[Any]:
+    """The requests of a stream, parsed. One that is refused is passed on as its error, and the stream goes on."""
+    async for data in window.requests():
+        try:
+            if len(data) > LARGE or compressed(data):
+                data = await flow.unpack(data, peek, window.hold)  # noqa: PLW2901  the same, decompressed
+            message = await parser.parse(data)
+        except ServingError as error:
+            _release_frames(error)
+            yield error
+        else:
+            yield message
+
+
+def _release_frames(error: Exception) -> None:
+    """Drop the references that an error's traceback holds: the transport keeps the error for a while."""
     error.__traceback__ = error.__cause__ = error.__context__ = None

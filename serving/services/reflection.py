@@ -1,6 +1,6 @@
-"""Reflection: how a generic client learns which services there are and what their messages look like.
+"""``grpc.reflection``: lets generic clients list the services and read the descriptors of their messages.
 
-``v1`` and ``v1alpha`` have the same messages, and grpcio has only the older name; the newer one is added here.
+``v1`` and ``v1alpha`` have the same messages. grpcio has only the older name; the newer one is added here.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -13,13 +13,13 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from protos.pool import POOL
 from serving.flow_control.flow_control import FlowControl
-from serving.services.uncounted import uncounted_stream
+from serving.services.unmetered_handlers import unmetered_stream
 from serving.transport.transport import Method
 
 ALPHA = "grpc.reflection.v1alpha"
 STABLE = "grpc.reflection.v1"
 
-# Reflection answers from one pool, and these come from packages that use protobuf's default one.
+# Reflection answers from one pool, but these modules are registered in protobuf's default pool.
 for _module in (health_pb2, reflection_pb2):
     POOL.AddSerializedFile(_module.DESCRIPTOR.serialized_pb)
 
@@ -47,7 +47,7 @@ PATHS = tuple(f"/{service}/ServerReflectionInfo" for service in SERVICES)
 
 
 class _Pool:
-    """The pool, with methods among the symbols that it finds: protobuf's own search knows all but these."""
+    """The pool, but it also finds methods by their names, which protobuf's own search does not."""
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401  whatever the pool has
         return getattr(POOL, name)
@@ -65,7 +65,7 @@ class _Pool:
 
 
 class Reflection:
-    """Answers what clients ask about services and messages.
+    """Answers questions about services and messages.
 
     Args:
         services: The full names of the services.
@@ -78,10 +78,10 @@ class Reflection:
         """The methods by path.
 
         Args:
-            flow: Unpacks requests.
+            flow: Decompresses requests.
         """
         request = reflection_pb2.ServerReflectionRequest
-        return {path: uncounted_stream(self.answer, request, flow) for path in PATHS}
+        return {path: unmetered_stream(self.answer, request, flow) for path in PATHS}
 
     def answer(self, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
         """A ServerReflectionResponse for each ServerReflectionRequest."""

@@ -1,7 +1,7 @@
-"""Looks at how a large request begins, before the rest of it is unpacked or parsed.
+"""Looks at the beginning of a large request, before the rest of it is decompressed or parsed.
 
-Clients write fields in the order of their numbers, and the model's name is the first of nearly every request: of one
-for no model the rest is not looked at. Where another field stands first, the request is refused once it is parsed.
+Clients write fields in the order of their numbers, and the model's name is the first field of nearly every request.
+So a request for an unknown model is refused early. If another field comes first, it is refused after parsing.
 """
 
 from google.protobuf.descriptor import Descriptor
@@ -12,16 +12,16 @@ from serving.services.element_count import ElementCount
 from serving.varint import read_number
 
 FIELDS = 1024
-"""Fields that are walked over in what was unpacked first."""
+"""Fields that are counted in the first bytes of a compressed request."""
 
 LONGEST = 1024
-"""Bytes of a name that are looked at; folders, which models are named after, have shorter ones."""
+"""Bytes of a name that are read. Models are named after folders, whose names are shorter."""
 
 _TAG = 0x0A
-"""Field 1, with a length."""
+"""Field 1, length-delimited."""
 
 _DEPTHS = {"model_name": 1, "model_spec": 2}
-"""How deep a model's name stands in a request whose first field is called so."""
+"""The depth of the model's name in a request, by the name of the request's first field."""
 
 
 class RequestPeek:
@@ -29,7 +29,7 @@ class RequestPeek:
 
     Args:
         request: The type.
-        plane: Knows the models; None for requests that name none.
+        plane: Knows the models; None for requests that name no model.
     """
 
     def __init__(self, request: Descriptor, plane: DataPlane | None = None) -> None:
@@ -39,7 +39,7 @@ class RequestPeek:
         self._depth = _DEPTHS.get(first.name, 0) if first is not None and plane is not None else 0
 
     def model(self, data: bytes) -> None:
-        """Look for the model's name.
+        """Check the model's name, if it comes first.
 
         Raises:
             ModelNotFoundError: There is no such model.
@@ -49,22 +49,22 @@ class RequestPeek:
             try:
                 self._plane.model(name, "")
             except ModelNotReadyError:
-                # Another version of it may be.
+                # Another version of the model may be ready.
                 return
 
     def head(self, data: bytes) -> None:
-        """Look at what was unpacked first of a request.
+        """Check the first decompressed bytes of a request.
 
         Raises:
-            ServingError: Already this is too much, or for no model.
-            DecodeError: It is no protobuf.
+            ServingError: They have too many elements, or name an unknown model.
+            DecodeError: They are not protobuf.
         """
         self._count.check(data, FIELDS)
         self.model(data)
 
 
 def _name(data: bytes, depth: int) -> str | None:
-    """The text in the first field of a message, or of the message in it, or how that text begins."""
+    """The text in the first field of a message, or of a message nested in it, cut to ``LONGEST`` bytes."""
     at = size = 0
     try:
         for _ in range(depth):

@@ -1,7 +1,7 @@
-"""Several processes behind one port: what one of them must not do alone.
+"""Defines what several worker processes on one port must do together.
 
-Clients do not see which process answers them. What changes a server is therefore done by all, in one order, and
-what is counted is counted together. Everything else a process answers by itself.
+Clients do not see which process answers them. So methods that change the server are executed by all processes, in
+the same order, and statistics are summed. Each process answers everything else by itself.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from serving.services.method_handlers import MessageMethod
 
 _SERVICE = "/inference.GRPCInferenceService"
 
-ADMINISTRATIVE = frozenset(
+ADMINISTRATIVE_METHODS = frozenset(
     {
         f"{_SERVICE}/RepositoryModelLoad",
         f"{_SERVICE}/RepositoryModelUnload",
@@ -24,32 +24,32 @@ ADMINISTRATIVE = frozenset(
         "/tensorflow.serving.ModelService/HandleReloadConfigRequest",
     }
 )
-"""The methods that change a server. TraceSetting and those for the memory of GPUs change nothing here."""
+"""The methods that change a server. TraceSetting and the methods for CUDA shared memory change nothing here."""
 
 
 class WorkerGroup(Protocol):
-    """The processes that serve together, as one of them sees them."""
+    """The processes that serve together, as seen by one of them."""
 
     async def administer(self, method: str, request: bytes) -> bytes:
-        """Have a method done by every process.
+        """Have every process execute a method.
 
         Args:
             method: Its full name, ``/service/method``.
-            request: The message it takes.
+            request: The serialised request.
 
         Returns:
-            The message that one of them answers.
+            The serialised response of one of them.
 
         Raises:
-            ServingError: What one of them raised, or there is nobody to ask.
+            ServingError: What one of them raised, or no process could be reached.
         """
 
     async def statistics(self) -> Mapping[tuple[str, str], Statistics]:
-        """What the processes have counted together, by model and version."""
+        """The statistics of all processes, summed, by model and version."""
 
 
-def forwarded(method: str, response_type: type[Any], group: WorkerGroup) -> MessageMethod:
-    """A method that has every process do what the method of that name does."""
+def forward_to_group(method: str, response_type: type[Any], group: WorkerGroup) -> MessageMethod:
+    """A method that has every process execute the method of that name."""
 
     async def forward(request: Message, _deadline: float | None) -> Message:
         data = await group.administer(method, request.SerializeToString())

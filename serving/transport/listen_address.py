@@ -1,4 +1,4 @@
-"""Whether an address can be listened on, asked of the system before a library tries: it gives the reason."""
+"""Checks that an address can be listened on, with the system's reason if not; grpcio does not give one."""
 
 import ipaddress
 import socket
@@ -7,7 +7,7 @@ from serving.errors import AddressError
 
 
 def resolved(host: str, port: int) -> tuple[socket.AddressFamily, tuple[object, ...]]:
-    """The family and the address to bind to.
+    """Resolve a host to the address family and the address to bind to.
 
     Raises:
         AddressError: There is no such host.
@@ -20,7 +20,7 @@ def resolved(host: str, port: int) -> tuple[socket.AddressFamily, tuple[object, 
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach an address. Of a name other than localhost that is not known."""
+    """Whether only this machine can reach an address. False for names other than localhost: they are not resolved."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -28,22 +28,22 @@ def is_loopback(host: str) -> bool:
 
 
 def check(host: str, port: int) -> None:
-    """Make sure that an address can be listened on.
+    """Check that an address can be listened on.
 
     Raises:
         AddressError: It cannot.
     """
     family, address = resolved(host, port)
     try:
-        with socket.socket(family, socket.SOCK_STREAM) as trial:
-            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            trial.bind(address)
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
     except OSError as error:
         raise refused(host, port, error) from error
 
 
 def refused(host: str, port: int, error: OSError) -> AddressError:
-    """The error to tell of an address that cannot be listened on."""
+    """The error for an address that cannot be listened on."""
     return AddressError(
         f"cannot listen on {host}:{port}: {error.strerror}; choose another with --host and --port"
     )

@@ -69,7 +69,7 @@ class Worker:
     def _supervisor_lost(self, _task: object) -> None:
         if not self._signals.stop.is_set():
             log.error("the supervisor is gone; ending")
-            self._signals.no_use()
+            self._signals.request_stop()
 
     async def prepare(self, *, arguments: list[str], index: int, workers: int, port: int) -> None:
         """Create the server, without loading models.
@@ -87,7 +87,7 @@ class Worker:
         options, trials = self._prepare(arguments, index)
         self._trial_results = None if trials is None else TrialResultCache(trials)
         self._server = Server(replace(options, port=port), self._trial_results, self)
-        self._server.gone_deaf = self._signals.no_use
+        self._server.gone_deaf = self._signals.request_stop
         self._signals.listen()
 
     async def dry_run(

@@ -5,14 +5,14 @@ from patience import PATIENCE
 
 from protos import open_inference_pb2 as pb
 from protos.open_inference_pb2_grpc import GRPCInferenceServiceStub
-from serving.error_text import MOST, presentable
+from serving.error_text import MAX_BYTES, sanitized
 
 
 @pytest.mark.parametrize(
-    "text", ["", "input 'x' has shape [-1,3]; got [2,2]", "Füße, \N{GRINNING FACE}", "x" * MOST]
+    "text", ["", "input 'x' has shape [-1,3]; got [2,2]", "Füße, \N{GRINNING FACE}", "x" * MAX_BYTES]
 )
 def test_what_can_be_printed_stays_as_it_is(text):
-    assert presentable(text) == text
+    assert sanitized(text) == text
 
 
 @pytest.mark.parametrize(
@@ -26,17 +26,17 @@ def test_what_can_be_printed_stays_as_it_is(text):
     ],
 )
 def test_what_cannot_be_printed_is_escaped(text, shown):
-    assert presentable(text) == shown
-    assert presentable(text).isprintable()
+    assert sanitized(text) == shown
+    assert sanitized(text).isprintable()
 
 
 @pytest.mark.parametrize("filling", ["x", "ü", "\N{GRINNING FACE}", "\n", "\0"])
 def test_a_long_text_keeps_its_beginning_and_its_end(filling):
-    text = presentable(f"there is no model '{filling * 100_000}' here; load it")
+    text = sanitized(f"there is no model '{filling * 100_000}' here; load it")
     assert text.startswith("there is no model '")
     assert text.endswith(" here; load it")
     assert " ... " in text
-    assert len(text.encode()) <= MOST
+    assert len(text.encode()) <= MAX_BYTES
     assert text.isprintable()
 
 

@@ -25,7 +25,7 @@ from serving.repository.repository import Repository
 from serving.runtimes import cpus
 from serving.server import initial_load
 from serving.server.options import ControlMode, ServerOptions
-from serving.services.error_to_status import described
+from serving.services.error_to_status import status_of
 from serving.services.open_inference import config_message
 from serving.services.open_inference.inference_service import InferenceService
 from serving.services.open_inference.repository_service import ModelRepositoryService
@@ -107,7 +107,7 @@ def _parts(plane: DataPlane, repository: Repository, options: ServerOptions) -> 
         InferenceService(plane, SharedMemory(allowed=False), FlowControl(options.max_message_size).requests),
         ModelRepositoryService(plane, control),
         PredictionService(plane, options.max_message_size),
-        ModelService(plane, control, labelled=False),
+        ModelService(plane, control, reloadable=False),
     )
 
 
@@ -153,7 +153,7 @@ def _stream(method: Routed) -> Callable[..., Any]:
 
 
 def _refused(error: Exception, context: RayServegRPCContext) -> Written:
-    code, text, trailers = described(error)
+    code, text, trailers = status_of(error)
     context.set_code(grpc.StatusCode[code.name])
     context.set_details(text)
     context.set_trailing_metadata(list(trailers))

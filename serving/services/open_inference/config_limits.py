@@ -1,6 +1,6 @@
-"""How much a config may ask for: a number in a file or in a request must not take the server's memory or threads.
+"""Limits the numbers in a config, so that a file or a request cannot exhaust the server's memory or threads.
 
-The limits are far above what serves anybody, and far below what harms.
+The limits are far above useful values, and far below harmful ones.
 """
 
 from math import prod
@@ -10,20 +10,20 @@ from serving.errors import ModelLoadError
 
 PRIORITY_LEVELS = 64
 INSTANCES = 256
-"""Each has a thread."""
+"""Each instance has a thread."""
 
 BATCH = 1 << 20
 WAIT_MICROSECONDS = 3_600_000_000
 WARMUP_RUNS = 10_000
 WARMUP_ELEMENTS = 1 << 26
-"""In one input of one warm-up request, with its batch."""
+"""Elements in one input of one warm-up request, including its batch."""
 
 
 def check(message: pb.ModelConfig) -> None:
-    """Refuse a config that asks for too much.
+    """Refuse a config with a number above its limit.
 
     Raises:
-        ModelLoadError: It does; the text names the field and the limit.
+        ModelLoadError: The config has one; the text names the field and the limit.
     """
     batching = message.dynamic_batching
     instances = sum(max(1, group.count) for group in message.instance_group)

@@ -1,33 +1,20 @@
-"""Between ``inference.ModelConfig``, in a message or as the text of a ``config.pbtxt``, and our own, in pairs."""
+"""Converts between ``inference.ModelConfig``, as a message, ``config.pbtxt`` or JSON, and our own ModelConfig."""
 
 import json
 import re
-from collections.abc import Mapping
 from typing import Any
 
 from google.protobuf import json_format, text_format
 
 from protos import model_config_pb2 as pb
 from serving.errors import ModelLoadError
-from serving.repository.config import (
-    UNSTATED,
-    Batching,
-    InstanceGroup,
-    ModelConfig,
-    QueuePolicy,
-    VersionPolicy,
-    WarmupInput,
-    WarmupRequest,
-)
+from serving.repository.config import UNSTATED, InstanceGroup, ModelConfig, VersionPolicy
 from serving.repository.model import LoadedModel
-from serving.services.open_inference import config_limits, config_tensors
-from serving.services.open_inference.config_refusals import check
-
-MICROSECONDS = 1_000_000
-"""In a second. Divided by, it gives the float that the decimal notation does."""
+from serving.services.open_inference import config_batching, config_limits, config_tensors, config_warmup
+from serving.services.open_inference.config_support import check
 
 BYTE_ORDER_MARK = "\ufeff"
-"""What some editors write before a text."""
+"""Some editors write it at the beginning of a text."""
 
 PINNED = ("input_pinned_memory", "output_pinned_memory")
 
@@ -36,7 +23,7 @@ _NOT_FIELDS = re.compile(r""" "(?:\\.|[^"\\])*" | '(?:\\.|[^'\\])*' | \#[^\n]* "
 
 
 def parse(text: str) -> ModelConfig:
-    """What a ``config.pbtxt`` says.
+    """Parse a ``config.pbtxt``.
 
     Raises:
         ModelLoadError: It is not valid, or asks for something that this server does not do.
@@ -47,12 +34,12 @@ def parse(text: str) -> ModelConfig:
         text_format.Parse(text, message)
     except text_format.ParseError as error:
         raise ModelLoadError(f"config.pbtxt is not valid, at line:column {error}") from error
-    # A number that is 0 and one that is absent are the same in the message, and not to its author.
+    # In the message, a number of 0 cannot be told from an absent one. To its author they differ.
     return to_model_config(message, states_batch="max_batch_size" in _NOT_FIELDS.sub("", text))
 
 
 def parse_json(text: str) -> ModelConfig:
-    """What a config says that a client sends, as JSON, when it asks for a model to be loaded.
+    """Parse a config in JSON, which a client sends with a load.
 
     Raises:
         ModelLoadError: It is not valid, or asks for something that this server does not do.
@@ -65,17 +52,17 @@ def parse_json(text: str) -> ModelConfig:
         raise ModelLoadError(f"the config that came is not valid: {error}") from error
     states = json.loads(text)
     if not isinstance(states, dict):
-        # protobuf takes an empty list for an empty message.
+        # protobuf accepts an empty list as an empty message.
         raise ModelLoadError("the config that came is not valid: it is no JSON object")
     return to_model_config(message, states_batch="max_batch_size" in states or "maxBatchSize" in states)
 
 
 def to_model_config(message: pb.ModelConfig, *, states_batch: bool) -> ModelConfig:
-    """What a message says.
+    """Convert a message to our own config.
 
     Args:
         message: The message.
-        states_batch: Whether a ``max_batch_size`` of 0 is meant, and is not silence.
+        states_batch: Whether a ``max_batch_size`` of 0 was written, and is not just absent.
 
     Raises:
         ModelLoadError: It asks for something that this server does not do.
@@ -87,13 +74,13 @@ def to_model_config(message: pb.ModelConfig, *, states_batch: bool) -> ModelConf
     return ModelConfig(
         max_batch_size=message.max_batch_size if message.max_batch_size or states_batch else None,
         versions=_to_versions(message.version_policy),
-        queue=UNSTATED if policy is None else _to_queue_policy(policy),
-        batching=None if batching is None else _to_batching(batching),
+        queue=UNSTATED if policy is None else config_batching.to_queue_policy(policy),
+        batching=None if batching is None else config_batching.to_batching(batching),
         instances=sum(max(1, group.count) for group in message.instance_group) or 1,
         groups=tuple(_to_group(each) for each in message.instance_group),
         inputs=config_tensors.to_tensors("input", message.input),
         outputs=config_tensors.to_tensors("output", message.output),
-        warmup=tuple(_to_warmup(each) for each in message.model_warmup),
+        warmup=tuple(config_warmup.to_warmup(each) for each in message.model_warmup),
         name=message.name,
         platform=message.platform,
         backend=message.backend,
@@ -109,7 +96,7 @@ def to_model_config(message: pb.ModelConfig, *, states_batch: bool) -> ModelConf
 
 
 def from_loaded_model(model: LoadedModel) -> pb.ModelConfig:
-    """How a model is served, with everything that was derived."""
+    """The config of a model, with all derived values, as a message."""
     config = model.config
     message = pb.ModelConfig(
         name=model.name,
@@ -122,20 +109,20 @@ def from_loaded_model(model: LoadedModel) -> pb.ModelConfig:
         output=config_tensors.from_outputs(model),
         instance_group=_from_groups(config, model.name),
         optimization=_from_optimization(config),
-        model_warmup=[_from_warmup(each) for each in config.warmup],
+        model_warmup=[config_warmup.from_warmup(each) for each in config.warmup],
         parameters={name: pb.ModelParameter(string_value=value) for name, value in config.parameters.items()},
     )
     if config.batching is not None:
-        message.dynamic_batching.CopyFrom(_from_batching(config.batching, config.queue))
+        message.dynamic_batching.CopyFrom(config_batching.from_batching(config.batching, config.queue))
     elif model.batching_permission.granted:
-        # The converter proved that what gathers while the model runs may share the next run.
+        # The converter proved that requests that gather while the model runs may share the next run.
         message.dynamic_batching.SetInParent()
     return message
 
 
 def _to_group(message: pb.ModelInstanceGroup) -> InstanceGroup:
     kind = pb.ModelInstanceGroup
-    # Without a GPU, Triton too takes the CPU where the choice is its own.
+    # As in Triton without a GPU.
     chosen = kind.KIND_CPU if message.kind == kind.KIND_AUTO else message.kind
     return InstanceGroup(message.name, kind.Kind.Name(chosen), max(1, message.count))
 
@@ -175,80 +162,3 @@ def _from_versions(policy: VersionPolicy) -> pb.ModelVersionPolicy:
     if policy.latest is None:
         return kind(all=kind.All())
     return kind(latest=kind.Latest(num_versions=policy.latest))
-
-
-def _to_queue_policy(message: pb.ModelQueuePolicy) -> QueuePolicy:
-    return QueuePolicy(
-        size=message.max_queue_size,
-        timeout=message.default_timeout_microseconds / MICROSECONDS,
-        delay=message.timeout_action == pb.ModelQueuePolicy.DELAY,
-        override=message.allow_timeout_override,
-    )
-
-
-def _from_queue_policy(policy: QueuePolicy) -> pb.ModelQueuePolicy:
-    kind = pb.ModelQueuePolicy
-    return kind(
-        max_queue_size=policy.size,
-        default_timeout_microseconds=round(policy.timeout * MICROSECONDS),
-        timeout_action=kind.DELAY if policy.delay else kind.REJECT,
-        allow_timeout_override=policy.override,
-    )
-
-
-def _to_batching(message: pb.ModelDynamicBatching) -> Batching:
-    levels, default = message.priority_levels, message.default_priority_level
-    if levels and not 1 <= default <= levels:
-        raise ModelLoadError(
-            f"its config has {levels} priority_levels; its default_priority_level must be from 1 to {levels}"
-        )
-    if any(not 1 <= level <= levels for level in message.priority_queue_policy):
-        raise ModelLoadError("its config has a priority_queue_policy for a level that does not exist")
-    if any(size < 1 for size in message.preferred_batch_size):
-        raise ModelLoadError("its config has a preferred_batch_size below 1")
-    return Batching(
-        preferred=tuple(sorted(set(message.preferred_batch_size))),
-        delay=message.max_queue_delay_microseconds / MICROSECONDS,
-        levels=levels,
-        default_level=default,
-        level_policies={
-            level: _to_queue_policy(each) for level, each in message.priority_queue_policy.items()
-        },
-        preserve_ordering=message.preserve_ordering,
-    )
-
-
-def _from_batching(batching: Batching, queue: QueuePolicy) -> pb.ModelDynamicBatching:
-    return pb.ModelDynamicBatching(
-        preferred_batch_size=batching.preferred,
-        max_queue_delay_microseconds=round(batching.delay * MICROSECONDS),
-        preserve_ordering=batching.preserve_ordering,
-        priority_levels=batching.levels,
-        default_priority_level=batching.default_level,
-        default_queue_policy=_from_queue_policy(queue),
-        priority_queue_policy={
-            level: _from_queue_policy(each) for level, each in batching.level_policies.items()
-        },
-    )
-
-
-def _to_warmup(message: pb.ModelWarmup) -> WarmupRequest:
-    inputs = {
-        name: WarmupInput(config_tensors.to_datatype(each.data_type), tuple(each.dims), each.random_data)
-        for name, each in message.inputs.items()
-    }
-    if any(size < 1 for each in inputs.values() for size in each.dims):
-        raise ModelLoadError(f"its warm-up request '{message.name}' must state every size, from 1")
-    return WarmupRequest(message.name, max(1, message.batch_size), inputs, max(1, message.count))
-
-
-def _from_warmup(request: WarmupRequest) -> pb.ModelWarmup:
-    made = pb.ModelWarmup(name=request.name, batch_size=request.rows, count=request.count)
-    for name, each in request.inputs.items():
-        chosen: Mapping[str, Any] = {"random_data" if each.random else "zero_data": True}
-        made.inputs[name].CopyFrom(
-            pb.ModelWarmup.Input(
-                data_type=config_tensors.from_datatype(each.datatype), dims=each.dims, **chosen
-            )
-        )
-    return made

@@ -1,4 +1,4 @@
-"""The inputs and outputs in ``inference.ModelConfig``, and our own."""
+"""Converts between the inputs and outputs of ``inference.ModelConfig`` and our own."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
@@ -18,7 +18,7 @@ def to_tensors(kind: str, declared: Iterable[pb.ModelInput | pb.ModelOutput]) ->
     """The inputs or outputs that a config declares.
 
     Raises:
-        ModelLoadError: One is declared twice, or has the format of an image and is none.
+        ModelLoadError: One is declared twice, or has an image format without the dims of an image.
     """
     tensors = tuple(_to_tensor(each) for each in declared)
     names = [each.name for each in tensors]
@@ -42,7 +42,7 @@ def from_inputs(model: LoadedModel) -> list[pb.ModelInput]:
 
 
 def from_outputs(model: LoadedModel) -> list[pb.ModelOutput]:
-    """The outputs, likewise."""
+    """The outputs of a model as it is served."""
     return [
         pb.ModelOutput(**_described(spec, model, each), label_filename=each.labels)
         for spec, each in _declared(model.outputs, model.config.outputs)
@@ -50,13 +50,13 @@ def from_outputs(model: LoadedModel) -> list[pb.ModelOutput]:
 
 
 def to_datatype(data_type: int) -> str:
-    """The Open Inference name of a datatype that exists."""
+    """The Open Inference name of a valid DataType."""
     name = pb.DataType.Name(cast("pb.DataType", data_type)).removeprefix("TYPE_")
     return BYTES if name == "STRING" else name
 
 
 def from_datatype(datatype: str) -> pb.DataType:
-    """The other way round."""
+    """The DataType of an Open Inference name."""
     name = "STRING" if datatype == BYTES else datatype
     return cast("pb.DataType", pb.DataType.Value(f"TYPE_{name}"))
 
@@ -79,7 +79,7 @@ def _layout(message: pb.ModelInput) -> str:
 def _declared(
     specs: Sequence[TensorSpec], declared: Sequence[TensorConfig]
 ) -> list[tuple[TensorSpec, TensorConfig]]:
-    """Each tensor with what is declared of it, if anything is."""
+    """Each tensor with its declaration, or with one made of the tensor if there is none."""
     known = {each.name: each for each in declared}
     return [
         (spec, known.get(spec.name, TensorConfig(spec.name, spec.datatype, spec.shape))) for spec in specs

@@ -1,7 +1,7 @@
 # ruff: noqa: N802  the protocol names the methods
-"""The core of ``inference.GRPCInferenceService``: what the server is, and what its models answer.
+"""The core of ``inference.GRPCInferenceService``: health, metadata and inference.
 
-Each method translates, calls the dataplane, and translates back.
+Each method converts the request, calls the dataplane, and converts the answer.
 """
 
 import asyncio
@@ -14,44 +14,44 @@ from serving.dataplane.messages import InferRequest, InferResult
 from serving.dataplane.shared_memory import SharedMemory
 from serving.errors import ServingError
 from serving.flow_control.byte_budget import ByteBudget
-from serving.services.error_to_status import described
+from serving.services.error_to_status import status_of
 from serving.services.message_parser import MessageParser
 from serving.services.open_inference import tensor_messages
-from serving.services.open_inference.request_templates import Repeats
-from serving.services.open_inference.shared_memory_tensors import SharedTensors
+from serving.services.open_inference.request_templates import RequestTemplates
+from serving.services.open_inference.shared_memory_tensors import SharedMemoryTensors
 from serving.services.request_log import log, logged
 
 SERVICE = pb.DESCRIPTOR.services_by_name["GRPCInferenceService"]
 
-AHEAD = 128
-"""Most requests of one stream that are answered at the same time; the next wait in the client."""
+MAX_CONCURRENT = 128
+"""The most requests of one stream that are answered concurrently; further ones are not read yet."""
 
 
 class InferenceService:
     """Health, metadata and inference.
 
     Args:
-        plane: What the server does.
-        memory: Tensors that clients share with it.
-        requests: Counts the bytes of those that are being answered.
+        plane: The dataplane.
+        memory: Shared memory, which may hold tensors.
+        requests: The budget for requests that are being answered.
     """
 
     def __init__(self, plane: DataPlane, memory: SharedMemory, requests: ByteBudget) -> None:
         self._plane = plane
-        self._shared = SharedTensors(memory, requests)
-        self._repeats = Repeats()
+        self._shared = SharedMemoryTensors(memory, requests)
+        self._templates = RequestTemplates()
         self._parse = MessageParser(pb.ModelInferRequest).parse
 
     async def ServerLive(
         self, _request: pb.ServerLiveRequest, _deadline: float | None
     ) -> pb.ServerLiveResponse:
-        """Whether the process answers at all."""
+        """Whether the process answers; always true."""
         return pb.ServerLiveResponse(live=True)
 
     async def ServerReady(
         self, _request: pb.ServerReadyRequest, _deadline: float | None
     ) -> pb.ServerReadyResponse:
-        """Whether requests are taken."""
+        """Whether the server accepts requests."""
         return pb.ServerReadyResponse(ready=self._plane.server_ready())
 
     async def ModelReady(
@@ -63,13 +63,13 @@ class InferenceService:
     async def ServerMetadata(
         self, _request: pb.ServerMetadataRequest, _deadline: float | None
     ) -> pb.ServerMetadataResponse:
-        """What the server is."""
+        """The name, version and extensions of the server."""
         return tensor_messages.from_server_metadata(self._plane.server_metadata())
 
     async def ModelMetadata(
         self, request: pb.ModelMetadataRequest, _deadline: float | None
     ) -> pb.ModelMetadataResponse:
-        """What a model takes and returns."""
+        """The inputs and outputs of a model."""
         return tensor_messages.from_model_metadata(self._plane.model_metadata(request.name, request.version))
 
     async def ModelInfer(
@@ -79,29 +79,29 @@ class InferenceService:
         return await self._shared.answer(request, deadline, self._infer)
 
     async def ModelInferWire(self, data: bytes, deadline: float | None) -> bytes:
-        """Run a model, from bytes to bytes: what was said before is not parsed again."""
-        repeat = self._repeats.find(data)
-        if repeat is not None:
-            return repeat.answer(await self._infer(repeat.asked(data, deadline)))
+        """Run a model, from bytes to bytes. A request that matches a template is not parsed."""
+        template = self._templates.find(data)
+        if template is not None:
+            return template.serialize(await self._infer(template.to_infer_request(data, deadline)))
         message = await self._parse(data)
-        answer = await self.ModelInfer(message, deadline)
-        self._repeats.learn(data, message)
-        return answer.SerializeToString()
+        response = await self.ModelInfer(message, deadline)
+        self._templates.learn(data, message)
+        return response.SerializeToString()
 
-    def _infer(self, asked: InferRequest, request_id: str = "") -> Awaitable[InferResult]:
+    def _infer(self, request: InferRequest, request_id: str = "") -> Awaitable[InferResult]:
         if log.isEnabledFor(logging.INFO):
-            return logged(self._plane.infer, asked, request_id)
-        return self._plane.infer(asked)
+            return logged(self._plane.infer, request, request_id)
+        return self._plane.infer(request)
 
     async def ModelStreamInfer(
         self, requests: AsyncIterator[pb.ModelInferRequest | ServingError], deadline: float | None
     ) -> AsyncIterator[pb.ModelStreamInferResponse]:
-        """Run a model for each message. Answers come in the order of the requests; an error is one of them.
+        """Run a model for each request. Answers have the order of the requests; an error is an answer, too.
 
-        Requests that follow each other closely are answered at the same time, so that they can share a run.
+        Requests in quick succession are answered concurrently, so that they can share a batch.
         """
         answers: asyncio.Queue[asyncio.Task[pb.ModelStreamInferResponse] | None] = asyncio.Queue()
-        room = asyncio.Semaphore(AHEAD)
+        room = asyncio.Semaphore(MAX_CONCURRENT)
 
         async def read() -> None:
             try:
@@ -128,18 +128,18 @@ class InferenceService:
         self, request: pb.ModelInferRequest | ServingError, deadline: float | None
     ) -> pb.ModelStreamInferResponse:
         if isinstance(request, ServingError):
-            # Refused before it was read: nobody knows its id.
+            # Refused before it was parsed, so its id is not known.
             return pb.ModelStreamInferResponse(
-                error_message=described(request)[1], infer_response=pb.ModelInferResponse()
+                error_message=status_of(request)[1], infer_response=pb.ModelInferResponse()
             )
         try:
             response = await self.ModelInfer(request, deadline)
-        except Exception as error:  # noqa: BLE001  the table of status codes tells what a client may read of it
-            _, text, _ = described(error)
+        except Exception as error:  # noqa: BLE001  error_to_status decides what the client may see
+            _, text, _ = status_of(error)
             failed = pb.ModelInferResponse(
                 model_name=request.model_name, model_version=request.model_version, id=request.id
             )
             return pb.ModelStreamInferResponse(error_message=text, infer_response=failed)
-        # Every request has one answer here; clients that wait for an end of answers are told that this is it.
+        # Each request has one answer. Clients of decoupled models wait for this mark of the last one.
         response.parameters["triton_final_response"].bool_param = True
         return pb.ModelStreamInferResponse(infer_response=response)

@@ -1,5 +1,5 @@
 # ruff: noqa: N802  the protocol names the methods
-"""The part of ``inference.GRPCInferenceService`` about models: their configs, their statistics, which are loaded."""
+"""The model repository methods of ``inference.GRPCInferenceService``: configs, statistics, index, load and unload."""
 
 from protos import open_inference_pb2 as pb
 from serving.dataplane.dataplane import DataPlane
@@ -10,26 +10,26 @@ from serving.printable import printable
 from serving.repository.config import ModelConfig
 from serving.repository.model import LoadedModel
 from serving.repository.statistics import Statistics, Total
-from serving.services import element_count
+from serving.services.element_limits import MAX_ELEMENTS
 from serving.services.open_inference import config_message
 from serving.services.worker_group import WorkerGroup
 
 CONFIG = "config"
-"""The parameter of a load that takes the place of ``config.pbtxt``, as JSON."""
+"""The parameter of a load with a config as JSON, which replaces ``config.pbtxt``."""
 
-LONGEST_CONFIG = 256 << 10
-"""Characters of such a config; one with a thousand inputs has a third of that. Protobuf reads JSON slowly."""
+MAX_CONFIG_LENGTH = 256 << 10
+"""Characters of such a config. One with a thousand inputs has a third of that; protobuf parses JSON slowly."""
 
-FILE = "file:"
-"""What the parameters begin with that carry a model's files."""
+FILE_PREFIX = "file:"
+"""The prefix of parameters that contain files of a model, which are refused."""
 
 
 class ModelRepositoryService:
-    """What models there are, how they are served, and what they did.
+    """The configs, statistics and states of models, and loading them.
 
     Args:
-        plane: What the server does.
-        control: What loads models.
+        plane: The dataplane.
+        control: Loads and unloads models.
         group: The processes that serve together, if this is one of several.
     """
 
@@ -41,20 +41,20 @@ class ModelRepositoryService:
     async def ModelConfig(
         self, request: pb.ModelConfigRequest, _deadline: float | None
     ) -> pb.ModelConfigResponse:
-        """How a model is served, with everything that was derived."""
+        """The config of a model, with all derived values."""
         model = self._plane.model(request.name, request.version)
         return pb.ModelConfigResponse(config=config_message.from_loaded_model(model))
 
     async def ModelStatistics(
         self, request: pb.ModelStatisticsRequest, _deadline: float | None
     ) -> pb.ModelStatisticsResponse:
-        """What a model did since it was loaded; every version, or every model, if none is named."""
+        """The statistics of a version since it was loaded; of all versions or all models if none is named."""
         if request.name and request.version:
             models = [self._plane.model(request.name, request.version)]
         else:
             models = [each for each in self._plane.loaded_models() if request.name in ("", each.name)]
         if request.name and not models:
-            # Nothing of it can answer; the reason is an error.
+            # No version can answer; this raises the reason.
             models = [self._plane.model(request.name, "")]
         everywhere = {} if self._group is None else await self._group.statistics()
         return pb.ModelStatisticsResponse(
@@ -67,7 +67,7 @@ class ModelRepositoryService:
     async def RepositoryIndex(
         self, request: pb.RepositoryIndexRequest, _deadline: float | None
     ) -> pb.RepositoryIndexResponse:
-        """How every version of every model stands, and why."""
+        """The state of every version of every model, with the reason."""
         _check_repository(request.repository_name)
         index, made = await self._control.index(), pb.RepositoryIndexResponse.ModelIndex
         models = [
@@ -82,21 +82,21 @@ class ModelRepositoryService:
     async def RepositoryModelLoad(
         self, request: pb.RepositoryModelLoadRequest, _deadline: float | None
     ) -> pb.RepositoryModelLoadResponse:
-        """Load a model, or load again what has changed of it."""
+        """Load a model, or reload the versions that have changed."""
         _check_repository(request.repository_name)
         config = await off_loop(_config, request) if request.parameters else None
         text = "" if config is None else request.parameters[CONFIG].string_param
         await self._control.load(request.model_name, config, text)
         return pb.RepositoryModelLoadResponse()
 
-    async def RepositoryModelLoadRehearsal(self, request: pb.RepositoryModelLoadRequest) -> None:
-        """Try what :meth:`RepositoryModelLoad` would load."""
+    async def RepositoryModelLoadDryRun(self, request: pb.RepositoryModelLoadRequest) -> None:
+        """Load, for trial, what :meth:`RepositoryModelLoad` would load."""
         await self._control.rehearse(request.model_name, _config(request))
 
     async def RepositoryModelUnload(
         self, request: pb.RepositoryModelUnloadRequest, _deadline: float | None
     ) -> pb.RepositoryModelUnloadResponse:
-        """Take a model back. Requests that it has begun are answered."""
+        """Unload a model. Requests that are running are answered."""
         _check_repository(request.repository_name)
         await self._control.unload(request.model_name)
         return pb.RepositoryModelUnloadResponse()
@@ -109,7 +109,7 @@ def _check_repository(name: str) -> None:
 
 def _config(request: pb.RepositoryModelLoadRequest) -> ModelConfig | None:
     for name in request.parameters:
-        if name.startswith(FILE):
+        if name.startswith(FILE_PREFIX):
             raise UnsupportedError(
                 f"the parameter '{name}' brings a file; this server loads only what lies in its repository"
             )
@@ -119,8 +119,8 @@ def _config(request: pb.RepositoryModelLoadRequest) -> ModelConfig | None:
         return None
     text = request.parameters[CONFIG].string_param
     for count, most, what in (
-        (len(text), LONGEST_CONFIG, "characters"),
-        (text.count("{"), element_count.MOST, "objects"),
+        (len(text), MAX_CONFIG_LENGTH, "characters"),
+        (text.count("{"), MAX_ELEMENTS, "objects"),
     ):
         if count > most:
             raise InvalidInputError(

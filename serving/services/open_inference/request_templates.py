@@ -1,13 +1,13 @@
-"""Requests that differ from an earlier one in their tensors only.
+"""Skips the parsing of requests that differ from an earlier one in their tensors only.
 
-A client asks the same model for the same outputs again and again, and only the numbers change. Such a message is
-equal, byte for byte, but for the payloads of ``raw_input_contents``, which stand at its end:
+A client asks the same model for the same outputs again and again, and only the numbers change. Such messages are
+equal, byte for byte, except for the payloads of ``raw_input_contents``, which are at their end:
 
     model_name, inputs, ...  |  tag, length  |  payload  |  tag, length  |  payload
-    ------------ head ------------------------           ---- seam ------
+    ------------ head ------------------------           -- separator --
 
-So what the head says is parsed once, the payloads are viewed where they lie, and of the answer the part that is
-always the same is written once. What the dataplane checks it checks again, for each request.
+So the head is parsed once, the payloads are views of the message, and the constant part of the response is serialised
+once. The dataplane checks each request all the same.
 """
 
 from collections.abc import Sequence
@@ -23,114 +23,117 @@ from serving.runtimes.runtime import TensorSpec
 from serving.services.open_inference.tensor_messages import wire_view
 from serving.varint import write_number
 
-PLACES = 256
-"""Places for messages, by their length."""
+BUCKETS = 256
+"""Buckets for templates; the length of a message selects one."""
 
-EACH = 4
-"""Messages remembered in each; those that differ in a name or a version are often as long as each other.
+BUCKET_SIZE = 4
+"""Templates in a bucket: messages that differ in a name or a version often have the same length.
 
-Clients cannot make the server remember more.
+Clients cannot make the server keep more.
 """
 
 LONGEST_HEAD = 4096
-"""Bytes; a message that says more than this beside its tensors is not remembered."""
+"""Bytes of a head. A message with a longer one does not become a template."""
 
 _INPUT_TAG = b"\x3a"
 """Field 7 of a request, length-delimited: ``raw_input_contents``."""
 
 _OUTPUT_TAG = b"\x32"
-"""Field 6 of an answer, length-delimited: ``raw_output_contents``."""
+"""Field 6 of a response, length-delimited: ``raw_output_contents``."""
 
 
 @dataclass(slots=True)
-class Repeat:
-    """A message to which others are equal but for their payloads.
+class RequestTemplate:
+    """A message that others equal except for their payloads.
 
     Attributes:
-        request: What it asks.
-        length: How long it is.
+        request: The request, without payloads.
+        length: The bytes of the message.
         head: Its bytes before the first payload.
         payloads: Where each payload begins and ends.
-        seams: What stands between payloads, and where.
-        specs: The outputs of the last answer; answers with the same ones, of the same shapes, begin alike.
-        shapes: Their shapes.
-        openings: What stands before each of their payloads.
+        separators: The bytes between payloads, and where they are.
+        specs: The outputs of the last response. Responses with the same outputs and shapes have the same prefixes.
+        shapes: The shapes of those outputs.
+        prefixes: What precedes each of their payloads on the wire.
     """
 
     request: InferRequest
     length: int
     head: bytes
     payloads: Sequence[slice]
-    seams: Sequence[tuple[slice, bytes]]
+    separators: Sequence[tuple[slice, bytes]]
     specs: Sequence[TensorSpec] = ()
     shapes: Sequence[tuple[int, ...]] = ()
-    openings: Sequence[bytes] = ()
+    prefixes: Sequence[bytes] = ()
 
-    def fits(self, data: bytes) -> bool:
-        """Whether a message is equal to this one but for its payloads."""
+    def matches(self, data: bytes) -> bool:
+        """Whether a message equals this one except for its payloads."""
         return (
             len(data) == self.length
             and data.startswith(self.head)
-            and all(data[where] == seam for where, seam in self.seams)
+            and all(data[where] == separator for where, separator in self.separators)
         )
 
-    def asked(self, data: bytes, deadline: float | None) -> InferRequest:
-        """What a message that fits asks. Its payloads are viewed, not copied."""
+    def to_infer_request(self, data: bytes, deadline: float | None) -> InferRequest:
+        """The request in a message that matches. Its payloads are viewed, not copied."""
         known, view = self.request, memoryview(data)
         raw = [view[where] for where in self.payloads]
         return InferRequest(known.model, known.version, known.inputs, raw, known.outputs, deadline)
 
-    def answer(self, result: InferResult) -> bytes:
-        """The wire form of an answer, the same bytes that protobuf writes."""
+    def serialize(self, result: InferResult) -> bytes:
+        """The wire form of a response; the same bytes that protobuf writes."""
         specs, arrays = result.specs, result.arrays
         shapes = [array.shape for array in arrays]
         if self.specs is not specs or self.shapes != shapes:
-            self.specs, self.shapes, self.openings = specs, shapes, _openings(result)
+            self.specs, self.shapes, self.prefixes = specs, shapes, _prefixes(result)
         parts: list[bytes | memoryview] = []
-        for opening, spec, array in zip(self.openings, specs, arrays, strict=True):
+        for prefix, spec, array in zip(self.prefixes, specs, arrays, strict=True):
             data = wire_view(array, spec.datatype)
-            # How long a text is, no shape tells.
-            parts += (opening, write_number(len(data)), data) if spec.datatype == BYTES else (opening, data)
+            # The length of BYTES elements does not follow from the shape.
+            parts += (prefix, write_number(len(data)), data) if spec.datatype == BYTES else (prefix, data)
         return b"".join(parts)
 
 
-class Repeats:
-    """The messages that may come again."""
+class RequestTemplates:
+    """The templates of the messages that came more than once."""
 
     def __init__(self) -> None:
-        self._seen = [0] * PLACES
-        self._known: list[list[Repeat]] = [[] for _ in range(PLACES)]
+        self._last_length = [0] * BUCKETS
+        self._buckets: list[list[RequestTemplate]] = [[] for _ in range(BUCKETS)]
 
-    def find(self, data: bytes) -> Repeat | None:
-        """The message to which this one is equal but for its payloads, if it is remembered."""
-        for known in self._known[len(data) % PLACES]:
-            if known.fits(data):
-                return known
+    def find(self, data: bytes) -> RequestTemplate | None:
+        """The template that a message matches; None if there is none."""
+        for template in self._buckets[len(data) % BUCKETS]:
+            if template.matches(data):
+                return template
         return None
 
     def learn(self, data: bytes, message: pb.ModelInferRequest) -> None:
-        """Remember a message that is none of those found, if one as long as it came before.
+        """Make a template of a message that matches none, if the last message in its bucket had the same length.
 
         Args:
             data: The message.
-            message: What it says.
+            message: The same, parsed.
         """
-        place = len(data) % PLACES
-        # Several that are equal may be under way at once, and each comes here.
-        if self._seen[place] == len(data) and _plain(message) and self.find(data) is None:
+        bucket = len(data) % BUCKETS
+        # Several equal messages may be in flight at once, and each of them gets here.
+        if self._last_length[bucket] == len(data) and _is_plain(message) and self.find(data) is None:
             payloads = _payloads(data, message.raw_input_contents)
             if (
                 payloads
                 and payloads[0].start <= LONGEST_HEAD
-                and _proved(data[: payloads[0].start], payloads[0])
+                and _is_complete_head(data[: payloads[0].start], payloads[0])
             ):
-                # The newest first: of those that went, the places are needed.
-                self._known[place] = [_repeat(data, payloads, message), *self._known[place][: EACH - 1]]
-        self._seen[place] = len(data)
+                # The newest first; the oldest makes room.
+                self._buckets[bucket] = [
+                    _template(data, payloads, message),
+                    *self._buckets[bucket][: BUCKET_SIZE - 1],
+                ]
+        self._last_length[bucket] = len(data)
 
 
-def _plain(message: pb.ModelInferRequest) -> bool:
-    """Whether all that changes is the tensors, and they all came raw."""
+def _is_plain(message: pb.ModelInferRequest) -> bool:
+    """Whether only the tensors can vary, and all of them are raw."""
     return (
         not (message.id or message.parameters)
         and len(message.raw_input_contents) == len(message.inputs)
@@ -140,23 +143,23 @@ def _plain(message: pb.ModelInferRequest) -> bool:
 
 
 def _payloads(data: bytes, contents: Sequence[bytes]) -> list[slice]:
-    """Where the contents stand if they are all that stands at the end of a message; else nothing."""
+    """Where the raw contents are, if they are the last fields of a message without a gap; otherwise empty."""
     end, found = len(data), []
     for content in reversed(contents):
         start = end - len(content)
         found.append(slice(start, end))
-        opening = _INPUT_TAG + write_number(len(content))
-        end = start - len(opening)
-        if end < 0 or data[end:start] != opening:
+        prefix = _INPUT_TAG + write_number(len(content))
+        end = start - len(prefix)
+        if end < 0 or data[end:start] != prefix:
             return []
     return found[::-1]
 
 
-def _proved(head: bytes, payload: slice) -> bool:
-    """Whether what stands behind a head can only be payloads with their tags and lengths.
+def _is_complete_head(head: bytes, payload: slice) -> bool:
+    """Whether what follows a head can only be payloads with their tags and lengths.
 
-    A message may be written so that what looks like its last fields is part of another one. But if what stands before
-    the first of them is a whole message by itself, and holds no raw contents, then they are fields of their own.
+    A message may be crafted so that what looks like its last fields is part of another field. But if the bytes before
+    the first of them are a complete message, and hold no raw contents, then those fields stand on their own.
 
     Args:
         head: The bytes before the first payload.
@@ -169,17 +172,17 @@ def _proved(head: bytes, payload: slice) -> bool:
         return False
 
 
-def _repeat(data: bytes, payloads: Sequence[slice], message: pb.ModelInferRequest) -> Repeat:
+def _template(data: bytes, payloads: Sequence[slice], message: pb.ModelInferRequest) -> RequestTemplate:
     inputs = [InputTensor(each.name, each.datatype, tuple(each.shape)) for each in message.inputs]
     outputs = tuple(each.name for each in message.outputs)
     request = InferRequest(message.model_name, message.model_version, inputs, (), outputs)
     between = [slice(one.stop, other.start) for one, other in pairwise(payloads)]
-    seams = [(where, data[where]) for where in between]
-    return Repeat(request, len(data), data[: payloads[0].start], payloads, seams)
+    separators = [(where, data[where]) for where in between]
+    return RequestTemplate(request, len(data), data[: payloads[0].start], payloads, separators)
 
 
-def _openings(result: InferResult) -> list[bytes]:
-    """What stands before each payload of an answer: before the first one, all that is no payload."""
+def _prefixes(result: InferResult) -> list[bytes]:
+    """What precedes each payload of a response: before the first, all other fields and its tag."""
     response = pb.ModelInferResponse(model_name=result.model, model_version=result.version)
     for spec, array in zip(result.specs, result.arrays, strict=True):
         response.outputs.add(name=spec.name, datatype=spec.datatype, shape=array.shape)

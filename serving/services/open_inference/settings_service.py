@@ -1,7 +1,7 @@
 # ruff: noqa: N802  the protocol names the methods
-"""The part of ``inference.GRPCInferenceService`` about what the server writes down.
+"""The log and trace settings of ``inference.GRPCInferenceService``.
 
-There is a log, whose level can be changed, and there are no traces.
+The log level can be changed. The server writes no traces.
 """
 
 import logging
@@ -10,21 +10,26 @@ from protos import open_inference_pb2 as pb
 from serving.errors import InvalidInputError, PermissionDeniedError, UnsupportedError
 
 LEVELS = {"log_error": logging.ERROR, "log_warning": logging.WARNING, "log_info": logging.INFO}
-"""The switches of the log, from the most to the least important."""
+"""The boolean log settings with their levels, from the most to the least important."""
 
 ENABLE = "start the server with --model-control-mode explicit, or with --tokens, to allow it"
-"""How administration is enabled."""
+"""How to enable administration, for error texts."""
 
-UNTRACED = {"trace_level": ["OFF"], "trace_rate": ["1000"], "trace_count": ["-1"], "log_frequency": ["0"]}
-"""What a server without traces answers."""
+TRACE_DEFAULTS = {
+    "trace_level": ["OFF"],
+    "trace_rate": ["1000"],
+    "trace_count": ["-1"],
+    "log_frequency": ["0"],
+}
+"""The trace settings of a server that writes no traces."""
 
 
 class SettingsService:
-    """What the server writes down.
+    """The log and trace settings.
 
     Args:
-        log: The logger above all of the server's.
-        changeable: Whether requests may change what is logged.
+        log: The parent of all loggers of the server.
+        changeable: Whether requests may change log settings.
     """
 
     def __init__(self, log: logging.Logger, *, changeable: bool) -> None:
@@ -34,21 +39,21 @@ class SettingsService:
     async def TraceSetting(
         self, request: pb.TraceSettingRequest, _deadline: float | None
     ) -> pb.TraceSettingResponse:
-        """Say that nothing is traced; asking for anything else is refused."""
+        """Report that tracing is off; refuse to turn it on."""
         for name, setting in request.settings.items():
             wanted = list(setting.value)
-            # Without values a setting goes back to what it was.
+            # A setting without values is reset to its default.
             if wanted and (name, wanted) != ("trace_level", ["OFF"]):
                 raise UnsupportedError(f"this server writes no traces and cannot set '{name}'; read /metrics")
         response = pb.TraceSettingResponse()
-        for name, values in UNTRACED.items():
+        for name, values in TRACE_DEFAULTS.items():
             response.settings[name].value.extend(values)
         return response
 
     async def LogSettings(
         self, request: pb.LogSettingsRequest, _deadline: float | None
     ) -> pb.LogSettingsResponse:
-        """How much is logged, after changing it if that is asked for."""
+        """Change log settings if the request has any, and return them."""
         if request.settings and not self._changeable:
             raise PermissionDeniedError(f"what is logged is not changed by requests here; {ENABLE}")
         level = self._log.getEffectiveLevel()
@@ -61,7 +66,7 @@ class SettingsService:
 
 
 def _changed(level: int, name: str, setting: pb.LogSettingsRequest.SettingValue) -> int:
-    """The level once a setting is as wanted. Levels are a ladder: less important ones bring the others."""
+    """The log level after a setting is applied. A level includes all more important ones."""
     kind = setting.WhichOneof("parameter_choice")
     if name in LEVELS:
         if kind != "bool_param":

@@ -1,5 +1,5 @@
 # ruff: noqa: N802  the protocol names the methods
-"""The part of ``inference.GRPCInferenceService`` about shared memory: the host's; that of GPUs is refused."""
+"""The shared memory methods of ``inference.GRPCInferenceService``: system memory; CUDA memory is refused."""
 
 from typing import NoReturn
 
@@ -9,10 +9,10 @@ from serving.errors import UnsupportedError
 
 
 class SharedMemoryService:
-    """Which parts of shared memory requests may name.
+    """The regions of shared memory that requests may use.
 
     Args:
-        memory: What keeps them.
+        memory: Keeps the regions.
     """
 
     def __init__(self, memory: SharedMemory) -> None:
@@ -36,33 +36,33 @@ class SharedMemoryService:
     async def SystemSharedMemoryRegister(
         self, request: pb.SystemSharedMemoryRegisterRequest, _deadline: float | None
     ) -> pb.SystemSharedMemoryRegisterResponse:
-        """Make a region known."""
+        """Register a region."""
         self._memory.register(request.name, request.key, request.offset, request.byte_size)
         return pb.SystemSharedMemoryRegisterResponse()
 
     async def SystemSharedMemoryUnregister(
         self, request: pb.SystemSharedMemoryUnregisterRequest, _deadline: float | None
     ) -> pb.SystemSharedMemoryUnregisterResponse:
-        """Forget a region, or all."""
+        """Unregister a region, or all."""
         self._memory.unregister(request.name)
         return pb.SystemSharedMemoryUnregisterResponse()
 
     async def CudaSharedMemoryStatus(
         self, _request: pb.CudaSharedMemoryStatusRequest, _deadline: float | None
     ) -> NoReturn:
-        """Not done here."""
+        """Refused."""
         _refuse("CudaSharedMemoryStatus")
 
     async def CudaSharedMemoryRegister(
         self, _request: pb.CudaSharedMemoryRegisterRequest, _deadline: float | None
     ) -> NoReturn:
-        """Not done here."""
+        """Refused."""
         _refuse("CudaSharedMemoryRegister")
 
     async def CudaSharedMemoryUnregister(
         self, request: pb.CudaSharedMemoryUnregisterRequest, _deadline: float | None
     ) -> pb.CudaSharedMemoryUnregisterResponse:
-        """Forget all, of which there are none: clients do this before they begin; one region is refused."""
+        """Unregister all regions, of which there are none, as clients do at the start. A named region is refused."""
         if request.name:
             _refuse("CudaSharedMemoryUnregister")
         return pb.CudaSharedMemoryUnregisterResponse()

@@ -1,4 +1,4 @@
-"""Requests that have tensors in shared memory: these are as large as messages may be, and counted as they are."""
+"""Answers requests that have tensors in shared memory. These count against the same limits as messages."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -8,20 +8,20 @@ from protos import open_inference_pb2 as pb
 from serving.dataplane.messages import InferRequest, InferResult
 from serving.dataplane.shared_memory import SharedMemory
 from serving.flow_control.byte_budget import ByteBudget
-from serving.services.open_inference import parameters, tensor_messages
+from serving.services.open_inference import request_parameters, tensor_messages
 
 AT_ONCE = 256 << 10
-"""Bytes that are copied on the event loop. More are copied on a thread, and others are answered meanwhile."""
+"""Bytes that are copied on the event loop. More are copied on a thread, so that other requests are not delayed."""
 
 Made = TypeVar("Made")
 
 
-class SharedTensors:
-    """Fetches inputs from shared memory, and puts outputs there.
+class SharedMemoryTensors:
+    """Reads inputs from shared memory, and writes outputs there.
 
     Args:
         memory: The regions.
-        requests: The bytes of requests that are being answered; inputs from shared memory are counted there.
+        requests: The budget for requests that are being answered. Inputs from shared memory count against it.
     """
 
     def __init__(self, memory: SharedMemory, requests: ByteBudget) -> None:
@@ -34,19 +34,22 @@ class SharedTensors:
         deadline: float | None,
         infer: Callable[[InferRequest, str], Awaitable[InferResult]],
     ) -> pb.ModelInferResponse:
-        """Answer a request, wherever its tensors lie.
+        """Answer a request, whether or not its tensors are in shared memory.
 
         Args:
             request: The request.
-            deadline: When its sender stops waiting.
+            deadline: When the client stops waiting.
             infer: Runs the model, with the request's id for the log.
 
         Raises:
-            ServingError: A tensor cannot be read or written, all together are too large, or the model failed.
+            ServingError: A tensor cannot be read or written, the tensors together are too large, or the model failed.
         """
-        inputs, outputs = parameters.places(request.inputs), parameters.places(request.outputs)
+        inputs, outputs = (
+            request_parameters.locations(request.inputs),
+            request_parameters.locations(request.outputs),
+        )
         if not (inputs or outputs):
-            # Nearly every request.
+            # Nearly all requests.
             asked = tensor_messages.to_infer_request(request, deadline, self._memory)
             return tensor_messages.from_infer_result(await infer(asked, request.id), request, self._memory)
         size = sum(each.size for each in inputs)
@@ -61,5 +64,5 @@ class SharedTensors:
 
 
 async def _copying(size: int, function: Callable[..., Made], *arguments: object) -> Made:
-    """Call a function that copies so many bytes."""
+    """Call a function that copies ``size`` bytes, on a thread if they are many."""
     return function(*arguments) if size <= AT_ONCE else await asyncio.to_thread(function, *arguments)

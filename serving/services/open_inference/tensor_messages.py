@@ -1,4 +1,4 @@
-"""Between the messages of the Open Inference Protocol and those of the dataplane, in pairs."""
+"""Converts between the messages of the Open Inference Protocol and those of the dataplane."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from serving.dataplane.shared_memory import SharedMemory
 from serving.datatypes import BYTES, pack_bytes
 from serving.errors import InvalidInputError
 from serving.runtimes.runtime import Array, TensorSpec
-from serving.services.open_inference import parameters
+from serving.services.open_inference import request_parameters
 
 FIELDS = {
     "BOOL": "bool_contents",
@@ -33,72 +33,74 @@ FIELDS = {
 def to_infer_request(
     message: pb.ModelInferRequest, deadline: float | None, memory: SharedMemory
 ) -> InferRequest:
-    """What a client asks for.
+    """Convert a request.
 
     Args:
         message: The request.
-        deadline: When its sender stops waiting.
-        memory: Where tensors may lie that did not come with it.
+        deadline: When the client stops waiting.
+        memory: Shared memory, which may hold some of its tensors.
 
     Raises:
-        ServingError: Typed elements came in a field of another datatype, a parameter is not understood, or a
-            tensor in shared memory cannot be read.
+        ServingError: Typed elements are in the field of another datatype, a parameter is invalid, or a tensor in
+            shared memory cannot be read.
     """
-    inputs, elsewhere = [], False
+    inputs, has_parameters = [], False
     for each in message.inputs:
         values = _values(each) if each.HasField("contents") else None
         inputs.append(InputTensor(each.name, each.datatype, tuple(each.shape), values))
-        elsewhere = elsewhere or bool(each.parameters)
+        has_parameters = has_parameters or bool(each.parameters)
     request = InferRequest(
         message.model_name, message.model_version, inputs, message.raw_input_contents, (), deadline
     )
     if message.parameters:
-        request.priority = parameters.priority(message.parameters)
-        request.timeout = parameters.timeout(message.parameters)
-        parameters.refuse_sequences(message.parameters)
-    if elsewhere:
-        request.raw = _placed(message, memory)
+        request.priority = request_parameters.priority(message.parameters)
+        request.timeout = request_parameters.timeout(message.parameters)
+        request_parameters.refuse_sequences(message.parameters)
+    if has_parameters:
+        request.raw = _raw_inputs(message, memory)
     if message.outputs:
         request.outputs = tuple(each.name for each in message.outputs)
-        request.classes = parameters.classes(message.outputs)
+        request.classes = request_parameters.classes(message.outputs)
     return request
 
 
 def from_infer_result(
     result: InferResult, request: pb.ModelInferRequest, memory: SharedMemory
 ) -> pb.ModelInferResponse:
-    """The answer, always raw: tritonclient reads nothing else.
+    """Convert an answer. Its tensors are always raw, because tritonclient reads nothing else.
 
     Args:
-        result: What the model answered.
-        request: What was asked: outputs that are to lie in shared memory are put there.
-        memory: Where that is.
+        result: The answer of the model.
+        request: The request, which says which outputs go to shared memory.
+        memory: Shared memory.
 
     Raises:
-        ServingError: An output cannot be put where the client wants it.
+        ServingError: An output cannot be written to shared memory.
     """
     response = pb.ModelInferResponse(model_name=result.model, model_version=result.version, id=request.id)
-    places, placed = {}, 0
+    parameters_of, written = {}, 0
     if request.outputs:
-        places = {each.name: each.parameters for each in request.outputs if each.parameters}
+        parameters_of = {each.name: each.parameters for each in request.outputs if each.parameters}
     for spec, array in zip(result.specs, result.arrays, strict=True):
         output = response.outputs.add(name=spec.name, datatype=spec.datatype, shape=array.shape)
-        place = parameters.place(places[spec.name]) if spec.name in places else None
-        if place is None:
+        location = (
+            request_parameters.location(parameters_of[spec.name]) if spec.name in parameters_of else None
+        )
+        if location is None:
             response.raw_output_contents.append(wire_form(array, spec.datatype))
             continue
         data = memoryview(wire_view(array, spec.datatype))
-        placed += data.nbytes
-        memory.check_size(placed)
-        memory.write(place.region, place.offset, place.size, data)
-        parameters.write_place(output.parameters, place, data.nbytes)
+        written += data.nbytes
+        memory.check_size(written)
+        memory.write(location.region, location.offset, location.size, data)
+        request_parameters.write_location(output.parameters, location, data.nbytes)
         # Clients find an output's raw content by the output's position, so none may be left out.
         response.raw_output_contents.append(b"")
     return response
 
 
 def from_model_metadata(metadata: ModelMetadata) -> pb.ModelMetadataResponse:
-    """What a model takes and returns."""
+    """Convert the metadata of a model."""
     return pb.ModelMetadataResponse(
         name=metadata.name,
         versions=metadata.versions,
@@ -109,7 +111,7 @@ def from_model_metadata(metadata: ModelMetadata) -> pb.ModelMetadataResponse:
 
 
 def from_server_metadata(metadata: ServerMetadata) -> pb.ServerMetadataResponse:
-    """What the server is."""
+    """Convert the metadata of the server."""
     return pb.ServerMetadataResponse(
         name=metadata.name, version=metadata.version, extensions=metadata.extensions
     )
@@ -122,7 +124,7 @@ def wire_form(array: Array, datatype: str) -> bytes:
 
 
 def wire_view(array: Array, datatype: str) -> bytes | memoryview:
-    """Likewise, without a copy where that can be."""
+    """The same, as a view without a copy where that is possible."""
     if datatype == BYTES:
         return pack_bytes(array)
     if array.dtype.str[0] == ">":
@@ -135,14 +137,14 @@ def _tensors(specs: Sequence[TensorSpec]) -> list[pb.ModelMetadataResponse.Tenso
     return [made(name=spec.name, datatype=spec.datatype, shape=spec.shape) for spec in specs]
 
 
-def _placed(message: pb.ModelInferRequest, memory: SharedMemory) -> list[bytes | memoryview | None]:
-    """The wire form of each input, from where it is; inputs in shared memory have no raw content."""
+def _raw_inputs(message: pb.ModelInferRequest, memory: SharedMemory) -> list[bytes | memoryview | None]:
+    """The wire form of each input, from shared memory or the message; None for inputs with typed contents."""
     sent = list(message.raw_input_contents)
     raw: list[bytes | memoryview | None] = []
     for tensor in message.inputs:
-        place = parameters.place(tensor.parameters)
-        if place is not None:
-            raw.append(memory.read(place.region, place.offset, place.size))
+        location = request_parameters.location(tensor.parameters)
+        if location is not None:
+            raw.append(memory.read(location.region, location.offset, location.size))
         elif tensor.HasField("contents"):
             raw.append(None)
         else:

@@ -1,8 +1,8 @@
-"""Classify and Regress: ``tf.Example`` messages for a signature that takes them, and what such a signature answers.
+"""Converts the requests and answers of Classify and Regress, whose signatures take ``tf.Example`` messages.
 
-The examples go to the model as they came, one string each; its graph reads the features out of them. Whether a
-signature is one of these, its inputs and outputs say, as in TensorFlow Serving: its method is only a name, which
-TensorFlow 2 writes as ``tensorflow/serving/predict`` for all.
+The examples are passed to the model as they came, one string each, and its graph parses the features. Whether a
+signature is for one of these methods follows from its inputs and outputs, as in TensorFlow Serving. Its method name
+says nothing, because TensorFlow 2 writes ``tensorflow/serving/predict`` for all.
 """
 
 from collections.abc import Sequence
@@ -18,30 +18,30 @@ from serving.repository.model import LoadedModel
 from serving.runtimes.runtime import DEFAULT_SIGNATURE, Array, TensorSpec
 
 INPUTS, CLASSES, SCORES, OUTPUTS = "inputs", "classes", "scores", "outputs"
-"""What TensorFlow calls the tensors of such signatures."""
+"""The names that TensorFlow gives the tensors of such signatures."""
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """One of the two.
+class ExampleMethod:
+    """A method that takes examples: Classify or Regress.
 
     Attributes:
         name: The method of the service.
-        method: What TensorFlow calls the method of its signatures.
-        outputs: The outputs that it reads; a signature has one of them at least, and no others.
+        signature_method: The method name that TensorFlow gives its signatures.
+        outputs: The outputs that it reads. A signature has at least one of them, and no others.
     """
 
     name: str
-    method: str
+    signature_method: str
     outputs: tuple[str, ...]
 
 
-CLASSIFY = Kind("Classify", "tensorflow/serving/classify", (CLASSES, SCORES))
-REGRESS = Kind("Regress", "tensorflow/serving/regress", (OUTPUTS,))
+CLASSIFY = ExampleMethod("Classify", "tensorflow/serving/classify", (CLASSES, SCORES))
+REGRESS = ExampleMethod("Regress", "tensorflow/serving/regress", (OUTPUTS,))
 
 
 def one_model(tasks: Sequence[pb.InferenceTask]) -> pb.ModelSpec:
-    """The model that all tasks of a MultiInference name, and the version that the first one means.
+    """The model that all tasks of a MultiInference name, with the version that the first one names.
 
     Raises:
         InvalidInputError: There are no tasks, or they name several models, or one signature twice.
@@ -56,54 +56,55 @@ def one_model(tasks: Sequence[pb.InferenceTask]) -> pb.ModelSpec:
     return specs[0]
 
 
-def kind_of(task: pb.InferenceTask) -> Kind:
-    """What a task asks for.
+def method_of(task: pb.InferenceTask) -> ExampleMethod:
+    """The method that a task asks for.
 
     Raises:
-        UnsupportedError: It is neither.
+        UnsupportedError: It is neither Classify nor Regress.
     """
-    for kind in (CLASSIFY, REGRESS):
-        if task.method_name == kind.method:
-            return kind
+    for method in (CLASSIFY, REGRESS):
+        if task.method_name == method.signature_method:
+            return method
     raise UnsupportedError(
-        f"MultiInference does not do method_name '{task.method_name}'; set {CLASSIFY.method} or {REGRESS.method}"
+        f"MultiInference does not do method_name '{task.method_name}'; "
+        f"set {CLASSIFY.signature_method} or {REGRESS.signature_method}"
     )
 
 
-def check(kind: Kind, model: LoadedModel) -> tuple[str, ...]:
-    """Whether a signature is of a kind.
+def check(method: ExampleMethod, model: LoadedModel) -> tuple[str, ...]:
+    """Check that a signature is for a method.
 
     Args:
-        kind: The kind.
-        model: The model by that signature.
+        method: The method.
+        model: The model, with that signature.
 
     Returns:
-        The outputs that are wanted of it.
+        The outputs of the signature that the method reads.
 
     Raises:
-        InvalidInputError: It is not.
+        InvalidInputError: The signature is not for the method.
     """
     taken = {spec.name: spec.datatype for spec in model.inputs}
     returned = [spec.name for spec in model.outputs]
-    wanted = tuple(name for name in kind.outputs if name in returned)
+    wanted = tuple(name for name in method.outputs if name in returned)
     if taken != {INPUTS: BYTES} or not wanted or len(wanted) != len(returned):
         raise InvalidInputError(
-            f"signature '{model.signature}' of model '{model.name}' is not for {kind.name}, which takes a signature "
-            f"from '{INPUTS}' (serialised tf.Example) to {' and '.join(map(repr, kind.outputs))}; "
+            f"signature '{model.signature}' of model '{model.name}' is not for {method.name}, which takes a "
+            f"signature from '{INPUTS}' (serialised tf.Example) to {' and '.join(map(repr, method.outputs))}; "
             f"send {', '.join(map(repr, taken)) or 'nothing'} with Predict, or name another signature"
         )
     return wanted
 
 
 def serialised(sent: pb.Input) -> list[bytes]:
-    """The examples, each as the string that a graph reads. Features of a context come before those of each example.
+    """The examples, each as the string that a graph parses. The context of a list precedes each of its examples.
 
     Raises:
         InvalidInputError: There are none.
     """
     chosen = sent.WhichOneof("kind")
     listed: pb.ExampleList | pb.ExampleListWithContext = getattr(sent, chosen or "example_list")
-    # One message behind another is what protobuf makes one of: what comes later wins.
+    # protobuf parses concatenated messages as one; later fields replace earlier ones.
     context = sent.example_list_with_context.context.SerializeToString() if chosen != "example_list" else b""
     examples = [context + each.SerializeToString() for each in listed.examples]
     if not examples:
@@ -111,19 +112,21 @@ def serialised(sent: pb.Input) -> list[bytes]:
     return examples
 
 
-def answer(kind: Kind, result: InferResult, examples: int, spec: pb.ModelSpec) -> pb.InferenceResult:
-    """What the service answers.
+def answer(
+    method: ExampleMethod, result: InferResult, examples: int, spec: pb.ModelSpec
+) -> pb.InferenceResult:
+    """Convert the answer of a model.
 
     Args:
-        kind: What was asked for.
-        result: What the model answered.
-        examples: How many examples it was given.
-        spec: Which model that was.
+        method: The method of the request.
+        result: The answer of the model.
+        examples: The number of examples in the request.
+        spec: The model that answered.
 
     Raises:
-        InvalidInputError: It answered otherwise than models of this kind do.
+        InvalidInputError: An output has another shape or datatype than the method takes.
     """
-    if kind is CLASSIFY:
+    if method is CLASSIFY:
         found = _classifications(result, examples)
         return pb.InferenceResult(model_spec=spec, classification_result=found)
     return pb.InferenceResult(model_spec=spec, regression_result=_regressions(result, examples))
@@ -161,14 +164,14 @@ def _regressions(result: InferResult, examples: int) -> pb.RegressionResult:
     return pb.RegressionResult(regressions=[pb.Regression(value=value) for value in array.ravel().tolist()])
 
 
-def _check_datatype(kind: Kind, spec: TensorSpec, expected: str) -> None:
+def _check_datatype(method: ExampleMethod, spec: TensorSpec, expected: str) -> None:
     if spec.datatype != expected:
         raise InvalidInputError(
-            f"{kind.name} takes '{spec.name}' as {expected}; the model has {spec.datatype}: use Predict"
+            f"{method.name} takes '{spec.name}' as {expected}; the model has {spec.datatype}: use Predict"
         )
 
 
-def _misshapen(kind: Kind, spec: TensorSpec, array: Array, expected: str) -> InvalidInputError:
+def _misshapen(method: ExampleMethod, spec: TensorSpec, array: Array, expected: str) -> InvalidInputError:
     return InvalidInputError(
-        f"{kind.name} takes '{spec.name}' of shape {expected}; the model answers {list(array.shape)}: use Predict"
+        f"{method.name} takes '{spec.name}' of shape {expected}; the model answers {list(array.shape)}: use Predict"
     )

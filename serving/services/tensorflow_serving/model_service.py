@@ -1,10 +1,9 @@
 # ruff: noqa: N802  the protocol names the methods
-"""``tensorflow.serving.ModelService``: how the versions of a model stand, which models are served, their labels.
+"""``tensorflow.serving.ModelService``: the state of the versions of a model, which models are served, their labels.
 
-A reload replaces the list of models that are served, as in TensorFlow Serving, if the server was started so that
-requests decide that (``--model-control-mode explicit``); else it gives labels and nothing more. Models come from the
-repository the server was started with, whoever asks: a request cannot lead the server to another folder. Where
-administration is not enabled, a reload is refused.
+With ``--model-control-mode explicit``, a reload replaces the list of models that are served, as in TensorFlow
+Serving; otherwise it only assigns labels. Models always come from the repository that the server was started with: a
+request cannot name another folder. Where administration is not enabled, a reload is refused.
 """
 
 from pathlib import PurePosixPath
@@ -20,7 +19,7 @@ from serving.services.tensorflow_serving import model_spec
 
 SERVICE = pb.DESCRIPTOR.services_by_name["ModelService"]
 
-_ELSEWHERE = {
+_NOT_BY_REQUEST = {
     "model_version_policy": "set version_policy in the model's config.pbtxt",
     "logging_config": "the server's own options decide what it logs",
 }
@@ -28,29 +27,29 @@ _ELSEWHERE = {
 _STATES = {
     State.READY: pb.ModelVersionStatus.AVAILABLE,
     State.LOADING: pb.ModelVersionStatus.LOADING,
-    # What TensorFlow Serving says of a version that was taken back, and of one that failed to load.
+    # TensorFlow Serving reports this state for versions that were unloaded and for those that failed to load.
     State.UNAVAILABLE: pb.ModelVersionStatus.END,
 }
 
 
 class ModelService:
-    """The versions of the models.
+    """The state of the versions of models, and reloads.
 
     Args:
-        plane: What the server does.
-        control: What loads models.
-        labelled: Whether requests may give labels, and what else a reload does.
+        plane: The dataplane.
+        control: Loads and unloads models.
+        reloadable: Whether requests may assign labels and reload models.
     """
 
-    def __init__(self, plane: DataPlane, control: ModelControl, *, labelled: bool) -> None:
+    def __init__(self, plane: DataPlane, control: ModelControl, *, reloadable: bool) -> None:
         self._plane = plane
         self._control = control
-        self._labelled = labelled
+        self._reloadable = reloadable
 
     async def GetModelStatus(
         self, request: pb.GetModelStatusRequest, _deadline: float | None
     ) -> pb.GetModelStatusResponse:
-        """How each version of a model stands, the newest first; or one version, if it is named."""
+        """The state of each version of a model, the newest first; or of one version, if it is named."""
         spec = request.model_spec
         version = model_spec.version_of(spec, self._plane)
         statuses = [each for each in self._plane.version_statuses(spec.name) if each.version]
@@ -67,11 +66,11 @@ class ModelService:
     async def HandleReloadConfigRequest(
         self, request: pb.ReloadConfigRequest, _deadline: float | None
     ) -> pb.ReloadConfigResponse:
-        """Serve the named models and no others, if requests decide that, with the labels of the request.
+        """Assign the labels of a request; in explicit mode, also serve the named models and no others.
 
-        Models that are not named and stay keep their labels.
+        Models that are not named and stay loaded keep their labels.
         """
-        if not self._labelled:
+        if not self._reloadable:
             raise PermissionDeniedError(f"requests give no labels and load no models here; {ENABLE}")
         if request.config.WhichOneof("config") != "model_config_list":
             raise UnsupportedError("a reload takes model_config_list and nothing else; name the models in it")
@@ -85,18 +84,18 @@ class ModelService:
         self._plane.labels.assign(labels)
         return pb.ReloadConfigResponse(status=pb.StatusProto(error_code=error.OK))
 
-    async def HandleReloadConfigRequestRehearsal(self, request: pb.ReloadConfigRequest) -> None:
-        """Try what :meth:`HandleReloadConfigRequest` would load."""
+    async def HandleReloadConfigRequestDryRun(self, request: pb.ReloadConfigRequest) -> None:
+        """Load, for trial, what :meth:`HandleReloadConfigRequest` would load."""
         for config in request.config.model_config_list.config:
             await self._control.rehearse(config.name, None)
 
 
 def _check(config: pb.ModelConfig) -> None:
-    """Refuse what a client may not decide here.
+    """Refuse settings that requests cannot change.
 
     Raises:
-        InvalidInputError: No model is named, or a folder that is not the model's.
-        UnsupportedError: Something is asked for that the repository's own files decide.
+        InvalidInputError: The model has no name, or base_path is not the folder of the model.
+        UnsupportedError: A field is set that only the files of the repository, or the server's options, decide.
     """
     if not config.name:
         raise InvalidInputError("a model in model_config_list has no name; name it")
@@ -105,7 +104,7 @@ def _check(config: pb.ModelConfig) -> None:
             f"base_path '{config.base_path}' is not the folder of model '{config.name}'; models come from the "
             "repository this server was started with: leave base_path empty"
         )
-    for field, remedy in _ELSEWHERE.items():
+    for field, remedy in _NOT_BY_REQUEST.items():
         if config.HasField(field):
             raise UnsupportedError(f"{field} of model '{config.name}' cannot be set by a request; {remedy}")
 

@@ -6,14 +6,14 @@ from serving.errors import InvalidInputError
 
 
 def version_of(spec: pb.ModelSpec, plane: DataPlane) -> str:
-    """The version a client means, as the dataplane writes it; empty for the latest.
+    """The version that a client asks for, as the dataplane writes it; empty for the latest.
 
     Version 0 is the latest, unless the model has a version of that number: clients that always fill in the field
-    write 0 for none.
+    write 0 for no version.
 
     Raises:
         InvalidInputError: No model is named.
-        ModelNotFoundError: There is no such model, or its label is unknown.
+        ModelNotFoundError: There is no such model, or it has no such label.
     """
     if not spec.name:
         raise InvalidInputError("model_spec.name is empty; name the model")
@@ -25,7 +25,7 @@ def version_of(spec: pb.ModelSpec, plane: DataPlane) -> str:
 
 
 def answered(name: str, version: str, signature: str = "") -> pb.ModelSpec:
-    """Which model answered, and by which signature."""
+    """The ModelSpec of the model and signature that answered."""
     spec = pb.ModelSpec(name=name, signature_name=signature)
     spec.version.value = int(version)
     return spec

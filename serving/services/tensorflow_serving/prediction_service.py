@@ -18,26 +18,25 @@ from serving.errors import InvalidInputError
 from serving.flow_control.byte_budget import LARGE
 from serving.repository.model import LoadedModel
 from serving.runtimes.runtime import TensorSpec
-from serving.services.tensorflow_serving import example_messages, model_spec, tensor_proto
-from serving.services.tensorflow_serving.example_messages import CLASSIFY, REGRESS, Kind
+from serving.services.tensorflow_serving import example_messages, model_spec, tensor_proto, tensor_types
+from serving.services.tensorflow_serving.example_messages import CLASSIFY, REGRESS, ExampleMethod
 
 SERVICE = pb.DESCRIPTOR.services_by_name["PredictionService"]
 
 SIGNATURE_FIELD = "signature_def"
-"""The one field of metadata that the protocol knows."""
-
+"""The only field of metadata that the protocol has."""
 
 MANY_CLASSES = 2000
-"""Labels and scores of an answer above which it is written on another thread."""
+"""Labels and scores above which an answer is written on a thread."""
 
 
 class PredictionService:
-    """Predict and its kin, and what a model takes and returns.
+    """Predict, Classify, Regress, MultiInference, and GetModelMetadata.
 
     Args:
-        plane: What the server does.
-        tensor_bytes: Most bytes that the inputs of a request may take when written out.
-        content: Whether Predict answers in ``tensor_content`` and not in the list of each type.
+        plane: The dataplane.
+        tensor_bytes: The most bytes that the inputs of a request may take in memory.
+        content: Whether Predict answers in ``tensor_content`` and not in the repeated field of each type.
     """
 
     def __init__(self, plane: DataPlane, tensor_bytes: int, *, content: bool = False) -> None:
@@ -48,9 +47,9 @@ class PredictionService:
     async def Predict(self, request: pb.PredictRequest, deadline: float | None) -> pb.PredictResponse:
         """Run a model by a signature."""
         version = model_spec.version_of(request.model_spec, self._plane)
-        # Before the tensors are looked at: who names an unknown model is told that and nothing else.
+        # Checked before the tensors, so that an unknown model is the error that is reported.
         self._plane.model(request.model_spec.name, version).called(request.model_spec.signature_name)
-        if _listed(request) and request.ByteSize() > LARGE:
+        if _has_listed_elements(request) and request.ByteSize() > LARGE:
             asked = await off_loop(self._infer_request, request, version, deadline)
         else:
             asked = self._infer_request(request, version, deadline)
@@ -64,13 +63,13 @@ class PredictionService:
     async def Classify(
         self, request: pb.ClassificationRequest, deadline: float | None
     ) -> pb.ClassificationResponse:
-        """Run a model on examples by a signature that names or scores classes."""
+        """Run a model on examples, by a signature that returns labels or scores of classes."""
         version = model_spec.version_of(request.model_spec, self._plane)
         done = await self._infer_examples(CLASSIFY, request.model_spec, version, request.input, deadline)
         return pb.ClassificationResponse(model_spec=done.model_spec, result=done.classification_result)
 
     async def Regress(self, request: pb.RegressionRequest, deadline: float | None) -> pb.RegressionResponse:
-        """Run a model on examples by a signature that gives a number for each."""
+        """Run a model on examples, by a signature that returns one number for each."""
         version = model_spec.version_of(request.model_spec, self._plane)
         done = await self._infer_examples(REGRESS, request.model_spec, version, request.input, deadline)
         return pb.RegressionResponse(model_spec=done.model_spec, result=done.regression_result)
@@ -81,17 +80,17 @@ class PredictionService:
         """Run one version of a model on the same examples by several signatures, one after the other."""
         spec = example_messages.one_model(request.tasks)
         version = self._plane.model(spec.name, model_spec.version_of(spec, self._plane)).version
-        kinds = [example_messages.kind_of(task) for task in request.tasks]
+        methods = [example_messages.method_of(task) for task in request.tasks]
         results = [
-            await self._infer_examples(kind, task.model_spec, version, request.input, deadline)
-            for kind, task in zip(kinds, request.tasks, strict=True)
+            await self._infer_examples(method, task.model_spec, version, request.input, deadline)
+            for method, task in zip(methods, request.tasks, strict=True)
         ]
         return pb.MultiInferenceResponse(results=results)
 
     async def GetModelMetadata(
         self, request: pb.GetModelMetadataRequest, _deadline: float | None
     ) -> pb.GetModelMetadataResponse:
-        """What a model takes and returns, by each of its signatures."""
+        """The inputs and outputs of each signature of a model."""
         version = model_spec.version_of(request.model_spec, self._plane)
         model = self._plane.model(request.model_spec.name, version)
         if set(request.metadata_field) != {SIGNATURE_FIELD}:
@@ -107,38 +106,39 @@ class PredictionService:
     def _infer_request(
         self, request: pb.PredictRequest, version: str, deadline: float | None
     ) -> InferRequest:
-        budget = tensor_proto.Budget(self._tensor_bytes)
+        budget = tensor_proto.MemoryBudget(self._tensor_bytes)
         inputs, raw = [], []
         for name, tensor in request.inputs.items():
-            held, shape = tensor_proto.datatype(name, tensor), tensor_proto.shape(name, tensor)
-            inputs.append(InputTensor(name, held, shape))
+            datatype, shape = tensor_proto.datatype_of(name, tensor), tensor_proto.shape_of(name, tensor)
+            inputs.append(InputTensor(name, datatype, shape))
             raw.append(tensor_proto.wire_form(name, tensor, budget))
         spec, wanted = request.model_spec, tuple(request.output_filter)
         return InferRequest(spec.name, version, inputs, raw, wanted, deadline, signature=spec.signature_name)
 
     async def _infer_examples(
-        self, kind: Kind, spec: pb.ModelSpec, version: str, sent: pb.Input, deadline: float | None
+        self, method: ExampleMethod, spec: pb.ModelSpec, version: str, sent: pb.Input, deadline: float | None
     ) -> pb.InferenceResult:
-        """What a model answers to examples.
+        """Run a model on examples.
 
         Raises:
-            ServingError: There is no such model or signature, it is not of this kind, or there are no examples.
+            ServingError: There is no such model or signature, the signature is not for this method, or there are no
+                examples.
         """
         model = self._plane.model(spec.name, version).called(spec.signature_name)
-        outputs = example_messages.check(kind, model)
+        outputs = example_messages.check(method, model)
         examples = example_messages.serialised(sent)
         inputs = [InputTensor(example_messages.INPUTS, BYTES, (len(examples),), examples)]
         asked = InferRequest(spec.name, version, inputs, (), outputs, deadline, signature=model.signature)
         result = await self._plane.infer(asked)
         answered = model_spec.answered(result.model, result.version, result.signature)
-        write = partial(example_messages.answer, kind, result, len(examples), answered)
-        # Each class is a message by itself: a thousand take milliseconds, in which others are to be answered.
+        write = partial(example_messages.answer, method, result, len(examples), answered)
+        # Each class is a message of its own. A thousand take milliseconds, which would delay other requests.
         large = sum(array.size for array in result.arrays) > MANY_CLASSES
         return await asyncio.to_thread(write) if large else write()
 
 
-def _listed(request: pb.PredictRequest) -> bool:
-    """Whether elements come in the lists of their types, out of which they are taken one by one."""
+def _has_listed_elements(request: pb.PredictRequest) -> bool:
+    """Whether elements are in the repeated fields of their types, from which they are read one by one."""
     return not all(tensor.tensor_content for tensor in request.inputs.values())
 
 
@@ -151,6 +151,6 @@ def _describe(called: LoadedModel, signature: core.SignatureDef) -> None:
 
 def _describe_tensor(spec: TensorSpec, info: core.TensorInfo) -> None:
     info.name = spec.graph_name or spec.name
-    info.dtype = tensor_proto.TYPES[spec.datatype]
+    info.dtype = tensor_types.TYPES[spec.datatype]
     tensor_proto.write_shape(spec.shape, info.tensor_shape)
     info.tensor_shape.unknown_rank = spec.any_rank

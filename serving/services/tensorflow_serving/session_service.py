@@ -1,6 +1,6 @@
 """``tensorflow.serving.SessionService``: refused, with the reason.
 
-Its messages are TensorFlow's own and not among our contracts, so reflection does not list it.
+Its messages belong to TensorFlow and are not in ``protos``, so reflection does not list it.
 """
 
 from typing import NoReturn
@@ -9,7 +9,7 @@ from google.protobuf.empty_pb2 import Empty
 
 from serving.errors import UnsupportedError
 from serving.flow_control.flow_control import FlowControl
-from serving.services.method_handlers import of_messages, unary
+from serving.services.method_handlers import from_message_method, unary
 from serving.services.request_peek import RequestPeek
 from serving.transport.transport import Method
 
@@ -17,13 +17,13 @@ PATH = "/tensorflow.serving.SessionService/SessionRun"
 
 
 def methods(flow: FlowControl) -> dict[str, Method]:
-    """The methods by path: SessionRun, which tells why it is not done.
+    """The methods by path: SessionRun, which is refused with the reason.
 
     Args:
-        flow: Told of each call.
+        flow: Counts each call.
     """
-    # Any message can be read as an Empty: what is unknown is skipped.
-    return {PATH: unary(of_messages(_refuse, Empty), flow, PATH, RequestPeek(Empty.DESCRIPTOR))}
+    # Any message can be parsed as an Empty: unknown fields are skipped.
+    return {PATH: unary(from_message_method(_refuse, Empty), flow, PATH, RequestPeek(Empty.DESCRIPTOR))}
 
 
 async def _refuse(_request: Empty, _deadline: float | None) -> NoReturn:

@@ -1,11 +1,11 @@
-"""Takes calls off grpcio's core, in place of grpcio's own loop, which one byte could end.
+"""Accepts calls from grpcio's core, in place of grpcio's own loop, which a single malformed request could end.
 
-That loop reads the path of every call as UTF-8, outside of everything that catches errors: a request whose path is no
-text ends it, and grpcio then closes the port and every connection. Anybody who can connect can send that. Here the
-core itself leads each call to the queue of its path, for the paths that were announced; whatever comes by another is
-UNIMPLEMENTED, and its path is never read.
+That loop decodes the path of every call as UTF-8 outside of any error handling: a request whose path is not UTF-8
+ends it, and grpcio then closes the port and every connection. Anybody who can connect can send such a request. Here
+the core itself routes each call to the queue of its path, for the paths that were registered. A call of any other
+path is UNIMPLEMENTED, and its path is never decoded.
 
-It takes calls with less work too: grpcio's loop waits for all its queues anew after each call.
+This also takes less work for each call: grpcio's loop waits for all its queues anew after each one.
 """
 
 import asyncio
@@ -16,20 +16,20 @@ import grpc
 from grpc._cython import cygrpc  # type: ignore[attr-defined]  # grpcio ships no types for it
 
 UNKNOWN = "/"
-"""Stands for every path that was not announced; no handler has it."""
+"""Stands for every path that was not registered. No handler has it."""
 
 
 def server(
     options: Sequence[tuple[str, int]], interceptors: Sequence[grpc.aio.ServerInterceptor] = ()
 ) -> grpc.aio.Server:
-    """A server like :func:`grpc.aio.server`'s that takes calls as this module says.
+    """Make a server as :func:`grpc.aio.server` does, with the :class:`Acceptor` of this module.
 
     Args:
         options: Its channel arguments.
-        interceptors: See every call first.
+        interceptors: Interceptors, called for every call.
     """
     original = cygrpc.AioServer
-    # grpcio has no other way to say which class takes the calls.
+    # grpcio has no option for the class that accepts the calls.
     cygrpc.AioServer = Acceptor
     try:
         return grpc.aio.server(options=options, interceptors=interceptors)
@@ -37,33 +37,35 @@ def server(
         cygrpc.AioServer = original
 
 
-def announce(made: grpc.aio.Server, paths: Iterable[str], handlers: grpc.GenericRpcHandler) -> None:
-    """Take calls by these paths.
+def register(made: grpc.aio.Server, paths: Iterable[str], handlers: grpc.GenericRpcHandler) -> None:
+    """Accept calls of these paths.
 
     Args:
         made: A server of :func:`server`, before it starts.
         paths: The paths, ``/service/method``.
-        handlers: Says, call by call, what handles a path.
+        handlers: Gives the handler of each call.
     """
     made.add_generic_rpc_handlers((handlers,))
-    _acceptor(made).announce(paths)
+    _acceptor(made).register(paths)
 
 
 def watch(made: grpc.aio.Server, lost: Callable[[], None]) -> None:
-    """Tell when no more calls can be taken although nobody stopped the server; grpcio then closes its port.
+    """Set what is called when the server can accept no more calls although it was not stopped.
+
+    grpcio then closes the port.
 
     Args:
         made: A server of :func:`server`.
-        lost: Told.
+        lost: The callback.
     """
     _acceptor(made).lost = lost
 
 
 class Acceptor(cygrpc.AioServer):  # type: ignore[misc]  # grpcio ships no types for it
-    """The part of grpcio's server that takes calls. grpcio calls all of its methods.
+    """The part of grpcio's server that accepts calls. Its methods are called by grpcio.
 
     Attributes:
-        lost: Called when grpcio gives up taking calls and was not told to.
+        lost: Called when grpcio stops accepting calls although the server was not stopped.
     """
 
     def __init__(
@@ -77,61 +79,61 @@ class Acceptor(cygrpc.AioServer):  # type: ignore[misc]  # grpcio ships no types
         self._events = loop
         self._generic: list[grpc.GenericRpcHandler] = []
         self._registered: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
-        self._announced: set[str] = set()
+        self._paths: set[str] = set()
         self._checks = tuple(interceptors or ())
         self._calls: set[asyncio.Task[None]] = set()
         self.lost: Callable[[], None] = lambda: None
         super().__init__(loop, pool, handlers, interceptors, *more)
 
     def add_generic_rpc_handlers(self, handlers: Sequence[grpc.GenericRpcHandler]) -> None:
-        """Ask these, too, what handles a path that was announced."""
+        """Add handlers for registered paths."""
         self._generic.extend(handlers)
 
     def add_registered_method_handlers(
         self, handlers: Mapping[str, "grpc.RpcMethodHandler[Any, Any]"]
     ) -> None:
-        """Take calls by the paths of these."""
+        """Add handlers, and register their paths."""
         self._registered.update(handlers)
-        self.announce(handlers)
+        self.register(handlers)
 
-    def announce(self, paths: Iterable[str]) -> None:
-        """Take calls by these paths; what was added says what handles them."""
-        new = dict.fromkeys(path for path in paths if path not in self._announced)
-        self._announced |= new.keys()
+    def register(self, paths: Iterable[str]) -> None:
+        """Accept calls of these paths."""
+        new = dict.fromkeys(path for path in paths if path not in self._paths)
+        self._paths |= new.keys()
         super().add_registered_method_handlers(new)
 
     async def _server_main_loop(self, started: "asyncio.Future[bool]") -> None:
-        """Take calls until the server stops."""
+        """Accept calls until the server stops."""
         try:
             await super()._server_main_loop(started)
         except Exception:
-            # grpcio would tell whoever waits for its end, and only after the last call; a stream may never end.
+            # grpcio reports this only to wait_for_termination(), after the last call; a stream may never end.
             if self.is_running():
                 self.lost()
             raise
 
     def _make_request_call_future(self, path: bytes | None) -> "asyncio.Task[None]":
-        """Take calls of one path, or of all that were not announced, until the server stops."""
+        """Accept calls of one path, or of all paths that were not registered, until the server stops."""
         return self._events.create_task(self._accept(path))
 
     async def _accept(self, path: bytes | None) -> None:
         name = UNKNOWN if path is None else path.decode()
-        resolver = cygrpc._MethodResolver(self._generic, self._registered)  # noqa: SLF001  grpcio's own loop has it so
+        resolver = cygrpc._MethodResolver(self._generic, self._registered)  # noqa: SLF001  as in grpcio's own loop
         while True:
-            # Fails when the server stops, which ends this.
+            # Raises when the server stops, which ends this task.
             state = await (self._request_call() if path is None else self._request_registered_call(path))
             call = cygrpc._handle_rpc(name, resolver, self._checks, state, self._events, False)  # noqa: FBT003, SLF001  likewise
             task = self._events.create_task(
-                cygrpc._schedule_rpc_coro(_of_client(call), state, self._events, name)  # noqa: SLF001  likewise
+                cygrpc._schedule_rpc_coro(_cancelled_if_lost(call), state, self._events, name)  # noqa: SLF001  likewise
             )
             self._calls.add(task)
             task.add_done_callback(self._calls.discard)
 
 
-async def _of_client(call: Coroutine[Any, Any, None]) -> None:
-    """Answer a call; if there is nobody any more to hand an answer to, the call was cancelled.
+async def _cancelled_if_lost(call: Coroutine[Any, Any, None]) -> None:
+    """Answer a call; treat it as cancelled if its connection was lost.
 
-    A connection can be lost while an answer is handed to it, before grpcio knows that. grpcio would log a traceback.
+    A connection can be lost while an answer is written, before grpcio notices. grpcio would log a traceback.
     """
     try:
         await call
@@ -140,5 +142,5 @@ async def _of_client(call: Coroutine[Any, Any, None]) -> None:
 
 
 def _acceptor(made: grpc.aio.Server) -> Acceptor:
-    found: Acceptor = made._server  # type: ignore[attr-defined]  # noqa: SLF001  it has no other name
+    found: Acceptor = made._server  # type: ignore[attr-defined]  # noqa: SLF001  grpcio has no public name for it
     return found

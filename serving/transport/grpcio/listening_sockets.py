@@ -1,11 +1,10 @@
-"""The sockets of the server's port, ended in an order that grpcio does not have.
+"""Closes the sockets of the server's port in two steps, which grpcio cannot.
 
-grpcio ends listening, and calls, in one step, and a call that arrives during it is told CANCELLED: no client takes
-that for a reason to ask another server. Here nobody is let in any more first; then each connection is told that
-nothing more comes from here, behind all that was written. Clients then see UNAVAILABLE, and grpcio has nothing left
-to cancel.
+grpcio ends listening and all calls in one step. A call that arrives meanwhile gets CANCELLED, which no client takes
+as a reason to try another server. Here listening ends first. Then the server's half of each connection is shut down,
+behind all data that was written. Clients see UNAVAILABLE, and grpcio has nothing left to cancel.
 
-The system tells which sockets there are (/proc); where it does not, grpcio's way is the only one.
+The sockets are found in /proc. Without it, nothing is closed here, and grpcio's way remains.
 """
 
 import os
@@ -18,16 +17,16 @@ OPEN_FILES = Path("/proc/self/fd")
 
 
 def stop_listening(port: int) -> None:
-    """Let nobody in any more. Other processes that share the port go on."""
+    """Accept no more connections. Other processes that share the port still do."""
     for number, each in _sockets(port):
         if _listens(each):
-            # Another socket takes its number, so that grpcio can go on to hold it, wait for it and close it.
+            # Another socket takes over the file descriptor, so that grpcio can still wait for it and close it.
             with socket.socket(each.family, socket.SOCK_STREAM) as substitute:
                 os.dup2(substitute.fileno(), number, inheritable=False)
 
 
-def say_goodbye(port: int) -> int:
-    """End our half of each connection; the other half ends when the client has seen that.
+def half_close_connections(port: int) -> int:
+    """Shut down the server's half of each connection. The client shuts down the other half when it notices.
 
     Returns:
         How many connections there were.
@@ -35,7 +34,7 @@ def say_goodbye(port: int) -> int:
     count = 0
     for _, each in _sockets(port):
         if not _listens(each):
-            with suppress(OSError):  # the client was faster
+            with suppress(OSError):  # the client has closed it already
                 each.shutdown(socket.SHUT_WR)
                 count += 1
     return count
@@ -46,12 +45,12 @@ def _listens(each: socket.socket) -> bool:
 
 
 def _sockets(port: int) -> Iterator[tuple[int, socket.socket]]:
-    """Our end of everything that goes through a port, by its number; a duplicate, which may be closed."""
+    """All sockets of a port by file descriptor. The sockets are duplicates, which are closed after use."""
     for number in _numbers():
         try:
             duplicate = os.dup(number)
         except OSError:
-            # Closed meanwhile, or what listed it.
+            # Closed in the meantime, or the descriptor that listed the folder.
             continue
         try:
             each = socket.socket(fileno=duplicate)

@@ -36,7 +36,7 @@ class GrpcioTransport(Transport):
 
     def serve(self, methods: Mapping[str, Method], admit: Admit, known: Iterable[str] = ()) -> None:
         """Say what answers calls."""
-        acceptor.announce(self._server, {*methods, *known}, _Handlers(methods, admit))
+        acceptor.register(self._server, {*methods, *known}, _Handlers(methods, admit))
         acceptor.watch(self._server, self._no_more_calls)
 
     async def start(self, host: str, port: int) -> int:
@@ -60,7 +60,7 @@ class GrpcioTransport(Transport):
         """End our half of each connection, and wait until clients have ended theirs."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while listening_sockets.say_goodbye(self._port):  # noqa: ASYNC110  only the system knows
+                while listening_sockets.half_close_connections(self._port):  # noqa: ASYNC110  only the system knows
                     await asyncio.sleep(GLANCE)
 
     async def close(self) -> None:

@@ -13,7 +13,7 @@ from protos import open_inference_pb2 as pb
 from protos import tensorflow_core_pb2 as core
 from protos import tensorflow_serving_pb2 as tf
 from serving.datatypes import NUMPY, pack_bytes
-from serving.services.tensorflow_serving import tensor_proto
+from serving.services.tensorflow_serving import tensor_proto, tensor_types
 
 INFERENCE, PREDICTION, MODELS = (
     "/inference.GRPCInferenceService/",
@@ -138,11 +138,11 @@ def inferred(data: bytes) -> dict[str, np.ndarray]:
 
 def predicted(data: bytes) -> dict[str, np.ndarray]:
     """The arrays of a PredictResponse."""
-    names = {number: name for name, number in tensor_proto.TYPES.items()}
+    names = {number: name for name, number in tensor_types.TYPES.items()}
     arrays = {}
     for name, tensor in tf.PredictResponse.FromString(data).outputs.items():
         shape, kind = tuple(dim.size for dim in tensor.tensor_shape.dim), names[tensor.dtype]
-        values = list(getattr(tensor, tensor_proto.FIELDS[kind]))
+        values = list(getattr(tensor, tensor_types.FIELDS[kind]))
         if kind == "FP16":
             arrays[name] = np.array(values, np.uint16).view(np.float16).reshape(shape)
         else:
@@ -235,10 +235,10 @@ def _listed_tensors() -> list[Seed]:
     request.model_spec.version.value = 1
     for kind in KINDS:
         tensor = request.inputs[kind]
-        tensor.dtype = tensor_proto.TYPES[kind]
+        tensor.dtype = tensor_types.TYPES[kind]
         tensor_proto.write_shape((2, 2), tensor.tensor_shape)
         values = [b"a"] if kind == "BYTES" else [1]
-        getattr(tensor, tensor_proto.FIELDS[kind]).extend(values)
+        getattr(tensor, tensor_types.FIELDS[kind]).extend(values)
     request.output_filter.append("FP32_back")
     other = tf.PredictRequest.FromString(request.SerializeToString())
     other.model_spec.version_label = "stable"

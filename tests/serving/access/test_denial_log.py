@@ -25,7 +25,7 @@ def test_the_first_is_told_at_once_and_those_that_follow_together(caplog, monkey
         assert len(caplog.records) == 1
         await until_async(lambda: len(caplog.records) == 2)
         # Quiet for a while, then the next is told at once.
-        await until_async(lambda: not refusals._pausing)
+        await until_async(lambda: not refusals._paused)
         refusals.note("ipv4:10.0.0.1:2", METHOD, UNKNOWN)
 
     with caplog.at_level(logging.WARNING):

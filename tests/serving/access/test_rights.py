@@ -40,7 +40,7 @@ def served(repository):
     async def make():
         server = Server(ServerOptions(repository, lame_duck_seconds=0), transport=Recorder)
         signals = Signals()
-        signals.now.set()
+        signals.end_now.set()
         await server.stop(signals)
 
     asyncio.run(make())

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from patience import PATIENCE, until
 
-from serving.access.tls_reload import ReloadedTls, TlsFiles
+from serving.access.tls_reload import TlsFiles, TlsReloader
 from serving.cli import main
 from serving.client import Client, tls
 from serving.client.errors import UnavailableError
@@ -171,13 +171,13 @@ def test_a_replacement_that_is_no_pair_is_told_once_and_the_old_one_stays(
 
 
 def test_a_working_pair_is_accepted_as_it_is(certificates):
-    assert ReloadedTls(TlsFiles(*certificates.server, certificates.ca))
+    assert TlsReloader(TlsFiles(*certificates.server, certificates.ca))
 
 
 @pytest.mark.parametrize(("mode", "warnings"), [(0o644, 1), (0o600, 0)])
 def test_a_key_that_everyone_can_read_is_warned_of(copied, caplog, mode, warnings):
     copied[1].chmod(mode)
-    ReloadedTls(TlsFiles(*copied))
+    TlsReloader(TlsFiles(*copied))
     assert [each.getMessage().count("the private key in") for each in caplog.records] == [1] * warnings
 
 
@@ -226,7 +226,7 @@ def test_what_cannot_be_used_at_the_start_is_named(certificates, tmp_path, certi
     )
     paths = [tmp_path / each if each else None for each in (certificate, key, client_ca)]
     with pytest.raises(CredentialsError, match=text):
-        ReloadedTls(TlsFiles(*paths))
+        TlsReloader(TlsFiles(*paths))
 
 
 def test_a_certificate_that_is_too_weak_is_refused_with_the_reason(tmp_path):
@@ -239,7 +239,7 @@ def test_a_certificate_that_is_too_weak_is_refused_with_the_reason(tmp_path):
     (tmp_path / "weak.pem").write_bytes(signed.public_bytes(serialization.Encoding.PEM))
     (tmp_path / "weak.key").write_bytes(key.private_bytes(serialization.Encoding.PEM, *plain))
     with pytest.raises(CredentialsError, match=r"weak.key' cannot be used: ee key too small"):
-        ReloadedTls(TlsFiles(tmp_path / "weak.pem", tmp_path / "weak.key"))
+        TlsReloader(TlsFiles(tmp_path / "weak.pem", tmp_path / "weak.key"))
 
 
 def test_a_client_is_told_what_it_cannot_use_before_anything_is_sent(certificates, tmp_path):

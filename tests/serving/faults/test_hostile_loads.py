@@ -170,7 +170,7 @@ SETTLE_SOON = """
 import sys
 from serving.cli import main
 from serving.server import initial_load
-initial_load.SETTLING = 1.0
+initial_load.START_STALL_SECONDS = 1.0
 sys.exit(main())
 """
 

@@ -8,7 +8,7 @@ from patience import PATIENCE, until_async
 from protos import open_inference_pb2 as pb
 from serving.errors import QueueFullError
 from serving.flow_control import memory_pressure
-from serving.flow_control.memory_pressure import COST, SHARE, MemoryPressure
+from serving.flow_control.memory_pressure import MEMORY_SHARE, REQUEST_COST, MemoryPressure
 from serving.runtimes import cpus, memory
 from serving.server.options import ServerOptions
 from serving.server.server import Server
@@ -22,7 +22,7 @@ def taken(monkeypatch):
     """What the process is told to take, in a list of one number."""
     told = [100 * MIB]
     monkeypatch.setattr(memory, "taken", lambda: told[0])
-    monkeypatch.setattr(memory_pressure, "GLANCE", 0.005)
+    monkeypatch.setattr(memory_pressure, "CHECK_INTERVAL", 0.005)
     return told
 
 
@@ -39,7 +39,7 @@ def watched(watch, act):
 
 def test_the_larger_a_request_the_earlier_it_is_refused(taken):
     watch = MemoryPressure(lambda: True, 1000 * MIB)
-    room = int(SHARE * 1000 * MIB - taken[0]) // COST
+    room = int(MEMORY_SHARE * 1000 * MIB - taken[0]) // REQUEST_COST
     watch.check(room)
     with pytest.raises(QueueFullError, match="holds 100 MiB of the 1000 it may have") as refused:
         watch.check(room + MIB)
@@ -69,7 +69,7 @@ def test_what_is_taken_is_looked_at_again_and_again(taken):
 def test_memory_is_given_back_once_when_all_is_quiet(taken, monkeypatch):
     given, quiet = [], [False]
     monkeypatch.setattr(memory_pressure, "give_back", lambda: given.append(taken[0]))
-    monkeypatch.setattr(memory_pressure, "REST", 0.0)
+    monkeypatch.setattr(memory_pressure, "TRIM_INTERVAL", 0.0)
 
     async def act():
         taken[0] = 500 * MIB
@@ -91,7 +91,7 @@ def test_a_server_short_of_memory_refuses_large_requests_and_answers_small_ones(
     repository, onnx_models, monkeypatch, frontend
 ):
     repository.onnx("affine", onnx_models.affine())
-    monkeypatch.setattr(memory, "available", lambda: memory.taken() / SHARE + MIB)
+    monkeypatch.setattr(memory, "available", lambda: memory.taken() / MEMORY_SHARE + MIB)
 
     async def ask():
         server = Server(

@@ -170,7 +170,7 @@ def test_large_answers_to_a_client_that_does_not_read_are_refused_and_others_are
 
 
 def test_a_stream_whose_answers_are_not_read_is_no_longer_listened_to(root, monkeypatch, frontend):
-    monkeypatch.setattr(stream_window, "MOST", MIB)
+    monkeypatch.setattr(stream_window, "MAX_BYTES", MIB)
     asked, size = 160, MIB // 4
 
     async def run():

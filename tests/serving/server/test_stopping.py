@@ -55,7 +55,7 @@ def test_what_signals_mean(numbers, told):
     signals = Signals()
     for number in numbers:
         signals.arrived(number)
-    assert (signals.stop.is_set(), signals.hurry.is_set(), signals.now.is_set()) == told
+    assert (signals.stop.is_set(), signals.end_lame_duck.is_set(), signals.end_now.is_set()) == told
 
 
 def test_a_lame_duck_says_that_it_leaves_and_answers_until_it_is_told_to_hurry(

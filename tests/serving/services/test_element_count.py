@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 from protos import open_inference_pb2 as pb
 from protos import tensorflow_serving_pb2 as tf
 from serving.errors import InvalidInputError
-from serving.services import element_count
-from serving.services.element_count import MOST, MOST_FIELDS, MOST_SIZES, ElementCount
+from serving.services import element_limits
+from serving.services.element_count import MAX_FIELDS, ElementCount
+from serving.services.element_limits import MAX_ELEMENTS, MAX_NUMBERS
 from serving.varint import read_number, write_number
 
 INFER = ElementCount(pb.ModelInferRequest.DESCRIPTOR)
@@ -27,15 +28,16 @@ def request(**fields):
     [("inputs", {}), ("outputs", {}), ("raw_input_contents", b""), ("inputs", {"name": "x" * 300})],
 )
 def test_as_many_elements_as_are_allowed_pass_and_one_more_is_named_with_the_bound(field, element):
-    assert INFER.check(request(**{field: [element] * MOST}))
+    assert INFER.check(request(**{field: [element] * MAX_ELEMENTS}))
     with pytest.raises(
-        InvalidInputError, match=f"'{field}' has {MOST + 1} elements or more.*{MOST} are the most"
+        InvalidInputError,
+        match=f"'{field}' has {MAX_ELEMENTS + 1} elements or more.*{MAX_ELEMENTS} are the most",
     ):
-        INFER.check(request(**{field: [element] * (MOST + 1)}))
+        INFER.check(request(**{field: [element] * (MAX_ELEMENTS + 1)}))
 
 
 def test_elements_are_counted_over_all_that_they_stand_in():
-    each = {"parameters": {str(at): {} for at in range(MOST // 8 + 1)}}
+    each = {"parameters": {str(at): {} for at in range(MAX_ELEMENTS // 8 + 1)}}
     assert INFER.check(request(inputs=[each] * 7))
     with pytest.raises(InvalidInputError, match="'parameters'"):
         INFER.check(request(inputs=[each] * 8))
@@ -43,11 +45,11 @@ def test_elements_are_counted_over_all_that_they_stand_in():
 
 def test_a_map_is_counted_by_its_entries_though_their_keys_are_the_same():
     with pytest.raises(InvalidInputError, match="'inputs'"):
-        PREDICT.check(field(2, b"") * (MOST + 1))
+        PREDICT.check(field(2, b"") * (MAX_ELEMENTS + 1))
 
 
 def test_dimensions_of_tensorflows_shapes_are_counted():
-    dims = field(2, field(1, b"x") + field(2, field(2, field(2, b"") * (MOST + 1))))
+    dims = field(2, field(1, b"x") + field(2, field(2, field(2, b"") * (MAX_ELEMENTS + 1))))
     with pytest.raises(InvalidInputError, match="'dim'"):
         PREDICT.check(dims)
 
@@ -58,9 +60,9 @@ def test_sizes_are_counted_packed_and_one_by_one(packed):
         sizes = field(3, b"\x81\x01" * count) if packed else b"\x18\x81\x01" * count
         return field(5, sizes)
 
-    assert INFER.check(shape(MOST_SIZES))
+    assert INFER.check(shape(MAX_NUMBERS))
     with pytest.raises(InvalidInputError, match="'shape'"):
-        INFER.check(shape(MOST_SIZES + 1))
+        INFER.check(shape(MAX_NUMBERS + 1))
 
 
 def test_numbers_of_a_tensor_are_one_field_however_many_they_are():
@@ -76,7 +78,7 @@ def test_texts_of_a_tensor_may_be_hundreds_of_thousands_and_not_millions():
     predict.inputs["x"].string_val.extend([b"text"] * 250_000)
     assert PREDICT.check(predict.SerializeToString())
     predict.inputs["y"].string_val.extend([b"text"] * 20_000)
-    with pytest.raises(InvalidInputError, match=f"more than {MOST_FIELDS} fields"):
+    with pytest.raises(InvalidInputError, match=f"more than {MAX_FIELDS} fields"):
         PREDICT.check(predict.SerializeToString())
 
 
@@ -91,12 +93,12 @@ def test_groups_are_walked_over_as_fields():
     assert INFER.check(group + request())
     assert not INFER.check(group, 5000)
     with pytest.raises(InvalidInputError, match="'inputs'"):
-        INFER.check(group + request(inputs=[{}] * (MOST + 1)))
+        INFER.check(group + request(inputs=[{}] * (MAX_ELEMENTS + 1)))
 
 
 def test_elements_behind_a_tag_that_is_written_longer_than_needed_are_counted():
     with pytest.raises(InvalidInputError, match="'inputs'"):
-        INFER.check(b"\xaa\x80\x00\x80\x00" * (MOST + 1))
+        INFER.check(b"\xaa\x80\x00\x80\x00" * (MAX_ELEMENTS + 1))
     assert len(pb.ModelInferRequest.FromString(b"\xaa\x80\x00\x80\x00" * 3).inputs) == 3
 
 
@@ -125,8 +127,8 @@ def test_whatever_comes_is_counted_as_the_parser_finds_it(fields, behind):
     """No message holds more elements than were counted: with bounds that low, what passes has no more."""
     data = b"".join(field(number, value) for number, value in fields) + behind
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(element_count, "MOST", 3)
-        patched.setattr(element_count, "MOST_SIZES", 3)
+        patched.setattr(element_limits, "MAX_ELEMENTS", 3)
+        patched.setattr(element_limits, "MAX_NUMBERS", 3)
         count = ElementCount(pb.ModelInferRequest.DESCRIPTOR)
     try:
         count.check(data)

@@ -4,7 +4,7 @@ import pytest
 from google.protobuf.message import DecodeError
 
 from serving import errors
-from serving.services.error_to_status import INTERNAL_TEXT, PUSHBACK, STARTUP_TEXT, STATUS, described
+from serving.services.error_to_status import INTERNAL_TEXT, PUSHBACK, STARTUP_TEXT, STATUS, status_of
 from serving.transport.code import Code
 
 
@@ -35,19 +35,19 @@ def test_the_tree_in_the_docstring_names_every_error():
 
 
 def test_the_client_reads_the_text_of_an_error_it_can_act_on():
-    code, text, trailers = described(errors.ModelNotFoundError("there is no model 'x'"))
+    code, text, trailers = status_of(errors.ModelNotFoundError("there is no model 'x'"))
     assert (code, text, trailers) == (Code.NOT_FOUND, "there is no model 'x'", ())
 
 
 def test_a_full_queue_tells_when_to_come_back():
-    _, _, trailers = described(errors.QueueFullError("full", retry_after=0.0203))
+    _, _, trailers = status_of(errors.QueueFullError("full", retry_after=0.0203))
     assert trailers == ((PUSHBACK, "21"),)
 
 
 @pytest.mark.parametrize("error", [errors.InternalError("/secret/path"), KeyError("/secret/path")])
 def test_faults_of_ours_are_logged_and_not_told(caplog, error):
     with caplog.at_level(logging.ERROR):
-        code, text, _ = described(error)
+        code, text, _ = status_of(error)
     assert code is Code.INTERNAL
     assert text == INTERNAL_TEXT
     assert "/secret/path" in caplog.text
@@ -55,13 +55,13 @@ def test_faults_of_ours_are_logged_and_not_told(caplog, error):
 
 @pytest.mark.parametrize("error", every(errors.StartupError))
 def test_what_is_wrong_with_the_servers_own_files_is_logged_and_not_told(caplog, error):
-    code, text, _ = described(error("cannot read the repository '/secret/path': No such file"))
+    code, text, _ = status_of(error("cannot read the repository '/secret/path': No such file"))
     assert code is Code.UNAVAILABLE
     assert text == STARTUP_TEXT
     assert "/secret/path" in caplog.text
 
 
 def test_a_message_that_cannot_be_parsed_is_the_clients_fault():
-    code, text, _ = described(DecodeError("truncated"))
+    code, text, _ = status_of(DecodeError("truncated"))
     assert code is Code.INVALID_ARGUMENT
     assert "not a valid protobuf message" in text

@@ -4,7 +4,7 @@ import logging
 import pytest
 
 from serving.dataplane.messages import InferRequest
-from serving.error_text import MOST
+from serving.error_text import MAX_BYTES
 from serving.errors import ModelNotFoundError
 from serving.services.request_log import logged
 
@@ -19,5 +19,5 @@ def test_a_line_is_short_and_printable_whatever_a_client_calls_things(caplog):
         asyncio.run(logged(refuse, request, "i" * 1_000_000))
     (record,) = caplog.records
     texts = [record.fields[name] for name in ("request_id", "model", "version")]
-    assert all(len(text) <= MOST and text.isprintable() for text in texts)
+    assert all(len(text) <= MAX_BYTES and text.isprintable() for text in texts)
     assert record.fields["code"] == "NOT_FOUND"

@@ -10,7 +10,7 @@ from protos import model_config_pb2 as pb
 from serving.errors import ModelLoadError
 from serving.repository.repository import Repository
 from serving.services.open_inference import config_message
-from serving.services.open_inference.config_refusals import HONOURED, REFUSED
+from serving.services.open_inference.config_support import SUPPORTED, UNSUPPORTED
 
 IMAGE = """
 name: "image"
@@ -86,7 +86,7 @@ LEAVES = [path for path, holds in fields(pb.ModelConfig.DESCRIPTOR) if not holds
 
 def refused_by(path):
     """The entries of the table that refuse a field: its own, or one above it."""
-    return [each for each in REFUSED if path == each or path.startswith(f"{each}.")]
+    return [each for each in UNSUPPORTED if path == each or path.startswith(f"{each}.")]
 
 
 def set_paths(message, above=""):
@@ -139,23 +139,25 @@ def put(message, field):
 
 def test_each_field_is_honoured_or_refused_and_not_both():
     for path in LEAVES:
-        assert (path in HONOURED) + len(refused_by(path)) == 1, path
+        assert (path in SUPPORTED) + len(refused_by(path)) == 1, path
 
 
 def test_no_table_has_a_field_that_does_not_exist():
     every = {path for path, _ in fields(pb.ModelConfig.DESCRIPTOR)}
-    assert every >= HONOURED | REFUSED.keys()
-
-
-@pytest.mark.parametrize("path", [path for path, _ in fields(pb.ModelConfig.DESCRIPTOR) if path in REFUSED])
-def test_a_field_that_is_refused_is_named(path):
-    with pytest.raises(ModelLoadError) as error:
-        config_message.parse(text_format.MessageToString(made(path)))
-    assert f"sets '{path}', which this server does not do: {REFUSED[path]}; remove it" in str(error.value)
+    assert every >= SUPPORTED | UNSUPPORTED.keys()
 
 
 @pytest.mark.parametrize(
-    "path", [path for path in LEAVES if any(path.startswith(f"{each}.") for each in REFUSED)]
+    "path", [path for path, _ in fields(pb.ModelConfig.DESCRIPTOR) if path in UNSUPPORTED]
+)
+def test_a_field_that_is_refused_is_named(path):
+    with pytest.raises(ModelLoadError) as error:
+        config_message.parse(text_format.MessageToString(made(path)))
+    assert f"sets '{path}', which this server does not do: {UNSUPPORTED[path]}; remove it" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in LEAVES if any(path.startswith(f"{each}.") for each in UNSUPPORTED)]
 )
 def test_whatever_is_set_in_what_is_refused_is_refused(path):
     (above,) = refused_by(path)
@@ -189,7 +191,7 @@ def test_what_is_honoured_is_told_as_it_was_written(served, text):
 
 def test_the_samples_have_every_field_that_is_honoured():
     written = {path for text in SAMPLES for path in set_paths(text_format.Parse(text, pb.ModelConfig()))}
-    assert written == HONOURED
+    assert written == SUPPORTED
 
 
 def test_a_reshape_has_its_effect(served):

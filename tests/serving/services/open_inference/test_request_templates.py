@@ -8,7 +8,12 @@ from serving.dataplane.messages import InferResult
 from serving.dataplane.shared_memory import SharedMemory
 from serving.runtimes.runtime import TensorSpec
 from serving.services.open_inference import tensor_messages
-from serving.services.open_inference.request_templates import EACH, LONGEST_HEAD, PLACES, Repeats
+from serving.services.open_inference.request_templates import (
+    BUCKET_SIZE,
+    BUCKETS,
+    LONGEST_HEAD,
+    RequestTemplates,
+)
 
 OFF = SharedMemory(allowed=False)
 NAMES = st.text("abcxyz_", min_size=1, max_size=8)
@@ -27,12 +32,12 @@ def message(sizes=(8,), model="m", outputs=("y",), fill=1):
 
 def taught(*messages):
     """What has seen each of these messages twice; a message is their bytes."""
-    repeats = Repeats()
+    templates = RequestTemplates()
     for each in messages:
         data = each if isinstance(each, bytes) else each.SerializeToString()
         for _ in range(2):
-            repeats.learn(data, pb.ModelInferRequest.FromString(data))
-    return repeats
+            templates.learn(data, pb.ModelInferRequest.FromString(data))
+    return templates
 
 
 def says_the_same(asked, expected):
@@ -46,41 +51,41 @@ def says_the_same(asked, expected):
 @settings(deadline=None, max_examples=200)
 @given(SIZES, NAMES, st.lists(NAMES, max_size=3), st.integers(0, 255), st.integers(0, 255))
 def test_a_repeat_asks_what_its_message_says(sizes, model, outputs, first, second):
-    repeats = taught(message(sizes, model, outputs, first))
+    templates = taught(message(sizes, model, outputs, first))
     again = message(sizes, model, outputs, second)
     data = again.SerializeToString()
-    repeat = repeats.find(data)
-    assert repeat is not None
-    says_the_same(repeat.asked(data, 7.0), tensor_messages.to_infer_request(again, 7.0, OFF))
+    template = templates.find(data)
+    assert template is not None
+    says_the_same(template.to_infer_request(data, 7.0), tensor_messages.to_infer_request(again, 7.0, OFF))
 
 
 @settings(deadline=None, max_examples=200)
 @given(st.data())
 def test_what_differs_in_more_than_its_payloads_is_no_repeat(data):
     known = message((5, 200), outputs=("y", "z")).SerializeToString()
-    repeats = taught(known)
+    templates = taught(known)
     payloads = {*range(len(known) - 200, len(known)), *range(len(known) - 208, len(known) - 203)}
     at = data.draw(st.sampled_from(sorted({*range(len(known))} - payloads)))
     changed = bytearray(known)
     changed[at] ^= data.draw(st.integers(1, 255))
-    assert repeats.find(bytes(changed)) is None
-    assert repeats.find(known + b"\0") is None
-    assert repeats.find(known[:-1]) is None
+    assert templates.find(bytes(changed)) is None
+    assert templates.find(known + b"\0") is None
+    assert templates.find(known[:-1]) is None
 
 
 def test_payloads_are_viewed_and_not_copied():
     data = message((64,)).SerializeToString()
-    (raw,) = taught(data).find(data).asked(data, None).raw
+    (raw,) = taught(data).find(data).to_infer_request(data, None).raw
     assert raw.obj is data
 
 
 def test_a_message_is_remembered_when_it_comes_again():
     data = message().SerializeToString()
-    repeats = Repeats()
+    templates = RequestTemplates()
     for expected in (False, True):
-        assert repeats.find(data) is None
-        repeats.learn(data, pb.ModelInferRequest.FromString(data))
-        assert (repeats.find(data) is not None) is expected
+        assert templates.find(data) is None
+        templates.learn(data, pb.ModelInferRequest.FromString(data))
+        assert (templates.find(data) is not None) is expected
 
 
 def with_id(made):
@@ -142,32 +147,37 @@ def test_contents_that_stand_elsewhere_are_not_taken_from_the_end():
 
 
 def test_no_more_than_some_messages_are_remembered():
-    messages = [message((size,)).SerializeToString() for size in range(130, 130 + (EACH + 1) * PLACES)]
-    repeats = taught(*messages)
-    found = [repeats.find(each) is not None for each in messages]
-    assert sum(found) == EACH * PLACES
-    assert all(found[-EACH * PLACES :])
+    messages = [
+        message((size,)).SerializeToString() for size in range(130, 130 + (BUCKET_SIZE + 1) * BUCKETS)
+    ]
+    templates = taught(*messages)
+    found = [templates.find(each) is not None for each in messages]
+    assert sum(found) == BUCKET_SIZE * BUCKETS
+    assert all(found[-BUCKET_SIZE * BUCKETS :])
 
 
 def test_messages_of_one_length_are_remembered_beside_each_other():
     messages = [message(model=model) for model in ("stable", "canary")]
-    repeats = taught(*messages)
+    templates = taught(*messages)
     for each in messages * 2:
         data = each.SerializeToString()
-        says_the_same(repeats.find(data).asked(data, None), tensor_messages.to_infer_request(each, None, OFF))
+        says_the_same(
+            templates.find(data).to_infer_request(data, None),
+            tensor_messages.to_infer_request(each, None, OFF),
+        )
 
 
 def test_of_messages_of_one_length_the_oldest_is_forgotten():
-    messages = [message(model=model).SerializeToString() for model in "abcdefg"[: EACH + 1]]
-    repeats = taught(*messages)
-    assert [repeats.find(each) is not None for each in messages] == [False] + [True] * EACH
+    messages = [message(model=model).SerializeToString() for model in "abcdefg"[: BUCKET_SIZE + 1]]
+    templates = taught(*messages)
+    assert [templates.find(each) is not None for each in messages] == [False] + [True] * BUCKET_SIZE
 
 
 def test_a_message_that_is_learnt_by_several_at_once_takes_one_place():
     others = [message(model=model).SerializeToString() for model in "abc"]
-    same = [message(model="d").SerializeToString()] * EACH
-    repeats = taught(*others, *same)
-    assert all(repeats.find(each) is not None for each in (*others, *same))
+    same = [message(model="d").SerializeToString()] * BUCKET_SIZE
+    templates = taught(*others, *same)
+    assert all(templates.find(each) is not None for each in (*others, *same))
 
 
 def results(version, *outputs):
@@ -187,15 +197,15 @@ def results(version, *outputs):
 )
 def test_an_answer_is_the_bytes_that_protobuf_writes(outputs):
     data = message().SerializeToString()
-    repeat = taught(data).find(data)
+    template = taught(data).find(data)
     result = results("3", *outputs)
     expected = tensor_messages.from_infer_result(result, message(), OFF).SerializeToString()
-    assert [repeat.answer(result) for _ in range(2)] == [expected, expected]
+    assert [template.serialize(result) for _ in range(2)] == [expected, expected]
 
 
 def test_an_answer_is_written_anew_when_its_shape_its_length_or_its_model_is_another():
     data = message().SerializeToString()
-    repeat = taught(data).find(data)
+    template = taught(data).find(data)
     floats = results("3", ("y", "FP32", np.ones((1, 4), np.float32)))
     longer = InferResult("m", "3", floats.specs, [np.ones((2, 4), np.float32)])
     reloaded = results("4", ("y", "FP32", np.ones((1, 4), np.float32)))
@@ -203,4 +213,4 @@ def test_an_answer_is_written_anew_when_its_shape_its_length_or_its_model_is_ano
     more_text = InferResult("m", "3", text.specs, [np.array([b"abc"], np.object_)])
     for result in (floats, longer, reloaded, text, more_text, floats):
         expected = tensor_messages.from_infer_result(result, message(), OFF).SerializeToString()
-        assert repeat.answer(result) == expected
+        assert template.serialize(result) == expected

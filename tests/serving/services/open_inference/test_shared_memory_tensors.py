@@ -18,9 +18,9 @@ from protos.open_inference_pb2_grpc import GRPCInferenceServiceStub
 from serving.dataplane.messages import InferResult
 from serving.dataplane.shared_memory import FOLDER, SharedMemory
 from serving.errors import InvalidInputError, ModelNotFoundError, QueueFullError, TooLargeError
-from serving.flow_control.byte_budget import CALL, ByteBudget
+from serving.flow_control.byte_budget import CURRENT_CALL, ByteBudget
 from serving.runtimes.runtime import TensorSpec
-from serving.services.open_inference.shared_memory_tensors import AT_ONCE, SharedTensors
+from serving.services.open_inference.shared_memory_tensors import AT_ONCE, SharedMemoryTensors
 
 MIB = 1 << 20
 SPEC = TensorSpec("y", "UINT8", (-1,))
@@ -64,7 +64,7 @@ async def echo(asked, _request_id=""):
 
 def test_what_lies_in_shared_memory_is_answered_and_not_counted_any_more(memory, held, tmp_path):
     (tmp_path / "out").write_bytes(bytes(4 * MIB))
-    answer = asyncio.run(SharedTensors(memory, held).answer(asking(4 * MIB, target="out"), None, echo))
+    answer = asyncio.run(SharedMemoryTensors(memory, held).answer(asking(4 * MIB, target="out"), None, echo))
     assert (answer.raw_output_contents[0], answer.outputs[0].shape[0]) == (b"", 4 * MIB)
     assert answer.outputs[0].parameters["shared_memory_byte_size"].int64_param == 4 * MIB
     assert (tmp_path / "out").read_bytes() == bytes([7]) * (4 * MIB)
@@ -84,7 +84,7 @@ def test_large_tensors_are_copied_beside_the_event_loop(memory, held, monkeypatc
 
     monkeypatch.setattr(os, "preadv", watched(os.preadv))
     monkeypatch.setattr(os, "pwrite", watched(os.pwrite))
-    asyncio.run(SharedTensors(memory, held).answer(asking(size, target="out"), None, echo))
+    asyncio.run(SharedMemoryTensors(memory, held).answer(asking(size, target="out"), None, echo))
     assert seen == [thread, thread]
 
 
@@ -92,7 +92,7 @@ def test_large_tensors_are_copied_beside_the_event_loop(memory, held, monkeypatc
 def test_inputs_that_are_larger_than_a_message_may_be_are_not_read(memory, held, monkeypatch, request_):
     monkeypatch.setattr(os, "preadv", None)
     with pytest.raises(TooLargeError, match="4194304 is the most, as of a message"):
-        asyncio.run(SharedTensors(memory, held).answer(request_, None, echo))
+        asyncio.run(SharedMemoryTensors(memory, held).answer(request_, None, echo))
 
 
 def test_outputs_that_are_larger_than_a_message_may_be_are_not_written(memory, held, monkeypatch):
@@ -101,7 +101,7 @@ def test_outputs_that_are_larger_than_a_message_may_be_are_not_written(memory, h
 
     monkeypatch.setattr(os, "pwrite", None)
     with pytest.raises(TooLargeError, match="take 4194305 bytes"):
-        asyncio.run(SharedTensors(memory, held).answer(asking(8, target="out"), None, grown))
+        asyncio.run(SharedMemoryTensors(memory, held).answer(asking(8, target="out"), None, grown))
 
 
 @pytest.mark.parametrize(
@@ -117,12 +117,12 @@ def test_a_place_that_is_not_there_is_refused_before_the_model_runs(memory, held
         pytest.fail("the model ran")
 
     with pytest.raises(error):
-        asyncio.run(SharedTensors(memory, held).answer(request_, None, run))
+        asyncio.run(SharedMemoryTensors(memory, held).answer(request_, None, run))
 
 
 def test_what_is_read_from_shared_memory_is_held_as_messages_are(memory):
     held = ByteBudget(6 * MIB, 6 * MIB, "requests that are being answered")
-    tensors = SharedTensors(memory, held)
+    tensors = SharedMemoryTensors(memory, held)
 
     async def crowd():
         release = asyncio.Event()
@@ -155,11 +155,11 @@ def test_what_one_connection_has_in_shared_memory_leaves_room_for_others():
     held = ByteBudget(100 * MIB, 6 * MIB, "requests that are being answered")
 
     def entered(peer, size):
-        token = CALL.set(Call(peer))
+        token = CURRENT_CALL.set(Call(peer))
         try:
             return stack.enter_context(held.holding(size))
         finally:
-            CALL.reset(token)
+            CURRENT_CALL.reset(token)
 
     with contextlib.ExitStack() as stack:
         entered("a", 4 * MIB)

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from protos import tensorflow_core_pb2 as core
 from serving.datatypes import NUMPY, pack_bytes
 from serving.errors import InvalidInputError
-from serving.services.tensorflow_serving import tensor_proto
-from serving.services.tensorflow_serving.tensor_proto import Budget, wire_form
+from serving.services.tensorflow_serving import tensor_proto, tensor_types
+from serving.services.tensorflow_serving.tensor_proto import MemoryBudget, wire_form
 
 NUMERIC = [name for name in NUMPY if name != "BYTES"]
 
@@ -18,7 +18,7 @@ def proto(dtype, sizes, **fields):
 
 
 def read(tensor, size=1 << 20):
-    return bytes(wire_form("x", tensor, Budget(size)))
+    return bytes(wire_form("x", tensor, MemoryBudget(size)))
 
 
 def elements(datatype, count):
@@ -30,15 +30,15 @@ def elements(datatype, count):
 
 
 def test_every_datatype_has_a_type_and_a_list():
-    assert set(tensor_proto.TYPES) == set(tensor_proto.FIELDS) == set(NUMPY)
-    assert set(tensor_proto.FIELDS.values()) <= {field.name for field in core.TensorProto.DESCRIPTOR.fields}
-    assert len(set(tensor_proto.TYPES.values())) == len(NUMPY)
+    assert set(tensor_types.TYPES) == set(tensor_proto.FIELDS) == set(NUMPY)
+    assert set(tensor_types.FIELDS.values()) <= {field.name for field in core.TensorProto.DESCRIPTOR.fields}
+    assert len(set(tensor_types.TYPES.values())) == len(NUMPY)
 
 
 @pytest.mark.parametrize("datatype", NUMERIC)
 def test_content_and_list_mean_the_same(datatype):
     values, wire = elements(datatype, 6)
-    dtype, field = tensor_proto.TYPES[datatype], tensor_proto.FIELDS[datatype]
+    dtype, field = tensor_types.TYPES[datatype], tensor_proto.FIELDS[datatype]
     assert read(proto(dtype, (2, 3), tensor_content=wire)) == wire
     assert read(proto(dtype, (2, 3), **{field: values})) == wire
 
@@ -46,15 +46,15 @@ def test_content_and_list_mean_the_same(datatype):
 @pytest.mark.parametrize("datatype", NUMERIC)
 def test_the_last_of_a_short_list_stands_for_all_that_follow(datatype):
     values, wire = elements(datatype, 3)
-    field = tensor_proto.FIELDS[datatype]
+    field = tensor_types.FIELDS[datatype]
     size = NUMPY[datatype].itemsize
-    found = read(proto(tensor_proto.TYPES[datatype], (5,), **{field: values}))
+    found = read(proto(tensor_types.TYPES[datatype], (5,), **{field: values}))
     assert found == wire + wire[-size:] * 2
 
 
 @pytest.mark.parametrize("datatype", NUMERIC)
 def test_an_empty_list_stands_for_zeros(datatype):
-    assert read(proto(tensor_proto.TYPES[datatype], (2, 2))) == bytes(4 * NUMPY[datatype].itemsize)
+    assert read(proto(tensor_types.TYPES[datatype], (2, 2))) == bytes(4 * NUMPY[datatype].itemsize)
 
 
 def test_halves_travel_as_bit_patterns():
@@ -133,7 +133,7 @@ def test_a_few_bytes_cannot_claim_much_memory(tensor):
 
 
 def test_all_inputs_share_one_budget():
-    budget = Budget(1000)
+    budget = MemoryBudget(1000)
     tensor = proto(core.DT_FLOAT, (200,), float_val=[1])
     wire_form("x", tensor, budget)
     with pytest.raises(InvalidInputError, match="'y' takes 800 bytes"):
@@ -163,8 +163,8 @@ def test_outputs_stand_in_the_list_of_their_type_and_nowhere_else(datatype):
     array = np.frombuffer(wire, NUMPY[datatype]).reshape(2, 3)
     tensor = core.TensorProto()
     tensor_proto.write(array, datatype, tensor)
-    field = tensor_proto.FIELDS[datatype]
-    assert tensor.dtype == tensor_proto.TYPES[datatype]
+    field = tensor_types.FIELDS[datatype]
+    assert tensor.dtype == tensor_types.TYPES[datatype]
     assert [dim.size for dim in tensor.tensor_shape.dim] == [2, 3]
     assert list(getattr(tensor, field)) == values
     assert {each.name for each, _ in tensor.ListFields()} == {"dtype", "tensor_shape", field}
@@ -175,10 +175,10 @@ def test_outputs_are_the_bytes_that_protobuf_writes_of_single_elements(datatype)
     array = extremes(datatype)
     written, expected = core.TensorProto(), core.TensorProto()
     tensor_proto.write(array, datatype, written)
-    expected.dtype = tensor_proto.TYPES[datatype]
+    expected.dtype = tensor_types.TYPES[datatype]
     tensor_proto.write_shape(array.shape, expected.tensor_shape)
     listed = array.view(np.uint16) if datatype == "FP16" else array
-    getattr(expected, tensor_proto.FIELDS[datatype]).extend(listed.tolist())
+    getattr(expected, tensor_types.FIELDS[datatype]).extend(listed.tolist())
     assert written.SerializeToString(deterministic=True) == expected.SerializeToString(deterministic=True)
     assert read(written) == array.tobytes()
 
@@ -200,7 +200,7 @@ def test_outputs_without_elements_have_their_shape(datatype):
     tensor = core.TensorProto()
     tensor_proto.write(np.empty((0, 3), NUMPY[datatype]), datatype, tensor)
     assert [dim.size for dim in tensor.tensor_shape.dim] == [0, 3]
-    assert not getattr(tensor, tensor_proto.FIELDS[datatype])
+    assert not getattr(tensor, tensor_types.FIELDS[datatype])
 
 
 def test_a_truth_that_is_neither_0_nor_1_in_memory_is_a_truth():
@@ -215,7 +215,7 @@ def test_outputs_are_content_where_that_is_wanted(datatype):
     array = np.frombuffer(wire, NUMPY[datatype]).reshape(2, 3)
     tensor = core.TensorProto()
     tensor_proto.write(array.T, datatype, tensor, content=True)
-    assert tensor.dtype == tensor_proto.TYPES[datatype]
+    assert tensor.dtype == tensor_types.TYPES[datatype]
     assert [dim.size for dim in tensor.tensor_shape.dim] == [3, 2]
     assert tensor.tensor_content == array.T.tobytes()
     assert {field.name for field, _ in tensor.ListFields()} == {"dtype", "tensor_shape", "tensor_content"}

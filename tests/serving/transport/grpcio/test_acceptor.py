@@ -148,7 +148,7 @@ def test_an_answer_that_nobody_is_there_to_take_is_no_traceback(caplog):
 
     async def run():
         made = acceptor.server([])
-        acceptor.announce(made, ["/a/B"], Handlers())
+        acceptor.register(made, ["/a/B"], Handlers())
         port = made.add_insecure_port("127.0.0.1:0")
         await made.start()
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:

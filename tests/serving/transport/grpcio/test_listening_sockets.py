@@ -54,7 +54,9 @@ def test_clients_read_what_was_written_and_then_the_end(listener, port):
     with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as client:
         accepted, _ = listener.accept()
         accepted.sendall(b"answer")
-        assert listening_sockets.say_goodbye(port) == 1, "ours; not the listener, and not the client's end"
+        assert listening_sockets.half_close_connections(port) == 1, (
+            "ours; not the listener, and not the client's end"
+        )
         assert client.recv(100) == b"answer"
         assert client.recv(100) == b""
         client.sendall(b"late")
@@ -69,7 +71,7 @@ def test_other_ports_are_left_alone(listener, port):
         listening_sockets.stop_listening(other.getsockname()[1])
     with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE):
         accepted, _ = listener.accept()
-        assert listening_sockets.say_goodbye(0) == 0
+        assert listening_sockets.half_close_connections(0) == 0
         accepted.close()
 
 
@@ -78,5 +80,5 @@ def test_without_a_list_of_open_files_nothing_is_done(listener, port, monkeypatc
     listening_sockets.stop_listening(port)
     with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE):
         accepted, _ = listener.accept()
-        assert listening_sockets.say_goodbye(port) == 0
+        assert listening_sockets.half_close_connections(port) == 0
         accepted.close()

@@ -1,7 +1,6 @@
-"""The parameters of requests and of their tensors: names, types, and what they mean.
+"""Reads the parameters of requests and of their tensors.
 
-A parameter that nobody here knows is left alone, as the protocol wants it; one that is known and has a value that
-makes no sense is refused.
+Unknown parameters are ignored, as the protocol requires. A known parameter with an invalid value is refused.
 """
 
 from collections.abc import Iterable, Mapping, MutableMapping
@@ -21,13 +20,13 @@ Tensor = pb.ModelInferRequest.InferInputTensor | pb.ModelInferRequest.InferReque
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a tensor lies in shared memory.
+class TensorLocation:
+    """Where a tensor is in shared memory.
 
     Attributes:
         region: The region's name.
-        offset: Where in it the tensor begins.
-        size: The bytes set aside for it.
+        offset: Where in the region the tensor begins.
+        size: The bytes reserved for it.
     """
 
     region: str
@@ -36,20 +35,20 @@ class Place:
 
 
 def priority(parameters: Parameters) -> int:
-    """How urgent a request is, 1 being the most; 0 if it does not say."""
-    return _whole(parameters, "priority")
+    """The priority of a request, 1 being the highest; 0 if it has none."""
+    return _non_negative(parameters, "priority")
 
 
 def timeout(parameters: Parameters) -> float:
-    """Seconds that a request may wait; 0 if it does not say. The parameter counts microseconds."""
-    return _whole(parameters, "timeout") * 1e-6
+    """Seconds that a request may wait in the queue; 0 if it has no timeout. The parameter is in microseconds."""
+    return _non_negative(parameters, "timeout") * 1e-6
 
 
 def refuse_sequences(parameters: Parameters) -> None:
-    """Refuse a request that is a part of a sequence.
+    """Refuse a request that belongs to a sequence.
 
     Raises:
-        UnsupportedError: It is.
+        UnsupportedError: The request belongs to a sequence.
     """
     sequence = parameters.get("sequence_id")
     if sequence is not None and (sequence.int64_param or sequence.uint64_param or sequence.string_param):
@@ -58,54 +57,56 @@ def refuse_sequences(parameters: Parameters) -> None:
         )
 
 
-def place(parameters: Parameters) -> Place | None:
-    """Where a tensor lies in shared memory; None if it does not.
+def location(parameters: Parameters) -> TensorLocation | None:
+    """Where a tensor is in shared memory; None if it is not there.
 
     Raises:
-        InvalidInputError: The place is not wholly described.
+        InvalidInputError: The location is incomplete.
     """
     region = parameters[REGION].string_param if REGION in parameters else ""
     if not region:
         return None
     if SIZE not in parameters:
         raise InvalidInputError(f"a tensor in the region '{region}' needs the parameter {SIZE}")
-    return Place(region, _whole(parameters, OFFSET), _whole(parameters, SIZE))
+    return TensorLocation(region, _non_negative(parameters, OFFSET), _non_negative(parameters, SIZE))
 
 
-def places(tensors: Iterable[Tensor]) -> list[Place]:
-    """Where those of the tensors lie that lie in shared memory.
+def locations(tensors: Iterable[Tensor]) -> list[TensorLocation]:
+    """The locations of those tensors that are in shared memory.
 
     Raises:
-        InvalidInputError: A place is not wholly described.
+        InvalidInputError: A location is incomplete.
     """
-    found = [place(each.parameters) for each in tensors if each.parameters]
+    found = [location(each.parameters) for each in tensors if each.parameters]
     return [each for each in found if each is not None]
 
 
-def write_place(parameters: MutableMapping[str, pb.InferParameter], place: Place, size: int) -> None:
-    """Say where a tensor of ``size`` bytes was put; :func:`place` reads it."""
-    parameters[REGION].string_param = place.region
-    parameters[OFFSET].int64_param = place.offset
+def write_location(
+    parameters: MutableMapping[str, pb.InferParameter], location: TensorLocation, size: int
+) -> None:
+    """Write the location of a tensor of ``size`` bytes; :func:`location` reads it."""
+    parameters[REGION].string_param = location.region
+    parameters[OFFSET].int64_param = location.offset
     parameters[SIZE].int64_param = size
 
 
 def classes(outputs: Iterable[pb.ModelInferRequest.InferRequestedOutputTensor]) -> dict[str, int]:
-    """How many of the highest values are wanted of which outputs.
+    """How many of the highest values are requested, by output.
 
     Raises:
-        InvalidInputError: Of an output none is, or fewer.
+        InvalidInputError: The number is less than 1.
     """
     wanted: dict[str, int] = {}
     for each in outputs:
         if CLASSIFICATION in each.parameters:
-            wanted[each.name] = _whole(each.parameters, CLASSIFICATION)
+            wanted[each.name] = _non_negative(each.parameters, CLASSIFICATION)
             if not wanted[each.name]:
                 raise InvalidInputError(f"output '{each.name}': {CLASSIFICATION} must be 1 or more")
     return wanted
 
 
-def _whole(parameters: Parameters, name: str) -> int:
-    """A number from 0, whichever integer type it came in; 0 if it did not come."""
+def _non_negative(parameters: Parameters, name: str) -> int:
+    """A non-negative integer parameter of either integer type; 0 if it is absent."""
     if name not in parameters:
         return 0
     parameter = parameters[name]

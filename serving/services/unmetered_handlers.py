@@ -1,4 +1,7 @@
-"""Methods of health and reflection: neither counted nor waited for. Their messages are read as all others are."""
+"""Handlers for health and reflection: not counted in metrics, and not waited for when the server stops.
+
+Their requests have the same limits as all others.
+"""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
@@ -8,21 +11,21 @@ from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
 from serving.flow_control.flow_control import FlowControl
-from serving.services.error_to_status import described
+from serving.services.error_to_status import status_of
 from serving.services.message_parser import MessageParser
 from serving.services.request_peek import RequestPeek
 from serving.transport.transport import Call, Stream, StreamMethod, Unary, UnaryMethod
 
 
-def uncounted_unary(
+def unmetered_unary(
     method: Callable[[Any], Awaitable[Any]], request_type: type[Message], flow: FlowControl
 ) -> UnaryMethod:
     """A method with one request and one response.
 
     Args:
-        method: Takes the request and gives the response.
-        request_type: The message it takes.
-        flow: Unpacks requests.
+        method: Takes the request and returns the response.
+        request_type: The message that it takes.
+        flow: Decompresses requests, and limits their bytes.
     """
     read = _reader(request_type, flow)
 
@@ -30,21 +33,21 @@ def uncounted_unary(
         try:
             response = await method(await read(call.message, call))
             call.answer(response.SerializeToString())
-        except Exception as error:  # noqa: BLE001  the table of status codes tells what a client may read of it
-            call.refuse(described(error))
+        except Exception as error:  # noqa: BLE001  error_to_status decides what the client may see
+            call.refuse(status_of(error))
 
     return UnaryMethod(handle)
 
 
-def uncounted_stream(
+def unmetered_stream(
     method: Callable[[AsyncIterator[Any]], AsyncIterator[Any]], request_type: type[Message], flow: FlowControl
 ) -> StreamMethod:
     """A method with any number of requests and responses.
 
     Args:
-        method: Takes the requests and gives the responses.
-        request_type: The message it takes.
-        flow: Unpacks requests.
+        method: Takes the requests and yields the responses.
+        request_type: The message that it takes.
+        flow: Decompresses requests, and limits their bytes.
     """
     read = _reader(request_type, flow)
 
@@ -57,15 +60,16 @@ def uncounted_stream(
             async for response in method(requests()):
                 await call.send(response.SerializeToString())
         except Exception as error:  # noqa: BLE001  likewise
-            call.refuse(described(error))
+            call.refuse(status_of(error))
 
     return StreamMethod(handle)
 
 
 def _reader(request_type: type[Message], flow: FlowControl) -> Callable[[bytes, Call], Awaitable[Any]]:
+    """A function that parses a request of a call."""
     parse, peek = MessageParser(request_type).parse, RequestPeek(cast("Descriptor", request_type.DESCRIPTOR))
 
     async def read(data: bytes, call: Call) -> Any:  # noqa: ANN401  a message of the type
-        return await parse(await flow.received(data, peek, partial(flow.requests.hold, call=call)))
+        return await parse(await flow.unpack(data, peek, partial(flow.requests.hold, call=call)))
 
     return read

@@ -1,8 +1,8 @@
-"""What a config may ask for, and what it may not.
+"""Defines which fields of a config are supported, and refuses all others.
 
-Every field of Triton's ``ModelConfig`` is in one of two tables. What is honoured has its effect and is told again by
-ModelConfig; all else is refused by its name: a model that is served otherwise than its config says would answer
-wrongly without anyone knowing.
+Every field of Triton's ``ModelConfig`` is in one of two tables. A supported field has its effect and is returned by
+ModelConfig. Any other field is refused by its name: a model that is not served as its config says would give wrong
+answers without anyone noticing.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from serving.runtimes import ARTEFACTS
 
 QUEUE_POLICY = ("timeout_action", "default_timeout_microseconds", "allow_timeout_override", "max_queue_size")
 
-HONOURED = frozenset(
+SUPPORTED = frozenset(
     """
     name platform backend max_batch_size default_model_filename parameters.value.string_value
     version_policy.latest.num_versions version_policy.all version_policy.specific.versions
@@ -39,9 +39,9 @@ HONOURED = frozenset(
     for policy in ("default_queue_policy", "priority_queue_policy.value")
     for field in QUEUE_POLICY
 }
-"""Fields that may be set, by their paths in the text."""
+"""Fields that may be set, by their paths."""
 
-REFUSED = {
+UNSUPPORTED = {
     "runtime": "what the model's file is called decides",
     "batch_input": "no model here takes what was made of a batch",
     "batch_output": "no model here takes what was made of a batch",
@@ -73,23 +73,23 @@ REFUSED = {
     "response_cache.enable": "there is no response cache, each request runs",
     "model_metrics": "all models have the same metrics",
 }
-"""Fields that may not be set, nor anything in them, and why."""
+"""Fields that may not be set, nor any field in them, with the reason."""
 
-_ALLOWED = HONOURED | (
+_ALLOWED = SUPPORTED | (
     {
         above
-        for path in HONOURED | REFUSED.keys()
+        for path in SUPPORTED | UNSUPPORTED.keys()
         for above in accumulate(path.split(".")[:-1], "{}.{}".format)
     }
 )
-"""What is honoured, and what holds something: that alone asks for nothing."""
+"""The supported fields, and the messages that contain fields, which by themselves ask for nothing."""
 
 
 def check(message: pb.ModelConfig) -> None:
-    """Refuse a config that asks for something this server does not do.
+    """Refuse a config that asks for something that this server does not do.
 
     Raises:
-        ModelLoadError: It does; the text names the field.
+        ModelLoadError: The config does; the text names the field.
     """
     if message.platform == "ensemble":
         raise ModelLoadError(
@@ -98,7 +98,7 @@ def check(message: pb.ModelConfig) -> None:
         )
     for path, field, value in _set_fields(message):
         if path not in _ALLOWED:
-            why = f": {REFUSED[path]}" if path in REFUSED else ""
+            why = f": {UNSUPPORTED[path]}" if path in UNSUPPORTED else ""
             raise ModelLoadError(f"its config sets '{path}', which this server does not do{why}; remove it")
         if field.enum_type is not None and value not in field.enum_type.values_by_number:
             raise ModelLoadError(f"its config has the {field.name} {value}, which does not exist")
@@ -118,7 +118,7 @@ def check(message: pb.ModelConfig) -> None:
 
 
 def _set_fields(message: Message, above: str = "") -> Iterator[tuple[str, FieldDescriptor, Any]]:
-    """All that is set, with its path, those that hold others before what they hold."""
+    """All fields that are set, with their paths; each before the fields in it."""
     for field, value in message.ListFields():
         path = f"{above}{field.name}"
         yield path, field, value
@@ -127,7 +127,7 @@ def _set_fields(message: Message, above: str = "") -> Iterator[tuple[str, FieldD
 
 
 def _held(path: str, field: FieldDescriptor, value: Any) -> list[tuple[str, Message]]:  # noqa: ANN401  whatever it is
-    """The messages in a field, with the path of each."""
+    """The messages in a field, with their paths."""
     if field.message_type is None:
         return []
     if field.message_type.GetOptions().map_entry:

@@ -2,7 +2,7 @@ import pytest
 
 from protos import open_inference_pb2 as pb
 from serving.errors import InvalidInputError, UnsupportedError
-from serving.services.open_inference import parameters
+from serving.services.open_inference import request_parameters
 
 
 def made(**values):
@@ -14,12 +14,16 @@ def made(**values):
 
 @pytest.mark.parametrize("kind", ["int64_param", "uint64_param"])
 def test_numbers_come_in_either_integer_type(kind):
-    assert parameters.priority(made(priority=(kind, 3))) == 3
-    assert parameters.timeout(made(timeout=(kind, 2_500_000))) == pytest.approx(2.5)
+    assert request_parameters.priority(made(priority=(kind, 3))) == 3
+    assert request_parameters.timeout(made(timeout=(kind, 2_500_000))) == pytest.approx(2.5)
 
 
 def test_what_does_not_come_is_zero():
-    assert (parameters.priority({}), parameters.timeout({}), parameters.place({})) == (0, 0.0, None)
+    assert (
+        request_parameters.priority({}),
+        request_parameters.timeout({}),
+        request_parameters.location({}),
+    ) == (0, 0.0, None)
 
 
 @pytest.mark.parametrize(
@@ -27,30 +31,30 @@ def test_what_does_not_come_is_zero():
 )
 def test_anything_but_a_whole_number_from_zero_is_refused(value):
     with pytest.raises(InvalidInputError, match="'priority' must be a whole number from 0"):
-        parameters.priority(made(priority=value))
+        request_parameters.priority(made(priority=value))
 
 
 @pytest.mark.parametrize("value", [("int64_param", 5), ("uint64_param", 5), ("string_param", "five")])
 def test_a_part_of_a_sequence_is_refused(value):
     with pytest.raises(UnsupportedError, match="takes no sequence_id"):
-        parameters.refuse_sequences(made(sequence_id=value))
+        request_parameters.refuse_sequences(made(sequence_id=value))
 
 
 @pytest.mark.parametrize("value", [("int64_param", 0), ("string_param", "")])
 def test_no_sequence_is_none(value):
-    parameters.refuse_sequences(made(sequence_id=value))
+    request_parameters.refuse_sequences(made(sequence_id=value))
 
 
 def test_a_place_that_is_written_is_read_again():
-    place = parameters.Place("region", 8, 64)
+    location = request_parameters.TensorLocation("region", 8, 64)
     written = made()
-    parameters.write_place(written, place, 64)
-    assert parameters.place(written) == place
+    request_parameters.write_location(written, location, 64)
+    assert request_parameters.location(written) == location
 
 
 def test_a_place_needs_its_size():
     with pytest.raises(InvalidInputError, match="needs the parameter shared_memory_byte_size"):
-        parameters.place(made(shared_memory_region=("string_param", "r")))
+        request_parameters.location(made(shared_memory_region=("string_param", "r")))
 
 
 def test_classes_are_counted_from_one():
@@ -59,6 +63,6 @@ def test_classes_are_counted_from_one():
         output = request.outputs.add(name=name)
         if count is not None:
             output.parameters["classification"].int64_param = count
-    assert parameters.classes(request.outputs[:2]) == {"y": 2}
+    assert request_parameters.classes(request.outputs[:2]) == {"y": 2}
     with pytest.raises(InvalidInputError, match="output 'w': classification must be 1 or more"):
-        parameters.classes(request.outputs)
+        request_parameters.classes(request.outputs)
