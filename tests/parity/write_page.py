@@ -103,8 +103,8 @@ def _names() -> list[str]:
 def _page(rows: list[Row]) -> str:
     tools = ", ".join(f"{tool} {version(tool)}" for tool in TOOLS)
     tolerance = (
-        "The tolerance is the default, |d| <= 1e-5 or |d| <= 1e-4 |reference|. If the float32 error of the original "
-        "is more than a quarter of that, the absolute tolerance is four times the float32 error."
+        "The tolerance is the default, |d| <= 1e-5 or |d| <= 1e-4 |reference|. If the float32 error of the\n"
+        "original is more than a quarter of that, the absolute tolerance is four times the float32 error."
     )
     lines = [
         f"| {' | '.join(_COLUMNS)} |",
