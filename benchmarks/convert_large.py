@@ -61,7 +61,7 @@ def main() -> int:
     print(f"peak                 {cost.peak / MB:10,.0f} MB   {cost.peak / weights:.2f} times the weights")
     print(f"TensorFlow alone     {fixed.peak / MB:10,.0f} MB   {fixed.peak / weights:.2f} times the weights")
     print(
-        f"peak minus that      {(cost.peak - fixed.peak) / MB:10,.0f} MB   "
+        f"peak minus TensorFlow{(cost.peak - fixed.peak) / MB:10,.0f} MB   "
         f"{(cost.peak - fixed.peak) / weights:.2f} times the weights"
     )
     for phase, seconds in cost.seconds.items():
