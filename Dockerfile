@@ -1,20 +1,20 @@
 # Three images: `server` (the default; ONNX and TFLite), `server-tensorflow` (SavedModels too) and `converter`.
 # docs/deployment.md says how to build and run them.
 #
-# Everything comes from the lock files in requirements/, checked by hash. Where pip fetches from is the builder's
-# affair: the build takes an optional secret `pip.conf`, which is mounted while pip runs and is in no layer.
+# All packages come from the lock files in requirements/, checked by hash. To use your own package index, pass the
+# optional secret `pip.conf` to the build. It is mounted while pip runs and is not in any layer.
 ARG BASE=python:3.11-slim
 FROM ${BASE} AS base
 
 
-# pip and the build backend. Nothing of this stage is in an image but the three things it hands over.
+# pip and the build backend. The images contain only the three things that they copy from this stage.
 FROM base AS tools
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 COPY requirements/build.txt /build.txt
 RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
     python3 -m venv /tools && /tools/bin/pip install --require-hashes -r /build.txt
-# The account that all images run as, and an empty folder to make its volumes of. The final stages only copy:
-# no command runs in them, so no log, cache or mount point is left behind.
+# The account that all images run as, and an empty folder to create its volumes from. The final stages only copy:
+# no command runs in them, so they contain no logs, caches or mount points.
 RUN echo 'plainserve:x:10001:10001::/tmp:/usr/sbin/nologin' >> /etc/passwd \
     && echo 'plainserve:x:10001:' >> /etc/group \
     && mkdir /empty
@@ -29,7 +29,7 @@ RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
     /tools/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /wheel /src
 
 
-# The environments have no pip of their own: pip works on them from outside.
+# The environments contain no pip: this stage's pip installs into them.
 FROM tools AS server-environment
 COPY requirements/server.txt /requirements.txt
 RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
@@ -48,14 +48,14 @@ COPY --from=wheel /wheel /wheel
 RUN /tools/bin/pip --python /opt/plainserve install --no-deps --no-index /wheel/*.whl
 
 
-# All that serves SavedModels converts too; the rest is small.
+# This image has everything that serves SavedModels, and a few small packages more.
 FROM server-tensorflow-environment AS converter-environment
 COPY requirements/converter.txt /requirements.txt
 RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
     /tools/bin/pip --python /opt/plainserve install --require-hashes -r /requirements.txt
 
 
-# A new named volume takes the owner of the folder it covers: both folders belong to the account.
+# A new named volume gets the owner of the folder that it covers, so both folders belong to the account.
 FROM base AS runtime
 COPY --from=tools /etc/passwd /etc/group /etc/
 COPY --from=tools --chown=10001:10001 /empty /models

@@ -1,4 +1,4 @@
-"""A grpcio server on asyncio that answers ModelInfer with a constant and parses nothing: the most there can be."""
+"""A minimal grpcio asyncio server that answers ModelInfer with a constant: the upper bound for rpc.py."""
 
 import asyncio
 import sys

@@ -1,9 +1,9 @@
-"""What batching brings: a model of four layers of 1024 units, 32 connections with one request under way each.
+"""Measures the gain of batching: four layers of 1024 units, 32 connections with one request in progress each.
 
     python benchmarks/batching.py [--rounds 9] [--seconds 1]
 
-``alone`` runs each request by itself, ``gathered`` runs together what waits while the model is busy,
-``delayed`` lets the first request of a batch wait up to 2 ms for company. They take turns.
+``alone`` runs each request by itself. ``gathered`` runs the requests together that wait while the model is busy.
+``delayed`` also lets the first request of a batch wait up to 2 ms for others. The three are measured alternately.
 """
 
 import argparse
@@ -28,9 +28,9 @@ CONFIGS = {
 
 def main() -> None:
     """Measure and print a table."""
-    parser = argparse.ArgumentParser(description="what batching brings")
+    parser = argparse.ArgumentParser(description="measure the gain of batching")
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--seconds", type=float, default=1.0, help="of each measurement")
+    parser.add_argument("--seconds", type=float, default=1.0, help="length of each measurement")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -50,7 +50,7 @@ def main() -> None:
                             seconds=options.seconds,
                         ).rate
                     )
-            print(f"| {CONNECTIONS} connections | requests/s | of alone | mean executed batch |")
+            print(f"| {CONNECTIONS} connections | requests/s | relative to alone | mean executed batch |")
             print("|---|---|---|---|")
             with grpc.insecure_channel(server.address) as channel:
                 for name, found in rates.items():

@@ -1,13 +1,13 @@
-"""What a conversion costs: peak memory as a multiple of the weights, and seconds by phase.
+"""Measures a large conversion: peak memory as a multiple of the weights, and seconds for each phase.
 
     python benchmarks/convert_large.py                    600 MB of weights to ONNX
     python benchmarks/convert_large.py --layers 3 --to tflite
-    python benchmarks/convert_large.py --layers 35        2.3 GB: over what an ONNX file can hold
+    python benchmarks/convert_large.py --layers 35        2.3 GB: more than an ONNX file can hold
 
-The model is Dense layers with a PSS layer behind each; its file is written here by h5py and zipfile, one layer
-at a time, so that this process stays small. Each conversion runs in a process of its own, whose peak is what
-the kernel says of it. A model of the same form with hardly any weights is converted first: that is the cost
-of TensorFlow itself, which every conversion pays once.
+The model has Dense layers, each followed by a PSS layer. Its file is written with h5py and zipfile, one layer at a
+time, so that this process stays small. Each conversion runs in its own process, whose peak memory the kernel
+reports. A model of the same form with almost no weights is converted first: its cost is that of TensorFlow itself,
+which every conversion pays once.
 """
 
 import argparse
@@ -31,7 +31,7 @@ SMALL_UNITS = 16
 
 @dataclass(frozen=True)
 class Cost:
-    """What one conversion took.
+    """The cost of one conversion.
 
     Attributes:
         code: Its exit code.
@@ -61,14 +61,14 @@ def main() -> int:
     print(f"peak                 {cost.peak / MB:10,.0f} MB   {cost.peak / weights:.2f} times the weights")
     print(f"TensorFlow alone     {fixed.peak / MB:10,.0f} MB   {fixed.peak / weights:.2f} times the weights")
     print(
-        f"peak beyond it       {(cost.peak - fixed.peak) / MB:10,.0f} MB   "
+        f"peak minus TensorFlow{(cost.peak - fixed.peak) / MB:10,.0f} MB   "
         f"{(cost.peak - fixed.peak) / weights:.2f} times the weights"
     )
     for phase, seconds in cost.seconds.items():
         print(
             f"{phase:20} {seconds:10.1f} s    {seconds - fixed.seconds.get(phase, 0.0):.1f} s beyond the small model"
         )
-    print(f"in all               {sum(cost.seconds.values()):10.1f} s")
+    print(f"total                {sum(cost.seconds.values()):10.1f} s")
     return 0 if cost.code == 0 and cost.peak <= options.most * weights else 1
 
 
@@ -127,11 +127,11 @@ def _parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("--to", default="onnx", help="the target format (default: onnx)")
     made.add_argument("--units", type=int, default=4096, help="width of a layer (default: 4096, 67 MB each)")
-    made.add_argument("--layers", type=int, default=9, help="how many (default: 9)")
+    made.add_argument("--layers", type=int, default=9, help="number of layers (default: 9)")
     made.add_argument(
         "--most", type=float, default=5.0, help="fail beyond this many times the weights (default: 5)"
     )
-    made.add_argument("--folder", type=Path, help="where the model and its artefact are kept for the while")
+    made.add_argument("--folder", type=Path, help="folder for the temporary model and artefact")
     return made
 
 

@@ -1,10 +1,10 @@
-"""What it costs to describe a large model: seconds and memory, for a file of 600 MB.
+"""Measures the description of a large model: seconds and memory, for a file of 600 MB.
 
     python benchmarks/describe_large.py [--megabytes 600] [--layers 60]
 
-The file is made with h5py and zipfile and removed at the end. Each figure is that of a process of its own,
-from its start to its exit; the one of an empty run, which only imports, is what cannot be avoided. To say
-what would be folded, the weights are read: each scale is tried on them, because one that overflows stays.
+The file is written with h5py and zipfile and removed at the end. Each measurement covers a separate process from
+start to exit. A run that only imports the modules shows the unavoidable part. To find out which scales can be folded,
+the weights are read: each scale is multiplied with them, because a scale that overflows is not folded.
 """
 
 import argparse
@@ -24,7 +24,7 @@ _EMPTY = "import converter.command.run, converter.folding, converter.lowering.lo
 
 
 def main() -> int:
-    """Make the model, describe it three times, print the least of each figure."""
+    """Make the model, describe it three times, print the minimum of each measurement."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--megabytes", type=int, default=600)
     parser.add_argument("--layers", type=int, default=60)
@@ -34,9 +34,9 @@ def main() -> int:
         make(path, options.megabytes, options.layers)
         print(f"{path.stat().st_size / 1e6:,.0f} MB, {options.layers} layers")
         for label, command in {
-            "imports alone": [_EMPTY],
-            "described (--no-fold)": [_RUN, str(path), "--no-fold"],
-            "and what would be folded": [_RUN, str(path)],
+            "imports only": [_EMPTY],
+            "description (--no-fold)": [_RUN, str(path), "--no-fold"],
+            "description with folding": [_RUN, str(path)],
         }.items():
             figures = [_measured([sys.executable, "-c", *command]) for _ in range(3)]
             seconds, peak = (min(column) for column in zip(*figures, strict=True))

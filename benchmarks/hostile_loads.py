@@ -1,9 +1,9 @@
-"""What neighbours of files that hang, or take all memory, when they are loaded feel of it.
+"""Measures the latency of a model while files that hang or take all memory are test-loaded beside it.
 
     python benchmarks/hostile_loads.py [--seconds 10] [--workers 1]
 
-A client asks a small model again and again, first in peace, then while such files are published beside it and tried
-(``--model-control-mode poll``). TrialRunner stand back behind the server, but they use processors that are free.
+A client calls a small model continuously, first without, then with such files in the same repository
+(``--model-control-mode poll``). Test loads have a lower priority than the server, but they use idle processors.
 """
 
 import argparse
@@ -22,10 +22,10 @@ from serving_load import INFER, Server, add_model, mlp, plainserve, request
 
 WIDTH = 64
 HANGING = 2
-"""Files that hang: as many as the machine has processors here."""
+"""Number of files that hang: as many as the machine of the measurements has processors."""
 
 PAUSE = 0.002
-"""Seconds between an answer and the next request: what is measured is the server, not a full queue."""
+"""Seconds between an answer and the next request, so that the latency does not include a queue."""
 
 
 def endless() -> bytes:
@@ -51,7 +51,7 @@ def endless() -> bytes:
 
 
 def hungry() -> bytes:
-    """Likewise, by way of 4 GiB, whose size depends on the request, so that it is asked for when the model runs."""
+    """The same, with a tensor of 4 GiB. Its size depends on the request, so it is allocated when the model runs."""
     constants = [
         onnx.numpy_helper.from_array(np.array(value, np.int64), name)
         for name, value in (("many", [1 << 30]), ("first", [0]))
@@ -77,7 +77,7 @@ def _model(nodes: list[onnx.NodeProto], constants: list[onnx.TensorProto]) -> by
 
 
 async def _ask(server: Server, seconds: float) -> list[float]:
-    """How long each answer took, in seconds."""
+    """The latency of each request, in seconds."""
     body, times = request("good", WIDTH), []
     async with grpc.aio.insecure_channel(server.address) as channel:
         call = channel.unary_unary(INFER)
@@ -91,8 +91,8 @@ async def _ask(server: Server, seconds: float) -> list[float]:
 
 def main() -> None:
     """Measure and print a table."""
-    parser = argparse.ArgumentParser(description="what neighbours of hostile files feel")
-    parser.add_argument("--seconds", type=float, default=10.0, help="of each part")
+    parser = argparse.ArgumentParser(description="measure latency beside hostile files")
+    parser.add_argument("--seconds", type=float, default=10.0, help="length of each part")
     parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
@@ -111,11 +111,11 @@ def main() -> None:
     print(
         f"| {options.workers} worker(s) | requests | median, ms | p99, ms | slowest, ms |\n|---|---|---|---|---|"
     )
-    for what, times in (("in peace", calm), ("beside hostile loads", beside)):
+    for what, times in (("without hostile files", calm), ("with hostile files", beside)):
         figures = (median(times), quantiles(times, n=100)[-1], max(times))
         print(f"| {what} | {len(times)} | {' | '.join(f'{1000 * each:.2f}' for each in figures)} |")
     ratio = quantiles(beside, n=100)[-1] / quantiles(calm, n=100)[-1]
-    print(f"\nThe 99th percentile beside hostile loads is {ratio:.2f} of that in peace.")
+    print(f"\nThe 99th percentile with hostile files is {ratio:.2f} times that without.")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""What a model costs a server in memory: ``python benchmarks/memory.py ARTEFACT...``.
+"""Measures the memory that each model adds to a server: ``python benchmarks/memory.py ARTEFACT...``.
 
-Each artefact, ``model.onnx`` or ``model.tflite``, is served once and then many times under different names; the
-difference, by model, is what one more costs. Memory is the resident set of the process once it serves, when it
-has run every model, as it does before it serves one.
+Each artefact, ``model.onnx`` or ``model.tflite``, is served once and then many times under different names. The
+difference, divided by the number of models, is the cost of one more. Memory is the resident set of the process once
+it serves; by then it has run every model, because the server runs each model before it serves it.
 """
 
 import re
@@ -27,7 +27,7 @@ def main(artefacts: list[Path]) -> None:
 
 
 def resident(artefact: Path, copies: int) -> float:
-    """Megabytes that a server holds that serves so many copies."""
+    """Resident memory, in megabytes, of a server with that many copies."""
     with tempfile.TemporaryDirectory() as folder:
         for number in range(copies):
             version = Path(folder, f"model_{number}", "1")

@@ -1,11 +1,11 @@
-"""What a server does when four times as much is asked of it as it can do.
+"""Measures a server under overload: four times as many requests as it can answer.
 
     python benchmarks/overload.py [--seconds 30] [--times 4]
 
-A model of some milliseconds, without batches. First one request at a time, then as many as the server answers, then
-an open load: requests are sent when they are due, whether others were answered or not, and times count from when one
-was due. Clients do not come back when they are refused. The server has half of the processors and the load the
-others: what a client costs is not to pass for what a refusal costs.
+The model takes some milliseconds and has no batching. There are three measurements: one request at a time; as many
+as the server answers; and an open load, where each request is sent at its scheduled time whether others were answered
+or not, and its latency counts from that time. Rejected requests are not retried. The server uses half of the
+processors and the load generator the others, so that the client's cost is not counted as the cost of rejecting.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from serving_load import INFER, Server, add_model, mlp, plainserve, request
 WIDTH = 3072
 CONNECTIONS = 8
 QUEUE_BOUND = 1.0
-"""Seconds that nobody is to wait longer than; serving.repository.config.QUEUE_SECONDS is to see to it."""
+"""The longest time in the queue, in seconds, that serving.repository.config.QUEUE_SECONDS should ensure."""
 
 DEADLINE = 20.0
 HINT = "grpc-retry-pushback-ms"
@@ -36,7 +36,7 @@ Send = Callable[[], Awaitable[bytes]]
 
 @dataclass
 class Outcomes:
-    """What became of requests, in seconds from when each was due.
+    """How requests ended, in seconds from the scheduled time of each.
 
     Attributes:
         answered: Of those that were answered.
@@ -73,9 +73,9 @@ class Outcomes:
 
 def main() -> None:
     """Measure and print a table."""
-    parser = argparse.ArgumentParser(description="what a server does when too much is asked of it")
-    parser.add_argument("--seconds", type=float, default=30.0, help="of the load")
-    parser.add_argument("--times", type=float, default=4.0, help="the load, in capacities")
+    parser = argparse.ArgumentParser(description="measure a server under overload")
+    parser.add_argument("--seconds", type=float, default=30.0, help="length of the load")
+    parser.add_argument("--times", type=float, default=4.0, help="the load, as a multiple of the capacity")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary) / "models"
@@ -88,7 +88,7 @@ def main() -> None:
 
 
 def _halves() -> tuple[set[int], set[int]]:
-    """The processors of the server and those of its clients; with a single one, both have it."""
+    """The processors of the server and those of the clients; both share it if there is only one."""
     processors = sorted(os.sched_getaffinity(0))
     middle = len(processors) // 2
     return set(processors[middle:]), set(processors[:middle] or processors)
@@ -115,7 +115,7 @@ async def _measure(server: Server, seconds: float, times: float) -> None:
 
 
 async def _closed(sends: list[Send], clients: int, seconds: float) -> Outcomes:
-    """Clients that each wait for an answer before they ask again."""
+    """Closed load: clients that each wait for an answer before they send the next request."""
     outcomes, start = Outcomes(), time.perf_counter()
 
     async def ask(send: Send) -> None:
@@ -130,7 +130,7 @@ async def _closed(sends: list[Send], clients: int, seconds: float) -> Outcomes:
 async def _open(
     sends: list[Send], health: health_pb2_grpc.HealthStub, rate: float, seconds: float
 ) -> Outcomes:
-    """Requests at a steady rate, whatever becomes of them."""
+    """Open load: requests at a constant rate, independent of the answers."""
     outcomes, start = Outcomes(), time.perf_counter()
     probing = asyncio.create_task(_probe(health, outcomes))
     tasks, sent = set(), 0
@@ -166,18 +166,18 @@ def _print(
     refused = f"{1000 * median(loaded.refused):.1f} ms" if loaded.refused else "none"
     rows = [
         ("capacity", f"{full.goodput:.0f}/s", ""),
-        ("asked", f"{times * full.goodput:.0f}/s", f"{times:g} times that"),
+        ("offered load", f"{times * full.goodput:.0f}/s", f"{times:g} times that"),
         (
             "answered",
             f"{loaded.goodput:.0f}/s, {loaded.goodput / full.goodput:.0%} of the capacity",
             "80% or more",
         ),
-        ("alone, p99", f"{1000 * _p99(alone.answered):.1f} ms", ""),
+        ("one at a time, p99", f"{1000 * _p99(alone.answered):.1f} ms", ""),
         ("at capacity, p99", f"{1000 * _p99(full.answered):.1f} ms", ""),
         ("answered, median", f"{1000 * median(loaded.answered):.0f} ms", ""),
         ("answered, p99", f"{1000 * _p99(loaded.answered):.0f} ms", f"below {1000 * allowed:.0f} ms"),
-        ("refused, median", refused, "below 50 ms"),
-        ("ended otherwise", ", ".join(f"{n} {code}" for code, n in loaded.others.items()) or "none", "none"),
+        ("rejected, median", refused, "below 50 ms"),
+        ("other status", ", ".join(f"{n} {code}" for code, n in loaded.others.items()) or "none", "none"),
         ("health, slowest", f"{1000 * max(loaded.health):.0f} ms", ""),
         ("memory", f"{memory:.0f} MB, then {grown:+.0f} MB", "flat"),
     ]

@@ -1,4 +1,4 @@
-"""What stays behind when a model is loaded again and again, with requests in between.
+"""Measures memory that remains after many reloads of a model, with requests in between.
 
     python benchmarks/reload_memory.py [--reloads 500] [--megabytes 100]
 
@@ -23,18 +23,18 @@ REQUESTS = 3
 """Requests between two loads."""
 
 GOAL = 150
-"""MB that may stay behind."""
+"""MB that may remain."""
 
 
 def main() -> None:
     """Measure and print a table.
 
     Raises:
-        SystemExit: More than the goal stayed behind.
+        SystemExit: More memory than the goal remains.
     """
-    parser = argparse.ArgumentParser(description="what stays behind when a model is loaded again and again")
+    parser = argparse.ArgumentParser(description="measure memory that remains after many reloads")
     parser.add_argument("--reloads", type=int, default=500)
-    parser.add_argument("--megabytes", type=int, default=100, help="of weights")
+    parser.add_argument("--megabytes", type=int, default=100, help="size of the weights")
     options = parser.parse_args()
     width = round((options.megabytes * MB / 4 / 4) ** 0.5)
     with tempfile.TemporaryDirectory() as temporary:
@@ -51,14 +51,16 @@ def main() -> None:
                 width,
                 options.reloads,
             )
-    print("| reloads | weights, MB | seconds a reload | before, MB | after, MB | more, MB | highest, MB |")
+    print(
+        "| reloads | weights, MB | seconds a reload | before, MB | after, MB | difference, MB | highest, MB |"
+    )
     print("|---|---|---|---|---|---|---|")
     print(
         f"| {options.reloads} | {options.megabytes} | {seconds:.2f} | {before:.0f} | {after:.0f} "
         f"| {after - before:+.0f} | {highest:.0f} |"
     )
     if after - before > GOAL:
-        raise SystemExit(f"more than {GOAL} MB stayed behind")
+        raise SystemExit(f"more than {GOAL} MB remain after the reloads")
 
 
 def _reload(
@@ -70,7 +72,7 @@ def _reload(
     before = highest = _settled(server)
     start = time.perf_counter()
     for _ in range(reloads):
-        # A file that looks new is loaded anew.
+        # A changed modification time causes a reload.
         os.utime(file)
         stub.RepositoryModelLoad(pb.RepositoryModelLoadRequest(model_name=NAME), timeout=60)
         for _ in range(REQUESTS):
@@ -86,7 +88,7 @@ def _resident(server: Server) -> float:
 
 
 def _settled(server: Server) -> float:
-    """Once what was replaced has had the time to go."""
+    """The memory after the replaced versions have had time to be freed."""
     time.sleep(1)
     return _resident(server)
 

@@ -1,9 +1,9 @@
-"""Our server against a bare grpcio server that answers a constant, on the same event loop.
+"""Compares the server with a bare grpcio server that answers a constant, on the same event loop.
 
     python benchmarks/rpc.py [--rounds 9] [--seconds 1]
 
-The two take turns, since a machine's speed drifts; the ratio of each round counts, and the median of those is shown.
-On a machine that does other things besides, look at the processor time of a request.
+The two are measured alternately, because a machine's speed drifts. The ratio is taken for each round, and the median
+of the ratios is shown. On a busy machine, use the processor time of a request instead.
 """
 
 import argparse
@@ -19,9 +19,9 @@ CONNECTIONS = (1, 8, 32)
 
 def main() -> None:
     """Measure and print a table."""
-    parser = argparse.ArgumentParser(description="our server against a bare grpcio server")
+    parser = argparse.ArgumentParser(description="compare the server with a bare grpcio server")
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--seconds", type=float, default=1.0, help="of each measurement")
+    parser.add_argument("--seconds", type=float, default=1.0, help="length of each measurement")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def _row(connections: int, loads: list[list[Load]]) -> str:
-    """One row of the table, from what the bare server and ours did in each round."""
+    """One row of the table, from the loads of the bare server and of Plainserve in each round."""
     low, middle, high = quantiles([ours.rate / bare.rate for bare, ours in loads], n=4)
     bare_cpu, our_cpu = (median(each.cpu for each in side) * 1e6 for side in zip(*loads, strict=True))
     rates = " | ".join(f"{median(each.rate for each in side):,.0f}/s" for side in zip(*loads, strict=True))

@@ -1,4 +1,4 @@
-"""What the serving benchmarks share: models, servers in processes of their own, and h2load."""
+"""Shared by the serving benchmarks: models, servers in separate processes, and h2load."""
 
 import re
 import select
@@ -63,7 +63,7 @@ def request(model: str, size: int) -> bytes:
 
 @dataclass(frozen=True)
 class Server:
-    """A server in a process of its own.
+    """A server in a separate process.
 
     Attributes:
         address: Where it listens.
@@ -81,7 +81,7 @@ class Server:
 
 @dataclass(frozen=True)
 class Load:
-    """What a server did under load.
+    """The result of a server under load.
 
     Attributes:
         rate: Requests per second.
@@ -94,9 +94,9 @@ class Load:
 
 @contextmanager
 def process(*arguments: str) -> Iterator[Server]:
-    """A server that prints a line that ends with its address; ended on leaving."""
+    """Start a server that prints a line that ends with its address; stop it at the end."""
     started = subprocess.Popen([sys.executable, *arguments], stdout=subprocess.PIPE, text=True)
-    assert started.stdout is not None  # noqa: S101  a pipe was asked for
+    assert started.stdout is not None  # noqa: S101  stdout is a pipe
     try:
         ready, _, _ = select.select([started.stdout], [], [], 60)
         line = started.stdout.readline().split() if ready else []
@@ -109,7 +109,7 @@ def process(*arguments: str) -> Iterator[Server]:
 
 
 def plainserve(root: Path, *options: str) -> AbstractContextManager[Server]:
-    """Our server for a repository."""
+    """Start Plainserve for a repository."""
     return process(
         "-m",
         "serving",
@@ -126,7 +126,7 @@ def plainserve(root: Path, *options: str) -> AbstractContextManager[Server]:
 
 
 def h2load(server: Server, body: bytes, folder: Path, *, connections: int, seconds: float) -> Load:
-    """What a server does under load; each connection has one request under way.
+    """Measure a server under load; each connection has one request in progress.
 
     Raises:
         SystemExit: h2load is missing, or a request failed.

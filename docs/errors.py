@@ -31,9 +31,11 @@ CLASSES = {
 _HEAD = """\
 # Errors
 
-What `convert` prints when it cannot do what was asked, by exit code. Every error is the place, what is wrong
-there, and in a second line what to do about it where there is something. `<...>` stands for what is known only
-at run time. This page is generated: `python docs/errors.py`.
+This page lists every error message of `convert`, by exit code. Search it for a message that you received. A message
+names the place and what is wrong there; if you can do something about it, a second line says what. `<...>` stands
+for a part that is known only at run time. Above each message is the source file that reports it.
+
+This page is generated from the source: `python docs/errors.py`.
 """
 
 

@@ -1,4 +1,4 @@
-"""Call every model of a running server with tritonclient and hold it to the answers its original gave.
+"""Calls every model of a running server with tritonclient and compares the answers with recorded ones.
 
 Usage: ``python call_server.py HOST:PORT REPOSITORY MODELS``. REPOSITORY is the folder that is served; its
 models are called ``<stem>_<format>``. MODELS has ``<stem>.npz``, recorded when the original was trained.
@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import tritonclient.grpc as triton
 
-ATOL, RTOL = 1e-5, 1e-4  # what `convert` promises of float32
+ATOL, RTOL = 1e-5, 1e-4  # the default tolerances of `convert` for float32
 FORMAT = re.compile("_(onnx|tflite|saved_model)$")
 
 

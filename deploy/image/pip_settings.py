@@ -1,8 +1,8 @@
-"""Let pip in an image build use this machine's pip settings, without a trace of them in the image.
+"""Passes this machine's pip settings to an image build, without leaving them in the image.
 
-Writes the settings in force here as one ``pip.conf`` and prints the options, one a line, that give a build
-that file as a secret and mount what it names here: certificates, folders of wheels, indexes on disk. Prints
-nothing where pip has no settings.
+Writes the current settings to one ``pip.conf`` and prints build options, one per line. They pass that file to the
+build as a secret and mount the files and folders that it names: certificates, folders of wheels, indexes on disk.
+Prints nothing if pip has no settings.
 
 Usage: ``python pip_settings.py FILE``
 """

@@ -12,15 +12,18 @@ BEGIN, END = "<!-- runtimes: begin -->", "<!-- runtimes: end -->"
 
 _INTRODUCTION = """## Runtimes
 
-Written by `python tests/parity/write_page.py --runtimes`; each number is a test case of
-`tests/parity/test_runtimes.py`: the largest absolute error of a model's answers, against what the author of an
-example recorded or what Keras answers. All stay within 1e-5. The recurrent models are ONNX's LSTM, GRU and RNN where
-their activations are the default ones, a Scan elsewhere; their TFLite is unrolled.
+Each number is the largest absolute error of a model's outputs in one runtime, compared with what the author
+of an example recorded or with what Keras computes. All errors are below 1e-5. Each is a test case of
+`tests/parity/test_runtimes.py`. To measure only this table again, run
+`python tests/parity/write_page.py --runtimes`.
 
-- **onnxruntime** with all its optimisations, and **unoptimised**: with none.
-- **OpenVINO** computing in float32; told nothing, it takes 16 bits where the processor has them.
-- **tract** told all sizes, the batch among them: its LSTM and its Scan want them.
-- **LiteRT** with XNNPACK, its default, and with its own kernels only.
+In ONNX, a recurrent model uses the operators LSTM, GRU and RNN if its activations are the default ones, and
+Scan otherwise. In TFLite it is unrolled.
+
+- **onnxruntime** uses all its optimisations, **unoptimised** none.
+- **OpenVINO** is set to compute in float32. By default it uses 16 bits where the processor supports them.
+- **tract** is given all sizes, including the batch, because its LSTM and its Scan need them.
+- **LiteRT** uses XNNPACK, its default; **without XNNPACK** uses only LiteRT's own kernels.
 """
 
 

@@ -28,22 +28,32 @@ TOOLS = ("keras", "tensorflow", "tf2onnx", "onnxruntime", "ai-edge-litert")
 
 _INTRODUCTION = """# Parity
 
-Written by `make parity`; each row is a test case of `tests/parity/test_architectures.py`. The architectures
-stand in `tests/parity/architectures.py`: those of `keras.applications` at 32 x 32 x 3 and ten classes, their
-activations replaced by a user's unregistered class or Lambda, with seeded random weights; a U-Net, a
-transformer encoder, and bidirectional LSTMs over a masked Embedding, unrolled and with a free number of steps.
+This page shows how far each artefact is from its original, for models of real architectures in each format
+and runtime. Read it to see what accuracy to expect. The page is generated: run `make parity` to measure
+everything again.
 
-An artefact is compared with Keras running the original on several distributions of inputs (normal, uniform,
-large, sparse, zero; for words also padded rows), at batch sizes 1, 7 and 32, and on samples such as the model
-takes in practice.
+## Architectures
 
-- **max, mean**: absolute error of the answers, which are probabilities.
+Each row is a test case of `tests/parity/test_architectures.py`. The models are defined in
+`tests/parity/architectures.py`, with seeded random weights:
+
+- models of `keras.applications`, for images of 32 x 32 x 3 and ten classes, their activations replaced by a
+  user's unregistered class or Lambda;
+- a U-Net and a transformer encoder;
+- bidirectional LSTMs over a masked Embedding, unrolled (`bilstm`) and with a free number of steps.
+
+Each artefact is compared with Keras running the original. The inputs come from several distributions (normal,
+uniform, large, sparse, zero; for words also padded rows), at batch sizes 1, 7 and 32. Samples such as the
+model receives in practice are also used.
+
+- **operators**: number of operators in the artefact.
+- **max, mean**: absolute error of the outputs, which are probabilities.
 - **top-1**: share of rows with the same most probable class.
-- **before softmax**: largest absolute error of what goes into the softmax, and the error that is **allowed**
-  there: the absolute tolerance times the largest value.
-- **float32**: how far the original itself, computed by Keras in float32, lies from the same model computed in
-  float64, before the softmax. What an artefact adds is to be seen against it.
-- **seconds**: to export, check and prove, on the machine that wrote this page.
+- **before softmax**: largest absolute error of the input of the last softmax. The **allowed** error there is
+  the absolute tolerance times the largest value.
+- **float32**: error of the original itself, before the softmax: Keras in float32 compared with the same model
+  in float64. Compare the error of an artefact with this one.
+- **seconds**: time to export, check and prove, on the machine that wrote this page.
 """
 _COLUMNS = (
     "architecture", "activation", "format", "parameters", "operators",
@@ -93,8 +103,8 @@ def _names() -> list[str]:
 def _page(rows: list[Row]) -> str:
     tools = ", ".join(f"{tool} {version(tool)}" for tool in TOOLS)
     tolerance = (
-        "The tolerance is the default, |d| <= 1e-5 or |d| <= 1e-4 |reference|. Where float32 costs the original "
-        "more than a quarter of that, the absolute tolerance is four times what it costs."
+        "The tolerance is the default, |d| <= 1e-5 or |d| <= 1e-4 |reference|. If the float32 error of the\n"
+        "original is more than a quarter of that, the absolute tolerance is four times the float32 error."
     )
     lines = [
         f"| {' | '.join(_COLUMNS)} |",

@@ -1,1 +1,1 @@
-"""Plainserve in Ray Serve: the same dataplane in replicas, the same protocols at Ray's gRPC proxy."""
+"""Plainserve in Ray Serve: the server's dataplane in replicas, its protocols at Ray's gRPC proxy."""

@@ -1,4 +1,4 @@
-"""What Serve's config file imports: ``import_path: plainserve_ray.application:application``."""
+"""The Ray Serve application, for the config file: ``import_path: plainserve_ray.application:application``."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from plainserve_ray.replica import Replica
 
 
 def application(args: dict[str, Any]) -> serve.Application:
-    """The application: one deployment, ``Replica``, whose numbers the config file sets.
+    """The application: one deployment, ``Replica``, whose scaling the config file sets.
 
     Args:
         args: See :func:`plainserve_ray.options.read`.

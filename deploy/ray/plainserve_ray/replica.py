@@ -1,4 +1,4 @@
-"""One replica: a repository and a dataplane on the event loop that Ray gives it."""
+"""A Ray Serve replica: a repository and a dataplane on the event loop of the replica."""
 
 import asyncio
 import logging
@@ -34,7 +34,7 @@ from serving.services.tensorflow_serving.prediction_service import PredictionSer
 
 
 class Written:
-    """An answer that is written out already; Ray asks for it as it would ask a message."""
+    """A serialised response, with the method that Ray calls to serialise a message."""
 
     __slots__ = ("_data",)
 
@@ -47,13 +47,13 @@ class Written:
 
 
 class Replica:
-    """Answers what the proxies send. Each method of the protocols is one of its own, added below.
+    """Answers the requests of the proxies. Each method of the protocols is a method here, added below.
 
     Args:
-        options: What was decided.
+        options: The options from the config file.
 
     Attributes:
-        methods: What answers each method.
+        methods: The handler of each method, by name.
 
     Raises:
         RepositoryError: The repository is missing or holds no model.
@@ -84,7 +84,7 @@ class Replica:
             raise UnavailableError("no model of the repository can answer")
 
     def __del__(self) -> None:
-        """Called by Ray when all that was accepted has been answered, or the time for that is over."""
+        """Called by Ray when all accepted requests have been answered, or the time for that is over."""
         if hasattr(self, "_polling"):
             if self._polling is not None:
                 self._polling.cancel()
@@ -93,14 +93,14 @@ class Replica:
 
 
 def _share_processors() -> None:
-    """Have models use as many processors as Ray reserved for this replica, not all of the node's."""
+    """Limit models to the processors that Ray reserved for this replica, instead of all of the node's."""
     reserved = ray.get_runtime_context().get_assigned_resources().get("CPU", 0)
     if reserved:
         cpus.share(math.ceil(cpus.available() / reserved))
 
 
 def _parts(plane: DataPlane, repository: Repository, options: ServerOptions) -> tuple[object, ...]:
-    """What answers the methods; of two that have one, the first does."""
+    """The services that answer the methods; if two have the same method, the first one answers."""
     control = ModelControl(repository, explicit=False)
     return (
         ClusterService(plane),
@@ -129,8 +129,8 @@ def _unary(method: Routed) -> Callable[..., Any]:
         try:
             answer: Message = await self.methods[method.name](parse(data), deadline)
             return Written(answer.SerializeToString())
-        except Exception as error:  # noqa: BLE001  the table of status codes tells what a client may read of it
-            # Returned, not raised: what Ray does with an exception loses the trailers.
+        except Exception as error:  # noqa: BLE001  translated to a status code and a text that clients may see
+            # Returned, not raised: Ray drops the trailers of an exception.
             return _refused(error, grpc_context)
 
     return call
@@ -146,7 +146,7 @@ def _stream(method: Routed) -> Callable[..., Any]:
         try:
             async for answer in self.methods[method.name](requests, None):
                 yield Written(answer.SerializeToString())
-        except Exception as error:  # noqa: BLE001  likewise
+        except Exception as error:  # noqa: BLE001  the same
             yield _refused(error, grpc_context)
 
     return call

@@ -1,5 +1,5 @@
 # ruff: noqa: N802  the protocols name the methods
-"""What a replica does otherwise than a server that stands alone."""
+"""The methods that a replica answers differently from a single server."""
 
 from typing import Any, NoReturn
 
@@ -16,7 +16,7 @@ from serving.services.open_inference import inference_service, tensor_messages
 from serving.services.tensorflow_serving import model_service, prediction_service
 
 EXTENSIONS = ("classification", "schedule_policy", "model_configuration")
-"""What is left beyond the protocol's core."""
+"""The protocol extensions that a cluster supports."""
 
 ONE_SERVER = frozenset(
     {
@@ -47,10 +47,10 @@ _SERVER_NAMES = frozenset(
 
 
 class ClusterService:
-    """What the cluster is, as one server, and whether it can answer.
+    """Metadata and health of the cluster, as if it were one server.
 
     Args:
-        plane: What this replica does.
+        plane: The dataplane of this replica.
     """
 
     def __init__(self, plane: DataPlane) -> None:
@@ -59,7 +59,7 @@ class ClusterService:
     async def ServerMetadata(
         self, _request: pb.ServerMetadataRequest, _deadline: float | None
     ) -> pb.ServerMetadataResponse:
-        """What the cluster is."""
+        """The cluster's name, version and extensions."""
         return tensor_messages.from_server_metadata(ServerMetadata("plainserve", __version__, EXTENSIONS))
 
     async def Check(self, request: Any, _deadline: float | None) -> Any:  # noqa: ANN401  grpcio-health-checking ships no types
@@ -79,7 +79,7 @@ class ClusterService:
 
 
 def refuse(name: str) -> MessageMethod:
-    """A method that says why it is not done."""
+    """A handler that rejects the method with the reason."""
     text = f"{name} concerns one server, and behind this address there are many replicas"
 
     async def refused(_request: Message, _deadline: float | None) -> NoReturn:
