@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from converter.activations import Activation
 from converter.basis import Basis, weakest
 from converter.description import Description, Finding
-from converter.description.found import BuiltInFunction
-from converter.description.taken import TakenName
+from converter.description.assumed_built_ins import TakenName
+from converter.description.recognition import BuiltInFunction
 from converter.errors import ParityError
 from converter.user_code import UsersCode
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converter.activations.activation import Step
-from converter.activations.float64 import FLOAT64
-from converter.activations.rounding import uncertainty
+from converter.activations.float64_operations import FLOAT64
+from converter.activations.rounding_uncertainty import uncertainty
 from converter.errors import UnsupportedError
 from converter.lambdas import (
     Call,

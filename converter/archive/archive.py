@@ -15,16 +15,16 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from converter.archive import budget as budgets
-from converter.archive.attributes import text_attribute
 from converter.archive.budget import Budget
-from converter.archive.damage import guarded
+from converter.archive.file_window import Window
 from converter.archive.hdf5 import HDF5Reader, open_hdf5, trust_structure
+from converter.archive.hdf5_attributes import text_attribute
 from converter.archive.json_text import parse_json
+from converter.archive.library_errors import guarded
 from converter.archive.other_formats import SAVE_AGAIN, START, refuse_file, refuse_zip
-from converter.archive.scope import ListScope, TreeScope, WeightScope
-from converter.archive.source import Source, combined
+from converter.archive.source_file import Source, combined
+from converter.archive.weight_scope import ListScope, TreeScope, WeightScope
 from converter.archive.weights_file import layer_lists, open_weights
-from converter.archive.window import Window
 from converter.archive.zip_members import (
     check_members,
     check_stored_member,

@@ -15,13 +15,13 @@ import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
-from converter.archive.attributes import text_attribute
 from converter.archive.budget import Budget
-from converter.archive.damage import DAMAGED
-from converter.archive.global_heap import inspect_heaps
-from converter.archive.object_header import plain_header, plain_superblock
+from converter.archive.file_window import Window
+from converter.archive.hdf5_attributes import text_attribute
+from converter.archive.hdf5_heap import inspect_heaps
+from converter.archive.hdf5_object_header import plain_header, plain_superblock
+from converter.archive.library_errors import DAMAGED
 from converter.archive.weight import Weight
-from converter.archive.window import Window
 from converter.errors import UnsafeFileError
 
 _OTHER_FORM = "is written in a form of HDF5 that Keras does not use, or is damaged"

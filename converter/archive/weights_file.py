@@ -11,12 +11,12 @@ from collections.abc import Iterator
 
 import h5py
 
-from converter.archive.attributes import text_attribute, text_list_attribute
-from converter.archive.damage import DAMAGED, guarded
 from converter.archive.hdf5 import HDF5Reader, open_hdf5, trust_structure
-from converter.archive.scope import ListScope, TreeScope, WeightScope
-from converter.archive.source import Source
+from converter.archive.hdf5_attributes import text_attribute, text_list_attribute
+from converter.archive.library_errors import DAMAGED, guarded
+from converter.archive.source_file import Source
 from converter.archive.weight import Weight
+from converter.archive.weight_scope import ListScope, TreeScope, WeightScope
 from converter.errors import UnsafeFileError
 
 _LISTED = ("layer_names", "layer_names0")

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from typing import BinaryIO
 
 from converter.archive.budget import Budget
-from converter.archive.window import Window
+from converter.archive.file_window import Window
 from converter.errors import UnsafeFileError
 
 # Signature, version, flags, method, time, date, CRC, packed size, size, length of the name and of the extra.

@@ -24,7 +24,7 @@ import numpy as np
 
 from converter.activations import Activation
 from converter.building.keras_errors import first_line
-from converter.description.kinds import ACTIVATION_ARGUMENTS, BUILT_IN_FUNCTIONS, RECURRENT
+from converter.description.supported_layers import ACTIVATION_ARGUMENTS, BUILT_IN_FUNCTIONS, RECURRENT
 from converter.errors import ConversionError, UnsupportedError, UsageError
 from converter.evidence import Traced
 from converter.exporters.serving_function import serving_function, with_placeholder_names

@@ -7,8 +7,8 @@ from typing import Any
 import keras
 
 from converter.archive import Weight
-from converter.archive.scope import snake_case
-from converter.description.place import is_random_state
+from converter.archive.weight_scope import snake_case
+from converter.description.layer_context import is_random_state
 from converter.errors import UnsafeFileError
 from converter.graph import Layer
 from converter.user_code import USERS_CODE

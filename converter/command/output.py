@@ -15,7 +15,7 @@ from rich.table import Table
 from converter.archive import Archive
 from converter.command.unproved_warning import Warned, warn_of, without_others
 from converter.description import Description
-from converter.description.taken import layers_by_name
+from converter.description.assumed_built_ins import layers_by_name
 from converter.errors import ConversionError, printable
 from converter.lowering.lower import Rewrite
 from converter.process.controller import overseer

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from converter.archive import Weight
-from converter.description.found import BuiltInFunction, Found
-from converter.description.kinds import ELEMENTWISE, RECURRENT
-from converter.description.original import original
+from converter.description.recognition import BuiltInFunction, Found
+from converter.description.serialized_object import original
+from converter.description.supported_layers import ELEMENTWISE, RECURRENT
 from converter.errors import UnsupportedError
 from converter.graph import Layer
 

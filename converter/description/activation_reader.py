@@ -9,11 +9,11 @@ from typing import Any
 
 from converter.activations import ACTIVATIONS, Activation, Formula, PolynomialSS, by_expression, by_function
 from converter.basis import Basis
-from converter.description.found import Found
-from converter.description.kinds import BUILT_IN_FUNCTIONS
-from converter.description.passed_arguments import passed_arguments, with_arguments
-from converter.description.say import say_activation, say_either
+from converter.description.lambda_arguments import passed_arguments, with_arguments
+from converter.description.option_hints import say_activation, say_either
+from converter.description.recognition import Found
 from converter.description.stored_lambda import lambda_parts
+from converter.description.supported_layers import BUILT_IN_FUNCTIONS
 from converter.errors import ConversionError, UnsupportedError
 from converter.lambdas import LambdaUnreadableError, read_lambda
 

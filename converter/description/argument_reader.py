@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from converter.archive import Weight
 from converter.description.activation_reader import from_function
 from converter.description.class_reader import require_not_keras
-from converter.description.found import Found
-from converter.description.users_layer import read_users_layer
+from converter.description.custom_layer import read_users_layer
+from converter.description.recognition import Found
 from converter.errors import ConversionError, UnsafeFileError
 
 

@@ -4,7 +4,7 @@ from collections import defaultdict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from converter.description.tensors import Outputs
+from converter.description.tensor_references import Outputs
 from converter.errors import UnsafeFileError
 from converter.graph import Call, Layer
 

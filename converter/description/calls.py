@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from converter.description.tensors import is_history, keras_tensor
+from converter.description.tensor_references import is_history, keras_tensor
 from converter.dtypes import MEASURABLE, numpy_dtype
 from converter.errors import UnsafeFileError, UnsupportedError
 from converter.graph import Call, Ref

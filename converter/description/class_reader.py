@@ -13,14 +13,14 @@ from converter.activations import Activation, by_class
 from converter.archive import Weight
 from converter.basis import Basis
 from converter.description.activation_reader import from_function
-from converter.description.entries import built_shape, is_unsupported_keras_layer
-from converter.description.found import BuiltInFunction, Found
-from converter.description.hints import hint_for_class, hint_for_keras_layer
-from converter.description.kinds import MODELS
+from converter.description.layer_entry import built_shape, is_unsupported_keras_layer
+from converter.description.layer_hints import hint_for_class, hint_for_keras_layer
+from converter.description.option_hints import say_code
 from converter.description.parameters import of_own_layer, of_users_class
-from converter.description.say import say_code
+from converter.description.recognition import BuiltInFunction, Found
 from converter.description.storage_options import InputShape
 from converter.description.stored_text import is_own_option, stored_text
+from converter.description.supported_layers import MODELS
 from converter.errors import ConversionError, UnsupportedError
 
 _OWN_PACKAGE = "plainserve>"

@@ -8,15 +8,15 @@ from converter.activations import Activation
 from converter.archive import Archive
 from converter.basis import Basis
 from converter.description import keras_2
-from converter.description.found import BuiltInFunction, Found
+from converter.description.assumed_built_ins import TakenName
 from converter.description.inline import inline
 from converter.description.input_shape import InputShapes
 from converter.description.layer_reader import LayerReader
 from converter.description.masks import reached_by_masks
 from converter.description.model_reader import ModelReader
-from converter.description.separation import separate
-from converter.description.statement import Statement
-from converter.description.taken import TakenName
+from converter.description.nested_activations import separate
+from converter.description.recognition import BuiltInFunction, Found
+from converter.description.stated_activation import Statement
 from converter.description.weight_shapes import require_fitting_weights
 from converter.errors import UnsafeFileError, UsageError
 from converter.graph import Graph

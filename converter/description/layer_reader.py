@@ -8,15 +8,23 @@ from typing import Any
 
 from converter.activations import Activation
 from converter.archive import Weight
-from converter.archive.scope import snake_case
+from converter.archive.weight_scope import snake_case
 from converter.description.activation_layer import holding, is_function, rename, require_fit_for_cell
 from converter.description.activation_reader import function_name
 from converter.description.application_layers import is_application_layer, read_application_layer
 from converter.description.argument_reader import from_argument
+from converter.description.assumed_built_ins import TakenName
 from converter.description.class_reader import require_not_keras
-from converter.description.entries import built_shape, entry_class, entry_config, is_built_in
-from converter.description.found import Found
-from converter.description.kinds import (
+from converter.description.custom_layer import left_to_code, read_users_layer, stops_mask
+from converter.description.dtype_policies import read_policy
+from converter.description.layer_context import Place, require_all_used
+from converter.description.layer_entry import built_shape, entry_class, entry_config, is_built_in
+from converter.description.layer_keys import TRAINING_SUFFIXES, plain_array
+from converter.description.legacy_options import modern
+from converter.description.recognition import Found
+from converter.description.serialized_object import original
+from converter.description.stated_activation import Statement
+from converter.description.supported_layers import (
     ACTIVATION_ARGUMENTS,
     AS_ACTIVATION,
     BUILT_IN_FUNCTIONS,
@@ -27,14 +35,6 @@ from converter.description.kinds import (
     NEEDED_PARTS,
     PARTS,
 )
-from converter.description.layer_keys import TRAINING_SUFFIXES, plain_array
-from converter.description.older_options import modern
-from converter.description.original import original
-from converter.description.place import Place, require_all_used
-from converter.description.policies import read_policy
-from converter.description.statement import Statement
-from converter.description.taken import TakenName
-from converter.description.users_layer import left_to_code, read_users_layer, stops_mask
 from converter.description.weight_paths import by_path
 from converter.errors import UnsafeFileError, UnsupportedError
 from converter.graph import Layer, Original

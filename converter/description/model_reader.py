@@ -6,20 +6,20 @@ from itertools import pairwise
 from typing import Any
 
 from converter.archive import Weight, WeightScope
-from converter.archive.scope import snake_case
+from converter.archive.weight_scope import snake_case
 from converter.description import keras_2
 from converter.description.block import Block, in_order, numbered_as_taken
 from converter.description.calls import read_calls
-from converter.description.entries import entry_class, entry_config, is_built_in
-from converter.description.found import Found
-from converter.description.gadgets import refuse_gadgets
 from converter.description.input_shape import InputShapes, input_layer, missing_input
-from converter.description.kinds import MODELS
+from converter.description.layer_context import is_random_state
+from converter.description.layer_entry import entry_class, entry_config, is_built_in
 from converter.description.layer_reader import LayerReader
 from converter.description.operations import is_operation, read_operation
-from converter.description.place import is_random_state
+from converter.description.recognition import Found
 from converter.description.stored_text import weights_text
-from converter.description.tensors import Outputs, tensors
+from converter.description.supported_layers import MODELS
+from converter.description.tensor_references import Outputs, tensors
+from converter.description.unsafe_references import refuse_gadgets
 from converter.errors import UnsafeFileError, UnsupportedError
 from converter.graph import Call, Graph, Layer, Ref
 

@@ -11,7 +11,7 @@ from itertools import chain
 from typing import Any
 
 from converter.archive import Weight
-from converter.archive.scope import snake_case
+from converter.archive.weight_scope import snake_case
 from converter.errors import UnsafeFileError
 
 _KERNELS = {

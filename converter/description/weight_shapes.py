@@ -17,7 +17,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from converter.description.policies import require_not_quantized
+from converter.description.dtype_policies import require_not_quantized
 from converter.errors import UnsafeFileError
 from converter.graph import Graph, Layer
 

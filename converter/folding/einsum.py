@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from converter.folding.fused import require_crossed
+from converter.folding.fused_activation import require_crossed
 from converter.folding.refusal import Refusal
 from converter.folding.scale import Scale, Shape
-from converter.folding.scaled import require_weights, scaled
+from converter.folding.scaled_weights import require_weights, scaled
 from converter.graph import Layer
 
 

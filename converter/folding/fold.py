@@ -7,12 +7,12 @@ A scale moves back to the layers that make its tensor or, if that cannot be, for
 through layers that it crosses exactly. What cannot be folded stays as it is, with the reason.
 """
 
-from converter.folding.back import back
+from converter.folding.backward import back
 from converter.folding.forward import forward
+from converter.folding.graph_view import Walk
 from converter.folding.precision import compute_type, require_harmless
 from converter.folding.refusal import Refusal
-from converter.folding.shapes import shapes_of
-from converter.folding.walk import Walk
+from converter.folding.shape_inference import shapes_of
 from converter.graph import Graph, Layer
 from converter.lowering.lower import Lowered, Rewrite
 

@@ -11,12 +11,12 @@ scale on another branch, the scales there go with this one, and all of them are 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from converter.folding.back import carriers
+from converter.folding.backward import carriers
+from converter.folding.graph_view import Walk, passing, require_list, require_plain
 from converter.folding.linear import LINEAR
 from converter.folding.merging import MERGES, SUMS, joined, product, same
 from converter.folding.refusal import Refusal
 from converter.folding.scale import Scale
-from converter.folding.walk import Walk, passing, require_list, require_plain
 from converter.graph import Call, Layer, Ref
 
 Going = Mapping[str, Scale]

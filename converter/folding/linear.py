@@ -18,11 +18,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from converter.folding.einsum import einsum_input, einsum_output
-from converter.folding.fused import require_crossed
+from converter.folding.fused_activation import require_crossed
 from converter.folding.normalization import normalization_input, normalization_output
 from converter.folding.refusal import Refusal
 from converter.folding.scale import Scale, Shape, along, laid
-from converter.folding.scaled import require_weights, scaled
+from converter.folding.scaled_weights import require_weights, scaled
 from converter.graph import Layer
 
 Absorb = Callable[[Layer, Scale, Shape | None], Layer]

@@ -9,7 +9,7 @@ Where a mask reaches a Multiply, it takes ones in the place of masked steps, and
 
 import numpy as np
 
-from converter.folding.fused import require_positive
+from converter.folding.fused_activation import require_positive
 from converter.folding.refusal import Refusal
 from converter.folding.scale import Scale, Shape, shortest
 from converter.graph import Layer

@@ -11,7 +11,7 @@ import numpy as np
 
 from converter.folding.refusal import Refusal
 from converter.folding.scale import Scale, Shape, along
-from converter.folding.scaled import require_weights, scaled
+from converter.folding.scaled_weights import require_weights, scaled
 from converter.graph import Layer
 
 

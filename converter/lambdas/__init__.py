@@ -10,7 +10,17 @@ small list of allowed instructions (``opcodes``, ``evaluator``), and become an e
 The functions that a lambda calls are only spelled in the file; nothing here looks one up.
 """
 
+from converter.lambdas.activation_patterns import (
+    as_named_call,
+    as_rational,
+    as_sigmoid,
+    as_softsign,
+    constant,
+    scaled_abs,
+    scaled_input,
+)
 from converter.lambdas.elementwise import compute, operations
+from converter.lambdas.errors import LambdaUnreadableError
 from converter.lambdas.expression import (
     Add,
     Call,
@@ -25,17 +35,7 @@ from converter.lambdas.expression import (
     unbracketed,
 )
 from converter.lambdas.known_functions import FUNCTIONS, Function
-from converter.lambdas.normal_form import (
-    as_named_call,
-    as_rational,
-    as_sigmoid,
-    as_softsign,
-    constant,
-    scaled_abs,
-    scaled_input,
-)
-from converter.lambdas.reading import read_lambda
-from converter.lambdas.unreadable import LambdaUnreadableError
+from converter.lambdas.lambda_reader import read_lambda
 
 __all__ = [
     "FUNCTIONS",

@@ -2,8 +2,8 @@
 
 from typing import NamedTuple, TypeVar
 
+from converter.lambdas.errors import LambdaUnreadableError, damaged
 from converter.lambdas.marshal_reader import Layout, MarshalledCode, read_marshal
-from converter.lambdas.unreadable import LambdaUnreadableError, damaged
 
 BEFORE_3_11 = Layout(
     integers=("argcount", "posonlyargcount", "kwonlyargcount", "nlocals", "stacksize", "flags"),

@@ -11,6 +11,7 @@ gives numbers or truth values and takes numbers, but for ``where`` and the logic
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from converter.lambdas.errors import LambdaUnreadableError
 from converter.lambdas.expression import (
     Add,
     Binary,
@@ -31,7 +32,6 @@ from converter.lambdas.expression import (
     Sub,
 )
 from converter.lambdas.known_functions import FUNCTIONS, Function
-from converter.lambdas.unreadable import LambdaUnreadableError
 
 _OPERATORS: Mapping[type[Binary], str] = {
     Add: "add",

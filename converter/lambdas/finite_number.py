@@ -3,8 +3,8 @@
 import math
 from collections.abc import Mapping
 
+from converter.lambdas.errors import LambdaUnreadableError
 from converter.lambdas.expression import Number
-from converter.lambdas.unreadable import LambdaUnreadableError
 
 _SHOWN = 40  # characters of a text in a reason
 

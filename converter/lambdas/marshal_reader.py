@@ -12,7 +12,7 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from converter.lambdas.unreadable import LambdaUnreadableError, damaged
+from converter.lambdas.errors import LambdaUnreadableError, damaged
 
 _REFERENCED = 0x80
 _MAX_DEPTH = 20

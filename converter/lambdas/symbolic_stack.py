@@ -2,13 +2,13 @@
 
 from typing import NamedTuple, TypeVar
 
-from converter.lambdas.binding import Bound
+from converter.lambdas.argument_binding import Bound
 from converter.lambdas.code_object import SINCE_3_11, CodeObject
+from converter.lambdas.errors import LambdaUnreadableError, damaged
 from converter.lambdas.expression import Arithmetic, Call, Expression, Neg
 from converter.lambdas.finite_number import as_number
 from converter.lambdas.known_functions import CONSTANTS
 from converter.lambdas.opcodes import Dialect
-from converter.lambdas.unreadable import LambdaUnreadableError, damaged
 
 _USES = "it uses"
 

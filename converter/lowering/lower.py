@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from converter.activations import Activation, Step
-from converter.description.kinds import RECURRENT
+from converter.description.supported_layers import RECURRENT
 from converter.graph import Graph, Layer
 from converter.user_code import USERS_CODE, UsersCode
 

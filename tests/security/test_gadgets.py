@@ -1,6 +1,6 @@
 import pytest
 
-from converter.description.gadgets import refuse_gadgets
+from converter.description.unsafe_references import refuse_gadgets
 from converter.errors import UnsafeFileError
 
 WHERE = "layer 'x'"

@@ -2,6 +2,6 @@
 
 from converter.description.keras_2.masks import with_masks_of_keras_2
 from converter.description.keras_2.nodes import is_node, read_node
-from converter.description.keras_2.unused import without_unused_sizes
+from converter.description.keras_2.unused_sizes import without_unused_sizes
 
 __all__ = ["is_node", "read_node", "with_masks_of_keras_2", "without_unused_sizes"]

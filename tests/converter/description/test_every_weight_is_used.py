@@ -15,7 +15,7 @@ from converter.basis import Basis
 from converter.building.model_builder import build
 from converter.description import InputShapes, describe
 from converter.description.layer_reader import LayerReader
-from converter.description.statement import Statement
+from converter.description.stated_activation import Statement
 from converter.description.weight_shapes import require_fitting_weights
 from converter.errors import ConversionError, UnsafeFileError, UnsupportedError
 from converter.graph import Call, Graph, Layer, Ref

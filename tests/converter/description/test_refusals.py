@@ -9,7 +9,7 @@ from converter.description.activation_reader import from_lambda
 from converter.description.argument_reader import from_argument
 from converter.description.class_reader import from_class
 from converter.description.layer_reader import LayerReader
-from converter.description.statement import Statement
+from converter.description.stated_activation import Statement
 from converter.errors import UnsafeFileError, UnsupportedError, UsageError
 
 WHERE = "layer 'act'"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from converter.activations import PSS, SS, RationalSS
 from converter.building.model_builder import build
-from converter.folding.shapes import shapes_of
+from converter.folding.shape_inference import shapes_of
 from converter.graph import Ref
 
 EXAMPLES, KERAS_EXAMPLES = 1000, 100

@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 
 from converter.archive.budget import Budget
-from converter.archive.damage import DAMAGED
+from converter.archive.library_errors import DAMAGED
 from converter.errors import UnsafeFileError
 
 _MOST_TEXTS = 4096  # in one attribute; a header holds no more pointers

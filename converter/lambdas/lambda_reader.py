@@ -3,12 +3,12 @@
 import binascii
 from collections.abc import Mapping
 
-from converter.lambdas.binding import Stored
+from converter.lambdas.argument_binding import Stored
+from converter.lambdas.bytecode_evaluator import evaluate
 from converter.lambdas.code_object import read_code_object
-from converter.lambdas.evaluator import evaluate
+from converter.lambdas.errors import LambdaUnreadableError
 from converter.lambdas.expression import Expression
 from converter.lambdas.opcodes import DIALECTS
-from converter.lambdas.unreadable import LambdaUnreadableError
 
 _MAX_CHARACTERS = 65_536
 

@@ -10,7 +10,7 @@ interpreter's lock.
 
 import struct
 
-from converter.archive.window import Window
+from converter.archive.file_window import Window
 
 _START = b"GCOL\x01"
 _COLLECTION = struct.Struct("<5s3xQ")

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from converter.description.kinds import NOT_CONVERTED
 from converter.description.storage_options import InputShape
+from converter.description.supported_layers import NOT_CONVERTED
 from converter.errors import UnsafeFileError
 
 _KERAS_MODULES = ("keras", "tf_keras", "tensorflow.keras", "tensorflow.python.keras")

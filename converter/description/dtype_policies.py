@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
-from converter.description.entries import is_built_in
-from converter.description.kinds import POLICIES
+from converter.description.layer_entry import is_built_in
+from converter.description.supported_layers import POLICIES
 from converter.dtypes import INTEGERS
 from converter.errors import UnsupportedError
 from converter.graph import Layer

@@ -5,7 +5,7 @@ import marshal
 
 import pytest
 
-from converter.description.original import original
+from converter.description.serialized_object import original
 
 
 def stored(source: str) -> list:

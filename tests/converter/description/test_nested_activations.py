@@ -9,8 +9,8 @@ from converter import layers as own
 from converter.activations import PSS
 from converter.archive import Weight
 from converter.description.layer_reader import LayerReader
-from converter.description.separation import separate
-from converter.description.statement import Statement
+from converter.description.nested_activations import separate
+from converter.description.stated_activation import Statement
 from converter.errors import UnsupportedError
 from converter.graph import Call, Graph, Layer, Ref
 

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from converter.archive import Weight
-from converter.archive.scope import snake_case
-from converter.description.kinds import ELEMENTWISE, RECURRENT
+from converter.archive.weight_scope import snake_case
+from converter.description.supported_layers import ELEMENTWISE, RECURRENT
 from converter.errors import UnsupportedError
 from converter.graph import Graph, Layer
 

@@ -8,8 +8,8 @@ from io import BufferedReader
 from pathlib import Path
 
 from converter.archive.budget import Budget
+from converter.archive.file_window import Window
 from converter.archive.other_formats import refuse_folder, refuse_missing
-from converter.archive.window import Window
 from converter.errors import UsageError
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from converter.folding.fused import require_crossed, require_positive
+from converter.folding.fused_activation import require_crossed, require_positive
 from converter.folding.refusal import Refusal
 from converter.folding.scale import Scale, Shape, along, laid, shortest
 from converter.graph import Layer

@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from converter.lambdas import Call, Div, Input, LambdaUnreadableError, Mul, Number, read_lambda, reading
+from converter.lambdas import Call, Div, Input, LambdaUnreadableError, Mul, Number, lambda_reader, read_lambda
 from converter.lambdas.opcodes import Operation
 
 BEYOND = re.escape(
@@ -260,8 +260,8 @@ def test_bytes_that_two_pythons_would_understand_differently_are_refused(recordi
                 for number, (operation, caches) in dialect.instructions.items()
             }
         )
-        for dialect in reading.DIALECTS
+        for dialect in lambda_reader.DIALECTS
     ]
-    monkeypatch.setattr(reading, "DIALECTS", (*reading.DIALECTS, *twins))
+    monkeypatch.setattr(lambda_reader, "DIALECTS", (*lambda_reader.DIALECTS, *twins))
     with pytest.raises(LambdaUnreadableError, match="different things in different versions"):
         read(row)

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from converter.lambdas.code_object import CodeObject
+from converter.lambdas.errors import LambdaUnreadableError, damaged
 from converter.lambdas.expression import Expression, Input, Number
 from converter.lambdas.finite_number import as_number
-from converter.lambdas.unreadable import LambdaUnreadableError, damaged
 
 _DECIDED_BY_KERAS = frozenset({"training", "mask"})  # a Lambda layer passes these itself
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 
+from converter.folding.graph_view import Walk, passing, require_list, require_plain
 from converter.folding.linear import LINEAR
 from converter.folding.merging import SUMS, parts, require_same_for_all
 from converter.folding.refusal import Refusal
 from converter.folding.scale import Scale
-from converter.folding.walk import Walk, passing, require_list, require_plain
 from converter.graph import Call, Layer, Ref
 
 

@@ -12,7 +12,7 @@ further block.
 
 import struct
 
-from converter.archive.window import Window
+from converter.archive.file_window import Window
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _SUPERBLOCK = struct.Struct("<8sB4xBB9xQ")  # signature, version, sizes of addresses and lengths, base

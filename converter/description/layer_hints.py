@@ -6,8 +6,8 @@ from typing import Any
 from converter.activations import ACTIVATIONS, Activation
 from converter.archive import Weight
 from converter.description.layer_keys import LAYER_KEYS, plain_array
-from converter.description.say import say_code, say_either
-from converter.description.statement import Statement
+from converter.description.option_hints import say_code, say_either
+from converter.description.stated_activation import Statement
 from converter.description.storage_options import InputShape, is_storage_option, require_agreement
 from converter.errors import ConversionError
 

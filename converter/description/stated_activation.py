@@ -13,10 +13,10 @@ from converter.activations import ACTIVATIONS, Activation, Parameter, Polynomial
 from converter.activations.activation import show
 from converter.archive import Weight
 from converter.basis import Basis
-from converter.description.found import Found
 from converter.description.layer_keys import plain_array
+from converter.description.option_hints import say_code, say_statement
 from converter.description.parameters import learned_names, learned_values
-from converter.description.say import say_code, say_statement
+from converter.description.recognition import Found
 from converter.description.storage_options import InputShape
 from converter.description.stored_text import weights_text
 from converter.errors import ConversionError, UnsafeFileError, UnsupportedError, UsageError

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from converter.archive import Weight
-from converter.description.found import Found
-from converter.description.say import say_code
+from converter.description.option_hints import say_code
+from converter.description.recognition import Found
 from converter.description.stored_text import weights_text
 from converter.errors import UnsupportedError
 

@@ -2,9 +2,9 @@
 
 import pytest
 
+from converter.description.assumed_built_ins import TakenName, layers_by_name
 from converter.description.layer_reader import LayerReader
-from converter.description.statement import Statement
-from converter.description.taken import TakenName, layers_by_name
+from converter.description.stated_activation import Statement
 
 
 def keras_layer(class_name, **config):

@@ -7,12 +7,12 @@ of a name with expressions makes ``Call("tf.abs", ...)``. Nothing is looked up a
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
-from converter.lambdas.binding import Stored, bind
+from converter.lambdas.argument_binding import Stored, bind
 from converter.lambdas.code_object import CodeObject
+from converter.lambdas.errors import LambdaUnreadableError, damaged
 from converter.lambdas.expression import Add, Div, Expression, Mul, Pow, Sub
 from converter.lambdas.opcodes import BINARY_OPERATORS, Dialect, Operation
 from converter.lambdas.symbolic_stack import SymbolicStack
-from converter.lambdas.unreadable import LambdaUnreadableError, damaged
 
 _MAX_INSTRUCTIONS = 200  # also bounds the depth of an expression; a known activation needs under 30
 _BEYOND = "it does something other than arithmetic (+ - * / **), comparisons and calls of named functions"

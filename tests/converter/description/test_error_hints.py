@@ -7,8 +7,8 @@ import pytest
 
 from converter.archive import Weight
 from converter.description.layer_reader import LayerReader
-from converter.description.say import say_activation, say_either, say_statement
-from converter.description.statement import Statement
+from converter.description.option_hints import say_activation, say_either, say_statement
+from converter.description.stated_activation import Statement
 from converter.errors import UnsupportedError
 
 CODE = "Give the file that defines it: --custom-objects FILE.py."

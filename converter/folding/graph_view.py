@@ -10,8 +10,8 @@ from functools import cached_property
 
 import numpy as np
 
-from converter.folding.passing import PASSING, Passing
 from converter.folding.precision import compute_type
+from converter.folding.propagation_rules import PASSING, Passing
 from converter.folding.refusal import Refusal
 from converter.folding.scale import Scale, Shape, shortest
 from converter.graph import Call, Graph, Layer, Ref

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from converter.archive import Weight
-from converter.description.policies import read_policy, require_not_quantized
+from converter.description.dtype_policies import read_policy, require_not_quantized
 from converter.errors import UnsupportedError
 from converter.graph import Layer
 

@@ -7,8 +7,8 @@ from converter.archive import Weight
 from converter.basis import Basis
 from converter.description.activation_reader import from_lambda
 from converter.description.class_reader import applies_stored_function, read_class
-from converter.description.entries import entry_class, entry_config
-from converter.description.found import Found
+from converter.description.layer_entry import entry_class, entry_config
+from converter.description.recognition import Found
 from converter.errors import UnsupportedError
 from converter.graph import Original
 from converter.user_code import UsersCode
