@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from converter.activations import Activation
 from converter.basis import Basis, weakest
 from converter.description import Description, Finding
-from converter.description.assumed_built_ins import TakenName
+from converter.description.assumed_built_ins import AssumedBuiltIn
 from converter.description.recognition import BuiltInFunction
 from converter.errors import ParityError
-from converter.user_code import UsersCode
+from converter.user_code import UserCode
 
 _AGAINST = {
     Basis.RECORDED: "recorded answers",
@@ -36,7 +36,7 @@ class Traced:
 
     layer: str
     instead_of: Activation | str
-    users: UsersCode
+    users: UserCode
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,12 @@ class Evidence:
     Attributes:
         findings: The activations, each with its basis.
         basis: Of the whole model: the weakest of them, unless recorded answers covered it.
-        taken: The functions that are taken as Keras's own by their names.
+        assumed_built_ins: The functions that are taken as Keras's own by their names.
     """
 
     findings: tuple[Finding, ...]
     basis: Basis
-    taken: tuple[TakenName, ...]
+    assumed_built_ins: tuple[AssumedBuiltIn, ...]
 
     @property
     def against(self) -> str:
@@ -64,7 +64,7 @@ class Evidence:
         return tuple(finding for finding in self.findings if not finding.basis.proves)
 
 
-def gathered(
+def gather_evidence(
     description: Description,
     traced: Sequence[Traced],
     covered: frozenset[str],
@@ -79,9 +79,9 @@ def gathered(
         unseen: Layers of which recorded answers say nothing, with the reason; None if nothing was recorded.
     """
     found = [_by_code(finding, traced, covered) for finding in description.findings]
-    known = {finding.activation for finding in found if isinstance(finding.activation, UsersCode)}
+    known = {finding.activation for finding in found if isinstance(finding.activation, UserCode)}
     found += [
-        Finding(each.layer, each.users, f"as your code defines '{each.users.original.name}'", Basis.CODE)
+        Finding(each.layer, each.users, f"as your code defines '{each.users.serialized.name}'", Basis.CODE)
         for each in traced
         if each.users not in known
     ]
@@ -90,7 +90,7 @@ def gathered(
     basis = weakest(finding.basis for finding in found)
     everything = unseen is not None and basis.proves
     ours = {(each.layer, each.instead_of) for each in traced}
-    taken = tuple(each for each in description.taken if (each.layer, each.name) not in ours)
+    taken = tuple(each for each in description.assumed_built_ins if (each.layer, each.name) not in ours)
     return Evidence(tuple(found), Basis.RECORDED if everything else basis, taken)
 
 
@@ -109,7 +109,7 @@ def _by_answers(finding: Finding, unseen: Mapping[str, str]) -> Finding:
 def _by_code(finding: Finding, traced: Sequence[Traced], covered: frozenset[str]) -> Finding:
     for each in traced:
         if each.layer == finding.layer and _is(finding, each.instead_of):
-            why = f"as your code defines '{each.users.original.name}', which is not {finding.activation.formula}"
+            why = f"as your code defines '{each.users.serialized.name}', which is not {finding.activation.formula}"
             return Finding(finding.layer, each.users, why, Basis.CODE)
     return replace(finding, basis=Basis.CODE, assumes_mask=False) if finding.layer in covered else finding
 

@@ -29,7 +29,7 @@ Argument: TypeAlias = Any
 
 
 @dataclass(frozen=True, eq=False)
-class Original:
+class SerializedObject:
     """A user's own class or function, as the file names it.
 
     Attributes:
@@ -57,7 +57,7 @@ class Layer:
         weights: Stored weights by path, such as ``vars/0`` or ``cell/vars/1``.
         activations: Those of our activations that stand in constructor arguments, by argument. A layer that
             is nothing but an activation has kind ``Activation``.
-        originals: What the file calls those activations, by argument, where it has a name for them.
+        serialized_objects: What the file calls those activations, by argument, where it has a name for them.
         stops_mask: The original destroys a mask that reaches it.
         joins_masks_as_keras_2: A merging layer of Keras 2, which joins masks in another way than Keras 3.
         same_dtype: An operation of Keras 2, where all that it takes and makes has one dtype.
@@ -69,7 +69,7 @@ class Layer:
     policy: str = "float32"
     weights: Mapping[str, Weight] = field(default_factory=dict)
     activations: Mapping[str, Activation] = field(default_factory=dict)
-    originals: Mapping[str, Original] = field(default_factory=dict)
+    serialized_objects: Mapping[str, SerializedObject] = field(default_factory=dict)
     stops_mask: bool = False
     joins_masks_as_keras_2: bool = False
     same_dtype: bool = False

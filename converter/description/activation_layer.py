@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from converter.archive import Weight
-from converter.description.recognition import BuiltInFunction, Found
-from converter.description.serialized_object import original
+from converter.description.recognition import BuiltInFunction, Recognition
+from converter.description.serialized_object import serialized_object
 from converter.description.supported_layers import ELEMENTWISE, RECURRENT
 from converter.errors import UnsupportedError
 from converter.graph import Layer
@@ -13,13 +13,21 @@ from converter.graph import Layer
 _Held = TypeVar("_Held")
 
 
-def holding(found: Found, written: object, weights: Mapping[str, Weight], name: str, policy: str) -> Layer:
+def holding(
+    found: Recognition, written: object, weights: Mapping[str, Weight], name: str, policy: str
+) -> Layer:
     """A layer that is nothing but an activation: one of ours, or a function of Keras's own."""
-    named = original(written, weights)
-    originals = {"activation": named} if named else {}
+    named = serialized_object(written, weights)
+    serialized_objects = {"activation": named} if named else {}
     if isinstance(found.activation, BuiltInFunction):
-        return Layer(name, "Activation", {"activation": found.activation.name}, policy, originals=originals)
-    return Layer(name, "Activation", {}, policy, {}, {"activation": found.activation}, originals)
+        return Layer(
+            name,
+            "Activation",
+            {"activation": found.activation.name},
+            policy,
+            serialized_objects=serialized_objects,
+        )
+    return Layer(name, "Activation", {}, policy, {}, {"activation": found.activation}, serialized_objects)
 
 
 def rename(held: Mapping[str, _Held], key: str, into: dict[str, _Held]) -> None:

@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from converter.archive import Weight
 from converter.description.activation_reader import from_function
 from converter.description.class_reader import require_not_keras
-from converter.description.custom_layer import read_users_layer
-from converter.description.recognition import Found
+from converter.description.custom_layer import read_custom_layer
+from converter.description.recognition import Recognition
 from converter.errors import ConversionError, UnsafeFileError
 
 
 def from_argument(
     value: object, weights: Mapping[str, Weight], where: str, *, keras_2: bool = False
-) -> Found | str:
+) -> Recognition | str:
     """Read an ``activation=`` argument: one of ours, or the name of a built-in function.
 
     Args:
@@ -33,7 +33,7 @@ def from_argument(
     try:
         if value["class_name"] != "Lambda":
             require_not_keras(value, where)
-        return read_users_layer(value, weights, where, keras_2=keras_2)
+        return read_custom_layer(value, weights, where, keras_2=keras_2)
     except ConversionError as error:
         error.what = f"its activation {error.what}" if error.what.startswith("is ") else error.what
         raise

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 
 
 @dataclass(frozen=True)
-class TakenName:
+class AssumedBuiltIn:
     """One such function; ``linear``, which is what stands where nobody named one, is not among them.
 
     Attributes:
@@ -26,7 +26,7 @@ class TakenName:
         return asdict(self)
 
 
-def layers_by_name(taken: Iterable[TakenName]) -> dict[str, list[str]]:
+def layers_by_name(taken: Iterable[AssumedBuiltIn]) -> dict[str, list[str]]:
     """The layers that take each function, without repeats, in order."""
     found: dict[str, dict[str, None]] = {}
     for each in taken:

@@ -15,9 +15,9 @@ from converter.basis import Basis
 from converter.description.activation_reader import from_function
 from converter.description.layer_entry import built_shape, is_unsupported_keras_layer
 from converter.description.layer_hints import hint_for_class, hint_for_keras_layer
-from converter.description.option_hints import say_code
-from converter.description.parameters import of_own_layer, of_users_class
-from converter.description.recognition import BuiltInFunction, Found
+from converter.description.option_hints import custom_objects_hint
+from converter.description.parameters import of_custom_class, of_own_layer
+from converter.description.recognition import BuiltInFunction, Recognition
 from converter.description.storage_options import InputShape
 from converter.description.stored_text import is_own_option, stored_text
 from converter.description.supported_layers import MODELS
@@ -29,7 +29,7 @@ _REBUILD = "Rebuild it as a functional or Sequential model with the same weights
 
 def read_class(
     entry: Mapping[str, Any], weights: Mapping[str, Weight], where: str, *, keras_2: bool = False
-) -> Found:
+) -> Recognition:
     """What the class of an entry computes, be it a layer or another's ``activation=`` argument.
 
     Args:
@@ -83,7 +83,7 @@ def from_class(
     weights: Mapping[str, Weight],
     where: str,
     shape: InputShape | None = None,
-) -> Found | None:
+) -> Recognition | None:
     """Recognise a layer class; None if the name is not one of ours.
 
     Args:
@@ -104,24 +104,24 @@ def from_class(
     learned = tuple(weights.values())
     if class_name.startswith(_OWN_PACKAGE):
         values = of_own_layer(kind, config, weights, shape, where)
-        return Found(_made(kind, values, where), "a layer of converter.layers", Basis.READ, learned)
+        return Recognition(_made(kind, values, where), "a layer of converter.layers", Basis.READ, learned)
     try:
-        values, assumed = of_users_class(kind, name, config, weights, shape, where)
+        values, assumed = of_custom_class(kind, name, config, weights, shape, where)
     except UnsupportedError as error:
         error.hint = hint_for_class(config, weights, shape, where)
         raise
     why = f"formula assumed from the class name '{name}'{assumed}"
-    return Found(_made(kind, values, where), why, Basis.ASSUMED, learned)
+    return Recognition(_made(kind, values, where), why, Basis.ASSUMED, learned)
 
 
-def _of_stored_function(name: str, function: object, where: str, *, keras_2: bool) -> Found:
+def _of_stored_function(name: str, function: object, where: str, *, keras_2: bool) -> Recognition:
     found = from_function(function, where, keras_2=keras_2)
     if found is None:
         raise UnsupportedError(
-            f"class '{name}' stores an object as its activation", where=where, hint=say_code()
+            f"class '{name}' stores an object as its activation", where=where, hint=custom_objects_hint()
         )
     if isinstance(found, str):
-        found = Found(BuiltInFunction(found), f"'{found}' is Keras's own", Basis.READ)
+        found = Recognition(BuiltInFunction(found), f"'{found}' is Keras's own", Basis.READ)
     why = f"class '{name}' assumed to apply only the function that it stores: {found.why}"
     return replace(found, why=why, basis=Basis.ASSUMED)
 

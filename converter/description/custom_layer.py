@@ -8,15 +8,15 @@ from converter.basis import Basis
 from converter.description.activation_reader import from_lambda
 from converter.description.class_reader import applies_stored_function, read_class
 from converter.description.layer_entry import entry_class, entry_config
-from converter.description.recognition import Found
+from converter.description.recognition import Recognition
 from converter.errors import UnsupportedError
-from converter.graph import Original
-from converter.user_code import UsersCode
+from converter.graph import SerializedObject
+from converter.user_code import UserCode
 
 
-def read_users_layer(
+def read_custom_layer(
     entry: Mapping[str, Any], weights: Mapping[str, Weight], where: str, *, keras_2: bool
-) -> Found:
+) -> Recognition:
     """What a layer computes that is not Keras's own.
 
     Raises:
@@ -28,7 +28,7 @@ def read_users_layer(
     return read_class(entry, weights, where, keras_2=keras_2)
 
 
-def left_to_code(value: object, written: Original, refusal: UnsupportedError) -> Found:
+def deferred_to_user_code(value: object, written: SerializedObject, refusal: UnsupportedError) -> Recognition:
     """What only the user's code can say.
 
     Args:
@@ -39,8 +39,10 @@ def left_to_code(value: object, written: Original, refusal: UnsupportedError) ->
     given = None
     if isinstance(value, Mapping) and value.get("class_name") == "Lambda":
         given = entry_config(value, "").get("arguments") or {}
-    code = UsersCode(written, refusal, given)
-    return Found(code, f"as your code defines '{written.name}'", Basis.CODE, tuple(written.weights.values()))
+    code = UserCode(written, refusal, given)
+    return Recognition(
+        code, f"as your code defines '{written.name}'", Basis.CODE, tuple(written.weights.values())
+    )
 
 
 def stops_mask(entry: Mapping[str, Any]) -> bool:

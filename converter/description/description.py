@@ -8,15 +8,15 @@ from converter.activations import Activation
 from converter.archive import Archive
 from converter.basis import Basis
 from converter.description import keras_2
-from converter.description.assumed_built_ins import TakenName
+from converter.description.assumed_built_ins import AssumedBuiltIn
 from converter.description.inline import inline
 from converter.description.input_shape import InputShapes
 from converter.description.layer_reader import LayerReader
 from converter.description.masks import reached_by_masks
 from converter.description.model_reader import ModelReader
-from converter.description.nested_activations import separate
-from converter.description.recognition import BuiltInFunction, Found
-from converter.description.stated_activation import Statement
+from converter.description.nested_activations import extract_nested_activations
+from converter.description.recognition import BuiltInFunction, Recognition
+from converter.description.stated_activation import StatedActivation
 from converter.description.weight_shapes import require_fitting_weights
 from converter.errors import UnsafeFileError, UsageError
 from converter.graph import Graph
@@ -65,13 +65,13 @@ class Description:
         graph: The model.
         findings: Our activations in it.
         inputs: Names, shapes and dtypes of the inputs, in order.
-        taken: The functions that were taken as Keras's own by their bare names.
+        assumed_built_ins: The functions that were taken as Keras's own by their bare names.
     """
 
     graph: Graph
     findings: tuple[Finding, ...]
     inputs: tuple[TensorSpec, ...]
-    taken: tuple[TakenName, ...] = ()
+    assumed_built_ins: tuple[AssumedBuiltIn, ...] = ()
 
     @property
     def parameters(self) -> int:
@@ -87,7 +87,7 @@ class Description:
             "inputs": [{"name": i.name, "shape": list(i.shape), "dtype": i.dtype} for i in self.inputs],
             "outputs": [name for name, _ in self.graph.outputs],
             "activations": [finding.to_json() for finding in self.findings],
-            "taken_as_keras": [each.to_json() for each in self.taken],
+            "taken_as_keras": [each.to_json() for each in self.assumed_built_ins],
         }
 
 
@@ -107,12 +107,12 @@ def describe(
         UnsafeFileError: The description is damaged or unsafe.
         UnsupportedError: Something in the model is not known.
     """
-    statements = {layer: Statement.parse(text) for layer, text in stated.items()}
+    statements = {layer: StatedActivation.parse(text) for layer, text in stated.items()}
     older = archive.keras_version.startswith(("1.", "2."))
     layers = LayerReader(statements, keras_2=older, own_code=own_code)
     reader = ModelReader(layers, shapes)
     graph = inline(reader.read(archive.config, archive.weights))
-    graph = separate(keras_2.with_masks_of_keras_2(graph) if older else graph)
+    graph = extract_nested_activations(keras_2.with_masks_of_keras_2(graph) if older else graph)
     unowned = next(archive.weights.left(), None)
     if unowned is not None:
         raise UnsafeFileError("is a weight that no layer owns", where=f"{archive.path.name}: {unowned}")
@@ -123,9 +123,9 @@ def describe(
             raise UsageError(f"--activation names the layer '{name}', which is not in {archive.path.name}")
     _require_known_inputs(graph, shapes, archive.path.name)
     masked = reached_by_masks(graph)
-    findings = tuple(_finding(graph, layer, found, masked) for layer, found in reader.found)
+    findings = tuple(_finding(graph, layer, found, masked) for layer, found in reader.recognitions)
     inputs = tuple(_spec(graph, name, ref.layer) for name, ref in graph.inputs)
-    return Description(graph, findings, inputs, tuple(layers.taken))
+    return Description(graph, findings, inputs, tuple(layers.assumed_built_ins))
 
 
 def _require_known_inputs(graph: Graph, shapes: InputShapes, file: str) -> None:
@@ -138,9 +138,11 @@ def _require_known_inputs(graph: Graph, shapes: InputShapes, file: str) -> None:
             )
 
 
-def _finding(graph: Graph, layer: str, found: Found, masked: frozenset[str]) -> Finding:
+def _finding(graph: Graph, layer: str, found: Recognition, masked: frozenset[str]) -> Finding:
     """A finding, with what it assumes of a mask: only a class's code says whether it passes one on."""
-    of_class = any(original.config is not None for original in graph.layers[layer].originals.values())
+    of_class = any(
+        original.config is not None for original in graph.layers[layer].serialized_objects.values()
+    )
     assumes = of_class and not found.basis.proves and graph.layers[layer].stops_mask and layer in masked
     why = f"{found.why}, and that it ends the mask that reaches it" if assumes else found.why
     return Finding(layer, found.activation, why, found.basis, assumes)

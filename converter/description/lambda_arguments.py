@@ -9,7 +9,7 @@ from converter.description.layer_keys import plain_array
 from converter.errors import ConversionError, UnsafeFileError, UnsupportedError
 
 
-def passed_arguments(stored: object, where: str) -> dict[str, object]:
+def lambda_arguments(stored: object, where: str) -> dict[str, object]:
     """What a Lambda layer passes, by name; a tensor of no axes is its number.
 
     Raises:

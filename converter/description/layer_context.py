@@ -4,29 +4,29 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from converter.archive import Weight
-from converter.description.option_hints import say_code
-from converter.description.recognition import Found
+from converter.description.option_hints import custom_objects_hint
+from converter.description.recognition import Recognition
 from converter.description.stored_text import weights_text
 from converter.errors import UnsupportedError
 
 
 @dataclass(frozen=True)
-class Place:
+class LayerContext:
     """Where a layer or a part of one stands.
 
     Attributes:
         names: Of the layer in the graph, then of each part down to this one.
         prefix: Of this one's weights among those of the layer.
         weights: The layer's weights by path; those that become numbers of activations are taken out.
-        found: The activations found in the layer so far.
-        used: The weights whose numbers have become options of a layer.
+        recognitions: The activations found in the layer so far.
+        consumed: The weights whose numbers have become options of a layer.
     """
 
     names: tuple[str, ...]
     prefix: str
     weights: dict[str, Weight]
-    found: list[Found]
-    used: list[Weight]
+    recognitions: list[Recognition]
+    consumed: list[Weight]
 
     @property
     def name(self) -> str:
@@ -38,11 +38,13 @@ class Place:
         """For error texts."""
         return f"layer '{self.name}'"
 
-    def inside(self, name: str, path: str) -> "Place":
+    def part(self, name: str, path: str) -> "LayerContext":
         """The place of a part."""
-        return Place((*self.names, name), f"{self.prefix}{path}/", self.weights, self.found, self.used)
+        return LayerContext(
+            (*self.names, name), f"{self.prefix}{path}/", self.weights, self.recognitions, self.consumed
+        )
 
-    def take(self, path: str = "") -> dict[str, Weight]:
+    def pop_weights(self, path: str = "") -> dict[str, Weight]:
         """Take out the weights below a path; they are returned by their paths below it.
 
         The state of random numbers is not among what is returned: only training draws them.
@@ -52,7 +54,7 @@ class Place:
         taken = {key.removeprefix(start): self.weights.pop(key) for key in keys}
         return {key: weight for key, weight in taken.items() if not is_random_state(key)}
 
-    def put_back(self, weights: Mapping[str, Weight]) -> None:
+    def restore_weights(self, weights: Mapping[str, Weight]) -> None:
         """Give back what was taken with an empty path."""
         self.weights.update({f"{self.prefix}{path}": weight for path, weight in weights.items()})
 
@@ -82,5 +84,5 @@ def require_all_used(stored: Mapping[str, Weight], used: Iterable[Weight], where
         raise UnsupportedError(
             f"stores {weights_text(list(lost.values()))} that nothing in the graph would use: {listed}",
             where=where,
-            hint=say_code(),
+            hint=custom_objects_hint(),
         )

@@ -6,8 +6,8 @@ from typing import Any
 from converter.activations import ACTIVATIONS, Activation
 from converter.archive import Weight
 from converter.description.layer_keys import LAYER_KEYS, plain_array
-from converter.description.option_hints import say_code, say_either
-from converter.description.stated_activation import Statement
+from converter.description.option_hints import activation_or_code_hint, custom_objects_hint
+from converter.description.stated_activation import StatedActivation
 from converter.description.storage_options import InputShape, is_storage_option, require_agreement
 from converter.errors import ConversionError
 
@@ -30,19 +30,19 @@ def hint_for_class(
     options = {key: value for key, value in config.items() if key not in LAYER_KEYS}
     own = {key: plain_array(value) for key, value in options.items() if not is_storage_option(key)}
     if not options and not weights:
-        return say_either(where)
+        return activation_or_code_hint(where)
     kind = _kind(set(own), partly=bool(weights))
     try:
         require_agreement({key: options[key] for key in options.keys() - own.keys()}, weights, shape, where)
-        fits = kind is not None and Statement(kind, {}).found(config, weights, shape, where)
+        fits = kind is not None and StatedActivation(kind, {}).recognise(config, weights, shape, where)
     except ConversionError:
         fits = False
     if kind is None or not fits or any(value is None for value in own.values()):
-        return say_code()
+        return custom_objects_hint()
     if weights or any(isinstance(value, list) for value in own.values()):
-        return say_either(where, kind.key)
+        return activation_or_code_hint(where, kind.key)
     numbers = ",".join(f"{name}={_shown(own[name])}" for name in kind.parameters)
-    return say_either(where, f"{kind.key}:{numbers}")
+    return activation_or_code_hint(where, f"{kind.key}:{numbers}")
 
 
 def hint_for_keras_layer(class_name: str) -> str:

@@ -22,7 +22,7 @@ _RENAMED = {"LeakyReLU": {"alpha": "negative_slope"}}
 _MUST_BE = {"time_major": False, "stateful": False, "groups": 1}
 
 
-def modern(kind: str, config: Mapping[str, Any], where: str) -> dict[str, Any]:
+def current_options(kind: str, config: Mapping[str, Any], where: str) -> dict[str, Any]:
     """A layer's options as the present Keras takes them.
 
     Raises:

@@ -15,11 +15,11 @@ from converter.description.layer_context import is_random_state
 from converter.description.layer_entry import entry_class, entry_config, is_built_in
 from converter.description.layer_reader import LayerReader
 from converter.description.operations import is_operation, read_operation
-from converter.description.recognition import Found
+from converter.description.recognition import Recognition
 from converter.description.stored_text import weights_text
 from converter.description.supported_layers import MODELS
-from converter.description.tensor_references import Outputs, tensors
-from converter.description.unsafe_references import refuse_gadgets
+from converter.description.tensor_references import Outputs, read_tensors
+from converter.description.unsafe_references import refuse_unsafe_references
 from converter.errors import UnsafeFileError, UnsupportedError
 from converter.graph import Call, Graph, Layer, Ref
 
@@ -33,12 +33,12 @@ class ModelReader:
     Attributes:
         layers: Reads single layers.
         shapes: Input shapes stated on the command line.
-        found: Activations found, as (layer, what).
+        recognitions: Activations found, as (layer, what).
     """
 
     layers: LayerReader
     shapes: InputShapes
-    found: list[tuple[str, Found]] = field(default_factory=list, init=False)
+    recognitions: list[tuple[str, Recognition]] = field(default_factory=list, init=False)
     _seen: list[tuple[Mapping[str, Any], "Layer | Block"]] = field(default_factory=list, init=False)
     _stored: dict[str, Mapping[str, Weight]] = field(default_factory=dict, init=False)
 
@@ -92,8 +92,8 @@ class ModelReader:
                 layers[local] = self._layer(entry, local, weights, prefix)
             if entry["class_name"] != "InputLayer":
                 calls += read_calls(entry, local)
-        inputs = tensors(config.get("input_layers"), where)
-        outputs = tensors(config.get("output_layers"), where)
+        inputs = read_tensors(config.get("input_layers"), where)
+        outputs = read_tensors(config.get("output_layers"), where)
         _check_inputs(inputs, layers, where)
         calls = keras_2.without_unused_sizes(layers, calls, [ref for _, ref in outputs], prefix)
         calls = numbered_as_taken(calls, {key for key in layers if isinstance(layers[key], Block)}, outputs)
@@ -130,7 +130,7 @@ class ModelReader:
         self, entry: Mapping[str, Any], local: str, weights: WeightScope, prefix: str
     ) -> "Layer | Block":
         name = prefix + local
-        refuse_gadgets(entry, f"layer '{name}'")
+        refuse_unsafe_references(entry, f"layer '{name}'")
         scope = weights.enter(_class_of_weights(entry, name), local)
         if "shared_object_id" in entry and scope.is_empty():
             earlier = self._earlier(entry, name)
@@ -165,7 +165,7 @@ class ModelReader:
             return input_layer(name, config, self.shapes, nested=bool(prefix))
         self._stored[name] = scope.own()
         layer, found = self.layers.read(entry, name, self._stored[name])
-        self.found += [(name, item) for item in found]
+        self.recognitions += [(name, item) for item in found]
         return layer
 
     def require_called(self, graph: Graph) -> None:

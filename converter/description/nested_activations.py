@@ -37,7 +37,7 @@ class _Split:
     own: str = ""
 
 
-def separate(graph: Graph) -> Graph:
+def extract_nested_activations(graph: Graph) -> Graph:
     """A graph in which no layer outside recurrent cells has a layer as its activation.
 
     In its host such a layer sees no mask, behind it it would. Where a mask may arrive, one that masks mean

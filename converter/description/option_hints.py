@@ -5,17 +5,17 @@ import shlex
 _CODE = "--custom-objects FILE.py"
 
 
-def say_statement(where: str, statement: str) -> str:
+def activation_option(where: str, statement: str) -> str:
     """``--activation LAYER=STATEMENT`` for a shell; ``where`` is ``layer 'LAYER'``, as errors have it."""
     return f"--activation {shlex.quote(f'{layer_name(where)}={statement}')}"
 
 
-def say_code() -> str:
+def custom_objects_hint() -> str:
     """For what only the user's code can say."""
     return f"Give the file that defines it: {_CODE}."
 
 
-def say_activation(where: str, statement: str = "") -> str:
+def activation_hint(where: str, statement: str = "") -> str:
     """For what may be one of our formulas, or may not.
 
     Args:
@@ -27,15 +27,15 @@ def say_activation(where: str, statement: str = "") -> str:
     """
     if "=" in layer_name(where):
         return ""
-    shown = say_statement(where, statement or "pss:alpha=2")
+    shown = activation_option(where, statement or "pss:alpha=2")
     others = "" if statement else " (or ss, rational_ss:a=1,b=1)"
     return f"If you know the formula, state it: {shown}{others}."
 
 
-def say_either(where: str, statement: str = "") -> str:
+def activation_or_code_hint(where: str, statement: str = "") -> str:
     """For a class or function that may be one of our formulas, and whose code would say it."""
-    stated = say_activation(where, statement)
-    return f"{stated} Or give the file that defines it: {_CODE}." if stated else say_code()
+    stated = activation_hint(where, statement)
+    return f"{stated} Or give the file that defines it: {_CODE}." if stated else custom_objects_hint()
 
 
 def layer_name(where: str) -> str:

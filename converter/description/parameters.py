@@ -56,7 +56,7 @@ def of_own_layer(
     return values
 
 
-def of_users_class(
+def of_custom_class(
     kind: type[Activation],
     name: str,
     config: Mapping[str, Any],

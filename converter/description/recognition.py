@@ -31,7 +31,7 @@ class BuiltInFunction:
 
 
 @dataclass(frozen=True)
-class Found:
+class Recognition:
     """An activation and how it is known.
 
     Attributes:

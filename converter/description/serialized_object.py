@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 from converter.archive import Weight
 from converter.description.stored_lambda import lambda_parts
-from converter.graph import Original
+from converter.graph import SerializedObject
 from converter.lambdas import LambdaUnreadableError, as_named_call, read_lambda
 
 
-def original(value: object, weights: Mapping[str, Weight]) -> Original | None:  # noqa: PLR0911  one form a line
+def serialized_object(value: object, weights: Mapping[str, Weight]) -> SerializedObject | None:  # noqa: PLR0911  one form a line
     """The name under which a file knows a layer or an ``activation=`` argument of the user's.
 
     Args:
@@ -19,27 +19,27 @@ def original(value: object, weights: Mapping[str, Weight]) -> Original | None:  
         None where there is no single name, as for a lambda that spells its arithmetic.
     """
     if isinstance(value, str):
-        return Original(_bare(value))
+        return SerializedObject(_bare(value))
     if not isinstance(value, Mapping):
         return _named_by_lambda(value)  # a list, if Keras 2 wrote it
     config = value.get("config")
     if value.get("class_name") == "Lambda" and isinstance(config, Mapping):
-        return original(config.get("function"), weights)
+        return serialized_object(config.get("function"), weights)
     if value.get("class_name") == "function":
-        return original(config, weights) if isinstance(config, str) else None
+        return serialized_object(config, weights) if isinstance(config, str) else None
     if value.get("class_name") == "__lambda__" or "value" in value:
         return _named_by_lambda(value)
     if isinstance(value.get("class_name"), str) and isinstance(config, Mapping):
-        return Original(_bare(value["class_name"]), config, weights)
+        return SerializedObject(_bare(value["class_name"]), config, weights)
     return None
 
 
-def _named_by_lambda(function: object) -> Original | None:
+def _named_by_lambda(function: object) -> SerializedObject | None:
     try:
         name = as_named_call(read_lambda(*lambda_parts(function)))
     except LambdaUnreadableError:
         return None
-    return Original(_bare(name)) if name else None
+    return SerializedObject(_bare(name)) if name else None
 
 
 def _bare(name: str) -> str:

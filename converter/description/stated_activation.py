@@ -14,9 +14,9 @@ from converter.activations.activation import show
 from converter.archive import Weight
 from converter.basis import Basis
 from converter.description.layer_keys import plain_array
-from converter.description.option_hints import say_code, say_statement
+from converter.description.option_hints import activation_option, custom_objects_hint
 from converter.description.parameters import learned_names, learned_values
-from converter.description.recognition import Found
+from converter.description.recognition import Recognition
 from converter.description.storage_options import InputShape
 from converter.description.stored_text import weights_text
 from converter.errors import ConversionError, UnsafeFileError, UnsupportedError, UsageError
@@ -25,7 +25,7 @@ _STATED = "stated by --activation"
 
 
 @dataclass(frozen=True)
-class Statement:
+class StatedActivation:
     """A formula, with those of its numbers that are stated."""
 
     kind: type[Activation]
@@ -57,9 +57,9 @@ class Statement:
             raise UsageError(f"--activation: {error.what}", hint=error.hint) from None
         return cls(kind, values)
 
-    def found(
+    def recognise(
         self, config: Mapping[str, Any], weights: Mapping[str, Weight], shape: InputShape | None, where: str
-    ) -> Found:
+    ) -> Recognition:
         """The activation that it says a layer is.
 
         Args:
@@ -74,7 +74,7 @@ class Statement:
         """
         left = self._left()
         if not left and not weights:
-            return Found(self.kind.from_numbers(self.numbers), _STATED, Basis.STATED)
+            return Recognition(self.kind.from_numbers(self.numbers), _STATED, Basis.STATED)
         if weights:
             self._require_place(left, config, weights, shape, where)
         learned = learned_names(left, config, len(weights)) or []
@@ -89,7 +89,7 @@ class Statement:
         except ConversionError as error:
             error.where = where
             raise
-        return Found(activation, ", ".join(why), Basis.STATED, tuple(weights.values()))
+        return Recognition(activation, ", ".join(why), Basis.STATED, tuple(weights.values()))
 
     def _left(self) -> list[str]:
         """The parameters that it leaves to the layer; a polynomial is stated whole."""
@@ -110,7 +110,7 @@ class Statement:
             return
         stored = f"stores {weights_text(list(weights.values()))}"
         if plain and len(left) > len(weights):
-            example = say_statement(where, f"{self.kind.key}:{left[-1]}=1")
+            example = activation_option(where, f"{self.kind.key}:{left[-1]}=1")
             raise UnsupportedError(
                 f"{stored}, which may be any of {', '.join(left)}",
                 where=where,
@@ -120,7 +120,7 @@ class Statement:
         raise UnsupportedError(
             f"{stored}, which the stated {formula} does not use",
             where=where,
-            hint=self._leaving_more(config, weights, shape, where) or say_code(),
+            hint=self._leaving_more(config, weights, shape, where) or custom_objects_hint(),
         )
 
     def _leaving_more(
@@ -130,10 +130,10 @@ class Statement:
         if not self.numbers or self.kind is PolynomialSS:
             return ""
         try:
-            Statement(self.kind, {}).found(config, weights, shape, where)
+            StatedActivation(self.kind, {}).recognise(config, weights, shape, where)
         except ConversionError:
             return ""
-        return f"Leave the numbers to what is stored: {say_statement(where, self.kind.key)}."
+        return f"Leave the numbers to what is stored: {activation_option(where, self.kind.key)}."
 
     def _unlearned(self, name: str, config: Mapping[str, Any], where: str) -> tuple[Parameter, str]:
         """A parameter that no weight holds, and where its number is from."""
@@ -147,7 +147,7 @@ class Statement:
             raise UnsupportedError(
                 f"its config has no number to take: {error.what}",
                 where=where,
-                hint=f"State it, such as {say_statement(where, f'{self.kind.key}:{name}=1')}.",
+                hint=f"State it, such as {activation_option(where, f'{self.kind.key}:{name}=1')}.",
             ) from None
         return value, f"{name} {show(value)} from its config"
 

@@ -31,7 +31,7 @@ _TABLE = {
     "preprocessing": "Rescaling Normalization Resizing CenterCrop Discretization CategoryEncoding",
 }
 
-KINDS: frozenset[str] = frozenset(name for names in _TABLE.values() for name in names.split())
+SUPPORTED_LAYERS: frozenset[str] = frozenset(name for names in _TABLE.values() for name in names.split())
 
 CELLS = frozenset({"LSTMCell", "GRUCell", "SimpleRNNCell", "StackedRNNCells"})
 """Parts of an ``RNN`` layer, which are no layers of a model themselves."""
@@ -64,7 +64,7 @@ ELEMENTWISE = frozenset({"ReLU", "LeakyReLU", "ELU"})
 """Layers without weights that do the same to each number, so they may stand as a recurrent cell's activation."""
 
 AS_ACTIVATION = (
-    KINDS
+    SUPPORTED_LAYERS
     - RECURRENT
     - frozenset(f"{_TABLE['merging']} {_TABLE['attention']} InputLayer Embedding TimeDistributed".split())
 )

@@ -10,7 +10,7 @@ Outputs: TypeAlias = list[tuple[str | None, Ref]]
 """Each output's key (None where outputs are not a dict) and tensor."""
 
 
-def tensors(structure: object, where: str) -> Outputs:
+def read_tensors(structure: object, where: str) -> Outputs:
     """Read ``input_layers`` or ``output_layers``: ``[name, call, output]``, alone, in lists or in a dict.
 
     Raises:
@@ -19,13 +19,13 @@ def tensors(structure: object, where: str) -> Outputs:
     if isinstance(structure, Mapping) and structure.get("class_name") == "__keras_tensor__":
         return [(None, keras_tensor(structure, where))]
     if isinstance(structure, Mapping):
-        found = [(key, tensors(structure[key], where)) for key in sorted(structure)]
+        found = [(key, read_tensors(structure[key], where)) for key in sorted(structure)]
         return [(str(key), ref) for key, entries in found for _, ref in entries]
     if not isinstance(structure, list):
         raise UnsafeFileError("names its inputs or outputs in an unknown way", where=where)
     if is_history(structure):
         return [(None, Ref(structure[0], structure[1], structure[2]))]
-    return [entry for item in structure for entry in tensors(item, where)]
+    return [entry for item in structure for entry in read_tensors(item, where)]
 
 
 def keras_tensor(value: Mapping[str, Any], where: str) -> Ref:

@@ -38,7 +38,7 @@ _LOADERS = frozenset({"TFSMLayer", "TorchModuleWrapper", "FlaxLayer", "JaxLayer"
 _FILES = ("vocabulary", "idf_weights", "filepath", "path_to_file")
 
 
-def refuse_gadgets(entry: Mapping[str, Any], where: str) -> None:
+def refuse_unsafe_references(entry: Mapping[str, Any], where: str) -> None:
     """Refuse a layer whose entry names, at any depth, something that is no part of a model.
 
     Raises:

@@ -15,7 +15,7 @@ from converter.folding.propagation_rules import PASSING, Passing
 from converter.folding.refusal import Refusal
 from converter.folding.scale import Scale, Shape, shortest
 from converter.graph import Call, Graph, Layer, Ref
-from converter.user_code import USERS_CODE
+from converter.user_code import USER_CODE
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Walk:
         """Whether a layer makes a mask, may make one by the user's code, or is handed one."""
         return (
             self.graph.has_masks
-            or any(layer.kind == USERS_CODE for layer in self.graph.layers.values())
+            or any(layer.kind == USER_CODE for layer in self.graph.layers.values())
             or any("mask" in call.kwargs for call in self.graph.calls)
         )
 

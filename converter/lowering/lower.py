@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from converter.activations import Activation, Step
 from converter.description.supported_layers import RECURRENT
 from converter.graph import Graph, Layer
-from converter.user_code import USERS_CODE, UsersCode
+from converter.user_code import USER_CODE, UserCode
 
 _SEPARABLE = "activation"
 
@@ -93,7 +93,7 @@ def _separable(layer: Layer) -> tuple[Layer, Layer | None] | None:
         if found is None:
             return None
         holder, rest = found
-        if isinstance(holder.activations[_SEPARABLE], UsersCode):
+        if isinstance(holder.activations[_SEPARABLE], UserCode):
             return None  # it need not be elementwise: it stays at each step
         kept = None if rest is None else layer.but(config={**layer.config, "layer": rest})
         return holder.but(stops_mask=False), kept
@@ -155,7 +155,7 @@ def _lower_layer(graph: Graph, layer: Layer, holder: Layer, rest: Layer | None) 
 
 
 def _text(step: Layer) -> str:
-    if step.kind == USERS_CODE:
+    if step.kind == USER_CODE:
         return "your code, traced"
     if step.kind == "Formula":
         return "the same operations"

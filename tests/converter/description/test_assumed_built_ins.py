@@ -2,9 +2,9 @@
 
 import pytest
 
-from converter.description.assumed_built_ins import TakenName, layers_by_name
+from converter.description.assumed_built_ins import AssumedBuiltIn, layers_by_name
 from converter.description.layer_reader import LayerReader
-from converter.description.stated_activation import Statement
+from converter.description.stated_activation import StatedActivation
 
 
 def keras_layer(class_name, **config):
@@ -12,9 +12,11 @@ def keras_layer(class_name, **config):
 
 
 def taken(entry, *, keras_2=False, **stated):
-    reader = LayerReader({name: Statement.parse(text) for name, text in stated.items()}, keras_2=keras_2)
+    reader = LayerReader(
+        {name: StatedActivation.parse(text) for name, text in stated.items()}, keras_2=keras_2
+    )
     reader.read(entry, "act", {})
-    return [(each.layer, each.argument, each.name) for each in reader.taken]
+    return [(each.layer, each.argument, each.name) for each in reader.assumed_built_ins]
 
 
 @pytest.mark.parametrize(
@@ -55,7 +57,7 @@ def test_hard_sigmoid_of_keras_2_is_listed_and_what_is_stated_is_not():
 
 
 def test_the_layers_of_a_name_are_listed_once():
-    names = [TakenName("b", "activation", "tanh"), TakenName("a", "activation", "relu")]
-    names += [TakenName("b", "recurrent_activation", "tanh"), TakenName("c", "activation", "tanh")]
+    names = [AssumedBuiltIn("b", "activation", "tanh"), AssumedBuiltIn("a", "activation", "relu")]
+    names += [AssumedBuiltIn("b", "recurrent_activation", "tanh"), AssumedBuiltIn("c", "activation", "tanh")]
     assert layers_by_name(names) == {"tanh": ["b", "c"], "relu": ["a"]}
     assert names[0].to_json() == {"layer": "b", "argument": "activation", "name": "tanh"}

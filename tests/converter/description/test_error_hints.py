@@ -7,8 +7,8 @@ import pytest
 
 from converter.archive import Weight
 from converter.description.layer_reader import LayerReader
-from converter.description.option_hints import say_activation, say_either, say_statement
-from converter.description.stated_activation import Statement
+from converter.description.option_hints import activation_hint, activation_option, activation_or_code_hint
+from converter.description.stated_activation import StatedActivation
 from converter.errors import UnsupportedError
 
 CODE = "Give the file that defines it: --custom-objects FILE.py."
@@ -76,7 +76,7 @@ def test_a_formula_that_would_drop_something_is_not_proposed(config, stored, tex
         ({"class_name": "Wrapper", "module": "keras.layers", "config": {}}, "Rebuild the model without it"),
     ],
 )
-@pytest.mark.parametrize("stated", [{}, {"act": Statement.parse("ss")}])
+@pytest.mark.parametrize("stated", [{}, {"act": StatedActivation.parse("ss")}])
 def test_nothing_can_be_stated_of_a_layer_of_keras(entry, hint, stated):
     with pytest.raises(UnsupportedError, match="a layer of Keras's own that is not supported") as caught:
         LayerReader(stated, keras_2=False).read(entry, "act", {})
@@ -85,10 +85,10 @@ def test_nothing_can_be_stated_of_a_layer_of_keras(entry, hint, stated):
 
 def test_what_a_hint_shows_is_read_by_a_shell_as_it_is_meant():
     for name in ("my layer", "it's", "outer/inner", "'quoted'", "a$b"):
-        typed = say_statement(f"layer '{name}'", "pss:alpha=2")
+        typed = activation_option(f"layer '{name}'", "pss:alpha=2")
         assert shlex.split(typed) == ["--activation", f"{name}=pss:alpha=2"]
-    assert say_either("layer 'a=b'") == CODE
-    assert say_activation("layer 'a=b'") == ""
+    assert activation_or_code_hint("layer 'a=b'") == CODE
+    assert activation_hint("layer 'a=b'") == ""
 
 
 def test_a_part_is_named_as_the_command_takes_it():

@@ -9,8 +9,8 @@ from converter import layers as own
 from converter.activations import PSS
 from converter.archive import Weight
 from converter.description.layer_reader import LayerReader
-from converter.description.nested_activations import separate
-from converter.description.stated_activation import Statement
+from converter.description.nested_activations import extract_nested_activations
+from converter.description.stated_activation import StatedActivation
 from converter.errors import UnsupportedError
 from converter.graph import Call, Graph, Layer, Ref
 
@@ -142,7 +142,7 @@ def keras_layer(class_name, **config):
 
 
 def read(entry, stored=None, **stated):
-    reader = LayerReader({name: Statement.parse(text) for name, text in stated.items()}, keras_2=False)
+    reader = LayerReader({name: StatedActivation.parse(text) for name, text in stated.items()}, keras_2=False)
     return reader.read(entry, "act", stored or {})[0]
 
 
@@ -192,27 +192,34 @@ def host(inner, **weights):
 
 def test_a_layer_whose_weights_are_elsewhere_is_refused():
     with pytest.raises(UnsupportedError, match="a PReLU whose weights are not in the file"):
-        separate(graph_of(host(Layer("dense/p", "PReLU"))))
+        extract_nested_activations(graph_of(host(Layer("dense/p", "PReLU"))))
 
 
 def test_a_layer_that_a_mask_would_change_is_left_in_its_host_or_refused():
     softmax = host(Layer("dense/s", "Softmax", {"axis": 1}))
-    assert separate(graph_of(softmax, masked=True)).layers["dense"] is softmax
-    assert list(separate(graph_of(softmax)).layers) == ["x", "mask", "dense", "dense_softmax"]
+    assert extract_nested_activations(graph_of(softmax, masked=True)).layers["dense"] is softmax
+    assert list(extract_nested_activations(graph_of(softmax)).layers) == [
+        "x",
+        "mask",
+        "dense",
+        "dense_softmax",
+    ]
     weight = {"activation/vars/0": Weight.of(np.zeros(3, np.float32))}
     with pytest.raises(UnsupportedError, match="a mask may reach it"):
-        separate(graph_of(host(Layer("dense/n", "LayerNormalization"), **weight), masked=True))
+        extract_nested_activations(
+            graph_of(host(Layer("dense/n", "LayerNormalization"), **weight), masked=True)
+        )
 
 
 def test_a_host_that_is_ours_in_name_only_gives_way():
     inner = Layer("act/leaky", "LeakyReLU", {"negative_slope": 0.1})
-    graph = separate(graph_of(Layer("act", "Activation", {"activation": inner})))
+    graph = extract_nested_activations(graph_of(Layer("act", "Activation", {"activation": inner})))
     assert (graph.layers["act"].kind, graph.layers["act"].name) == ("LeakyReLU", "act")
 
 
 def test_one_of_ours_of_another_policy_is_a_layer_of_its_own():
     entry = {"class_name": "PSSLayer", "module": None, "config": {"alpha": 3.0, "dtype": "float32"}}
     made = read(keras_layer("Dense", units=2, dtype="mixed_float16", activation=entry))
-    graph = separate(graph_of(made.but(name="dense")))
+    graph = extract_nested_activations(graph_of(made.but(name="dense")))
     assert graph.layers["dense_activation"].activations == {"activation": PSS(3.0)}
     assert [layer.policy for layer in graph.layers.values()][2:] == ["mixed_float16", "float32"]

@@ -5,7 +5,7 @@ import marshal
 
 import pytest
 
-from converter.description.serialized_object import original
+from converter.description.serialized_object import serialized_object
 
 
 def stored(source: str) -> list:
@@ -40,13 +40,13 @@ FORMS = {
 
 @pytest.mark.parametrize("form", FORMS)
 def test_a_function_is_known_by_its_name(form):
-    found = original(FORMS[form], {})
+    found = serialized_object(FORMS[form], {})
     assert found.name == "smooth_sigmoid"
     assert found.config is None
 
 
 def test_a_class_is_known_with_its_options():
-    found = original({"class_name": "Custom>PSSLayer", "config": {"alpha": 3.0}}, {})
+    found = serialized_object({"class_name": "Custom>PSSLayer", "config": {"alpha": 3.0}}, {})
     assert (found.name, found.config) == ("PSSLayer", {"alpha": 3.0})
 
 
@@ -67,4 +67,4 @@ def test_a_class_is_known_with_its_options():
     ids=str,
 )
 def test_what_names_nothing_has_no_original(value):
-    assert original(value, {}) is None
+    assert serialized_object(value, {}) is None

@@ -9,7 +9,7 @@ import pytest
 from converter.activations import PSS, RationalSS
 from converter.archive import Weight
 from converter.graph import Layer
-from converter.user_code import USERS_CODE
+from converter.user_code import USER_CODE
 
 CASES = []
 
@@ -565,7 +565,7 @@ def test_the_users_code_may_make_a_mask_that_a_product_takes_ones_for(sketch, fo
     model = sketch()
     graph = model.graph(product_of_the_gain(model))
     assert folded(graph).left == []
-    unknown = Layer("mine", USERS_CODE)
+    unknown = Layer("mine", USER_CODE)
     result = folded(graph.with_layer(unknown))
     assert "'multiply3' multiplies, and takes ones for what a mask hides" in result.left[0]
 
