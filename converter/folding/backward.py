@@ -1,8 +1,8 @@
-"""Follows a scale back from a tensor to the layers that make it, or to the scales that it carries already."""
+"""Propagates a scale backward from a tensor: into the layers that produce it, or to scales that are already on it."""
 
 import numpy as np
 
-from converter.folding.graph_view import Walk, passing, require_list, require_plain
+from converter.folding.graph_view import GraphView, propagation_rule, require_list, require_plain
 from converter.folding.linear import LINEAR
 from converter.folding.merging import SUMS, parts, require_same_for_all
 from converter.folding.refusal import Refusal
@@ -10,42 +10,45 @@ from converter.folding.scale import Scale
 from converter.graph import Call, Layer, Ref
 
 
-def back(walk: Walk, ref: Ref, scale: Scale) -> list[Layer]:
-    """The changed layers that make ``scale * tensor`` where ``tensor`` was made.
+def propagate_backward(view: GraphView, ref: Ref, scale: Scale) -> list[Layer]:
+    """Fold a scale into the linear layers that produce a tensor.
 
-    Nothing else may take a tensor on the way: it would be scaled too.
+    No tensor on the way may have another consumer, which would receive scaled values too.
+
+    Returns:
+        The changed layers, with which the model computes ``scale * tensor`` in place of ``tensor``.
 
     Raises:
-        Refusal: There are none.
+        Refusal: The scale cannot be folded backward.
     """
     changed, pending = [], [(ref, scale)]
     while pending:
         at, part = pending.pop()
-        layer, call = _maker(walk, at)
-        _require_one_taker(walk, at)
+        layer, call = _producer(view, at)
+        _require_one_consumer(view, at)
         if layer.kind in LINEAR:
             require_plain(call)
-            changed.append(LINEAR[layer.kind].output(layer, part, walk.shapes.get(at)))
+            changed.append(LINEAR[layer.kind].output(layer, part, view.shapes.get(at)))
         else:
-            pending += _sources(walk, layer, call, part)
+            pending += _sources(view, layer, call, part)
     return changed
 
 
-def carriers(walk: Walk, ref: Ref, scale: Scale) -> list[str]:
-    """The scales of the model that together put just this one on a tensor.
+def upstream_scales(view: GraphView, ref: Ref, scale: Scale) -> list[str]:
+    """Find the Rescaling layers upstream of a tensor that together multiply it by exactly this scale.
 
     Raises:
-        Refusal: There are none.
+        Refusal: There are no such layers.
     """
     found, seen = [], {ref: scale}
     pending = [ref]
     while pending:
         at = pending.pop()
-        layer, call = _maker(walk, at)
-        if layer.name in walk.scales and np.array_equal(walk.carried(layer.name), seen[at]):
+        layer, call = _producer(view, at)
+        if layer.name in view.scales and np.array_equal(view.scale_of(layer.name), seen[at]):
             found.append(layer.name)
             continue
-        for source, part in _sources(walk, layer, call, seen[at]):
+        for source, part in _sources(view, layer, call, seen[at]):
             if source not in seen:
                 seen[source] = part
                 pending.append(source)
@@ -54,31 +57,31 @@ def carriers(walk: Walk, ref: Ref, scale: Scale) -> list[str]:
     return found
 
 
-def _sources(walk: Walk, layer: Layer, call: Call, scale: Scale) -> list[tuple[Ref, Scale]]:
-    """The tensors that a layer takes, and the scale that each must get for its output to have this one."""
+def _sources(view: GraphView, layer: Layer, call: Call, scale: Scale) -> list[tuple[Ref, Scale]]:
+    """A layer's inputs, each with the scale that it needs for the output to have the given scale."""
     if layer.kind in SUMS | {"Concatenate"}:
         require_list(call)
-        shapes = walk.shapes_before(call)
+        shapes = view.shapes_before(call)
         if layer.kind == "Concatenate":
             return list(zip(call.sources, parts(layer, scale, shapes), strict=True))
         require_same_for_all(layer, scale, shapes)
         return [(source, scale) for source in call.sources]
-    crossing = passing(layer)
+    crossing = propagation_rule(layer)
     require_plain(call)
     source, made = call.sources[0], Ref(call.layer, call.index)
-    return [(source, crossing.back(layer, scale, walk.shapes.get(source), walk.shapes.get(made)))]
+    return [(source, crossing.backward(layer, scale, view.shapes.get(source), view.shapes.get(made)))]
 
 
-def _maker(walk: Walk, ref: Ref) -> tuple[Layer, Call]:
-    """What makes a tensor."""
-    calls = walk.calls[ref.layer]
+def _producer(view: GraphView, ref: Ref) -> tuple[Layer, Call]:
+    """The layer and the call that produce a tensor."""
+    calls = view.calls[ref.layer]
     if not calls:
         raise Refusal(f"'{ref.layer}' is an input of the model")
-    if walk.graph.is_output(ref):
+    if view.graph.is_output(ref):
         raise Refusal(f"'{ref.layer}' is an output of the model")
-    return walk.own(ref.layer), calls[0]
+    return view.foldable_layer(ref.layer), calls[0]
 
 
-def _require_one_taker(walk: Walk, ref: Ref) -> None:
-    if walk.takers[ref] != 1:
-        raise Refusal(f"the output of '{ref.layer}' has {walk.takers[ref]} takers")
+def _require_one_consumer(view: GraphView, ref: Ref) -> None:
+    if view.consumer_counts[ref] != 1:
+        raise Refusal(f"the output of '{ref.layer}' has {view.consumer_counts[ref]} consumers")

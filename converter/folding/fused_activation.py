@@ -1,4 +1,4 @@
-"""The function that stands inside a layer, or is one: whether a scale crosses it.
+"""Checks whether a scale crosses the activation function of a layer.
 
 f(s x) = s f(x)    for every s where f is linear, for s > 0 where f is piecewise linear with its kink at 0
 """
@@ -15,7 +15,7 @@ def require_crossed(layer: Layer, scale: Scale) -> None:
     """Check that a scale crosses the function in a layer's ``activation`` argument.
 
     Raises:
-        Refusal: It does not.
+        Refusal: The function is not linear, or is piecewise linear and the scale is not positive.
     """
     name = layer.config.get("activation")
     if layer.activations or not (name is None or isinstance(name, str)):
@@ -31,7 +31,7 @@ def require_positive(layer: Layer, scale: Scale, why: str) -> None:
     """Check that a scale is positive everywhere.
 
     Raises:
-        Refusal: It is not; the text says what the layer does that turns on the sign.
+        Refusal: It is negative somewhere; the text says why the layer depends on the sign.
     """
     if (scale < 0).any():
         raise Refusal(f"the scale is negative, and '{layer.name}' {why}")

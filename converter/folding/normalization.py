@@ -1,10 +1,10 @@
-"""BatchNormalization: with its stored statistics it is linear, channel by channel.
+"""Folds a scale into a BatchNormalization, which with its stored statistics is linear in each channel.
 
     output:  s (gamma z + beta)              =  (s gamma) z + s beta
     input:   gamma (s x - mean) / deviation  =  (s gamma) (x - mean / s) / deviation
 
-where deviation = sqrt(variance + epsilon) stays as it is. Without a gamma the input side would have to change
-the epsilon, which is one number with a meaning of its own; that is refused.
+where deviation = sqrt(variance + epsilon) does not change. A layer without gamma is refused: the input side would
+have to change epsilon, which is one number for all channels and guards the division.
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
-"""Layers with one input that a scale crosses: f(s x) = s' f(x), exactly.
+"""Rules by which a scale crosses layers with one input: f(s x) = s' f(x), exactly.
 
-s' is s wherever the layer keeps the axes apart; Flatten, Reshape and Permute move its numbers as they move
-the tensor's. What must hold is checked, and Refusal raised where it does not.
+s' equals s if the layer keeps the axes; Flatten, Reshape and Permute rearrange the numbers of the scale as they
+rearrange those of the tensor. Each rule checks its conditions and raises Refusal if one does not hold.
 """
 
 import math
@@ -17,37 +17,41 @@ from converter.graph import Layer
 
 _MOST_ELEMENTS = 2**24  # of one sample, when a per-channel scale is spread over it
 
-Cross = Callable[[Layer, Scale, Shape | None, Shape | None], Scale]
+Propagate = Callable[[Layer, Scale, Shape | None, Shape | None], Scale]
 
 
 @dataclass(frozen=True)
-class Passing:
+class PropagationRule:
     """How a scale crosses one kind of layer.
 
-    Each function gets the layer, the scale on one side, and the shapes before and after the layer where they
-    are known; it returns the scale on the other side or raises Refusal.
+    Each function takes the layer, the scale on one side, and the shapes before and after the layer where they
+    are known; it returns the scale on the other side, or raises Refusal.
+
+    Attributes:
+        forward: From the scale on the input to the scale on the output.
+        backward: From the scale on the output to the scale on the input.
     """
 
-    forward: Cross
-    back: Cross
+    forward: Propagate
+    backward: Propagate
 
 
-def _both(check: Callable[[Layer, Scale], None]) -> Passing:
+def _both(check: Callable[[Layer, Scale], None]) -> PropagationRule:
     """The same scale on both sides, if the check passes."""
 
     def cross(layer: Layer, scale: Scale, _: Shape | None, __: Shape | None) -> Scale:
         check(layer, scale)
         return scale
 
-    return Passing(cross, cross)
+    return PropagationRule(cross, cross)
 
 
 def _elementwise(layer: Layer, scale: Scale) -> None:
-    """The identity at inference, whatever the scale."""
+    """The layer is the identity at inference: every scale crosses it."""
 
 
 def _channel_axis(layer: Layer) -> int:
-    """Counted from the end; the layer's name says how many axes the image has."""
+    """The channel axis, counted from the end; the digit in the layer's class name is the number of spatial axes."""
     spatial = next(int(letter) for letter in layer.kind if letter.isdecimal())
     return -1 - spatial if layer.config.get("data_format") == "channels_first" else -1
 
@@ -64,7 +68,7 @@ def _maximum(layer: Layer, scale: Scale) -> None:
 
 
 def _relu(layer: Layer, scale: Scale) -> None:
-    """A ReLU with its kink at 0 and no upper bound."""
+    """A ReLU with threshold 0 and no upper bound."""
     require_positive(layer, scale, "cuts off at zero")
     if layer.config.get("max_value") is not None or layer.config.get("threshold"):
         raise Refusal(f"'{layer.name}' is bounded, and a scale would move the bound")
@@ -76,13 +80,13 @@ def _leaky(layer: Layer, scale: Scale) -> None:
 
 
 def _no_offset(layer: Layer, scale: Scale) -> None:  # noqa: ARG001  all checks are called alike
-    """A Rescaling that adds nothing."""
+    """A Rescaling without an offset."""
     if layer.config.get("offset", 0.0) != 0.0:
         raise Refusal(f"'{layer.name}' adds an offset")
 
 
 def _last_axis(layer: Layer, scale: Scale) -> None:
-    """The last axis stays, a new one comes before it."""
+    """The layer inserts an axis before the last one, which keeps its place."""
     along(scale, -1, layer.name)
 
 
@@ -104,7 +108,7 @@ def _global(layer: Layer, scale: Scale) -> None:
 
 
 def _spread(layer: Layer, scale: Scale, shape: Shape | None) -> Scale:
-    """The scale with one number for every element of a sample."""
+    """Broadcast a scale to one number for every element of a sample."""
     sizes = [size for size in shape[1:] if size is not None] if shape else []
     if shape is None or len(sizes) != len(shape) - 1:
         raise Refusal(f"the scale differs by channel, and the sizes at '{layer.name}' are not all known")
@@ -114,7 +118,7 @@ def _spread(layer: Layer, scale: Scale, shape: Shape | None) -> Scale:
 
 
 def _reshape(layer: Layer, scale: Scale, source: Shape | None, target: Shape | None) -> Scale:
-    """The scale spread over one shape, read in another with as many elements."""
+    """Broadcast a scale to one shape, and reshape it to another with the same number of elements."""
     return scale if not scale.ndim else shortest(_spread(layer, scale, source).reshape(_sizes(layer, target)))
 
 
@@ -123,7 +127,7 @@ def _sizes(layer: Layer, shape: Shape | None) -> tuple[int, ...]:
 
 
 def _moves_channels(layer: Layer, scale: Scale, source: Shape | None) -> bool:
-    """Whether a Flatten puts the channels last before it flattens."""
+    """Whether a Flatten moves the channels to the last axis before it flattens."""
     first = layer.config.get("data_format") == "channels_first"
     return first and bool(scale.ndim) and source is not None and len(source) > 2
 
@@ -164,7 +168,7 @@ def _permute_back(layer: Layer, scale: Scale, _: Shape | None, __: Shape | None)
     return _permuted(scale, [order.index(axis) for axis in range(len(order))]) if order else scale
 
 
-_TABLE: dict[Passing, str] = {
+_TABLE: dict[PropagationRule, str] = {
     _both(_elementwise): """
         Dropout SpatialDropout1D SpatialDropout2D SpatialDropout3D GaussianDropout GaussianNoise AlphaDropout
         ActivityRegularization Identity""",
@@ -177,12 +181,16 @@ _TABLE: dict[Passing, str] = {
         Cropping1D Cropping2D Cropping3D UpSampling1D UpSampling2D UpSampling3D""",
     _both(_maximum): "MaxPooling1D MaxPooling2D MaxPooling3D",
     _both(_last_axis): "RepeatVector",
-    Passing(_global_forward, _global_back): """
+    PropagationRule(_global_forward, _global_back): """
         GlobalAveragePooling1D GlobalAveragePooling2D GlobalAveragePooling3D
         GlobalMaxPooling1D GlobalMaxPooling2D GlobalMaxPooling3D""",
-    Passing(_flatten_forward, _flatten_back): "Flatten",
-    Passing(_reshape, lambda layer, scale, before, after: _reshape(layer, scale, after, before)): "Reshape",
-    Passing(_permute_forward, _permute_back): "Permute",
+    PropagationRule(_flatten_forward, _flatten_back): "Flatten",
+    PropagationRule(
+        _reshape, lambda layer, scale, before, after: _reshape(layer, scale, after, before)
+    ): "Reshape",
+    PropagationRule(_permute_forward, _permute_back): "Permute",
 }
 
-PASSING: dict[str, Passing] = {kind: passing for passing, kinds in _TABLE.items() for kind in kinds.split()}
+PROPAGATION_RULES: dict[str, PropagationRule] = {
+    kind: rule for rule, kinds in _TABLE.items() for kind in kinds.split()
+}

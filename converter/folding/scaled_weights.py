@@ -1,6 +1,6 @@
-"""Multiplies a layer's stored weights by a scale, and refuses where the result would lose what it means.
+"""Multiplies a layer's stored weights by a scale, and refuses if a product would overflow or underflow.
 
-The product is computed in float64 and rounded once, to the type in which the layer keeps its weights.
+The product is computed in float64 and rounded once, to the dtype in which the layer stores its weights.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from converter.graph import Layer
 
 
 def scaled(layer: Layer, factors: Mapping[str, Scale]) -> Layer:
-    """A layer with some weights multiplied.
+    """A copy of a layer with some weights multiplied.
 
     Args:
         layer: The layer.
@@ -26,7 +26,7 @@ def scaled(layer: Layer, factors: Mapping[str, Scale]) -> Layer:
 
     Raises:
         Refusal: A factor does not fit its weight; or an element would overflow, or would underflow to a
-            denormal or zero, in the type that the layer computes in.
+            denormal or zero, in the dtype that the layer computes in.
     """
     changed = {path: _product(layer, path, factor) for path, factor in factors.items()}
     return layer.but(weights={**layer.weights, **changed})
@@ -36,21 +36,21 @@ def require_weights(layer: Layer, count: int) -> None:
     """Check that a layer stores ``vars/0`` to ``vars/<count - 1>`` and nothing else.
 
     Raises:
-        Refusal: It stores something else, so that the meaning of each is not certain.
+        Refusal: It stores other weights, so the role of each is uncertain.
     """
     if set(layer.weights) != {f"vars/{number}" for number in range(count)}:
         raise Refusal(f"'{layer.name}' stores other weights than its options call for")
 
 
 def _product(layer: Layer, path: str, factor: Scale) -> Weight:
-    """The product, checked now and computed again whenever it is read: a large model has no room for both."""
+    """The product, checked now and recomputed on each read: memory may not hold a large model twice."""
     stored, dtype = layer.weights[path], numpy_dtype(weight_type(layer))
     factor = _fitting(factor, stored.shape, layer.name)
 
     def read() -> NDArray[Any]:
         product = np.empty(stored.shape, dtype)
-        with np.errstate(all="ignore"):  # what these would warn of is looked for below
-            # Block by block: the float64 product of a large weight is never in memory as a whole.
+        with np.errstate(all="ignore"):  # overflow and underflow are checked below
+            # numpy works block by block: the float64 product of a large weight is never in memory as a whole.
             np.multiply(stored.read(), factor, out=product, casting="unsafe")
         return product
 
@@ -71,7 +71,7 @@ def _require_range(before: NDArray[Any], after: NDArray[Any], layer: Layer) -> N
 
 
 def _fitting(factor: Scale, shape: tuple[int, ...], name: str) -> Scale:
-    """The factor, if it multiplies an array of this shape without giving it another one."""
+    """The factor, after checking that multiplying by it keeps the array's shape."""
     missing = len(shape) - factor.ndim
     pairs = zip(factor.shape, shape[missing:], strict=True) if missing >= 0 else [(2, 1)]
     if any(size not in {1, kept} for size, kept in pairs):
