@@ -1,10 +1,10 @@
-"""Which activation an expression is, whatever way round it was written.
+"""Matches expressions against the patterns of the known activations, in whatever order they are written.
 
-Only identities are used that hold for every x and that floating point keeps up to rounding: constants are
-gathered out of products and quotients, their sign with them. Sums are never rearranged (in
-``1e8 + abs(x) - 1e8`` the order matters), and a factor that is zero or outside float32's normal range stays
-where it is, because gathering it could hide an overflow or a loss that the lambda itself has.
-Every function answers None where it does not recognise its form.
+Only identities are used that hold for every x and that floating point preserves up to rounding: constant factors
+are moved out of products and quotients, with their sign. Sums are never rearranged (in ``1e8 + abs(x) - 1e8`` the
+order matters), and a factor that is zero or outside float32's normal range is not moved, because that could hide
+an overflow or a loss of precision that the lambda itself has. Every function returns None if its pattern does not
+match.
 """
 
 import math
@@ -16,7 +16,7 @@ _LEAST, _GREATEST = 2.0**-126, 2.0**127
 
 
 def constant(expression: Expression) -> float | None:
-    """Compute an expression without x, computed in float64; None where it is not finite."""
+    """The value of an expression without x, computed in float64; None if it is not finite."""
     match expression:
         case Number(value):
             return float(value)
@@ -44,8 +44,8 @@ def scaled_abs(expression: Expression) -> float | None:
 def as_rational(expression: Expression) -> tuple[float, float] | None:
     """Find (a, b) where the expression is a * x / (1 + b * abs(x)).
 
-    It may be written as k * x / (c + d * abs(x)) with c not zero: then a = k / c and b = d / c. Where b is
-    negative the expression has poles; it is for the caller to refuse them.
+    It may be written as k * x / (c + d * abs(x)) with c not zero: then a = k / c and b = d / c. If b is negative,
+    the expression has poles; the caller must refuse it.
     """
     factor, rest = _split_factor(expression)
     if not isinstance(rest, Div):
@@ -83,7 +83,7 @@ def as_named_call(expression: Expression) -> str | None:
 
 
 def _scale_inside(expression: Expression, functions: frozenset[str]) -> float | None:
-    """Find k where the expression is f(k * x), f one of the functions."""
+    """Find k where the expression is f(k * x) and f is one of the functions."""
     if not isinstance(expression, Call) or expression.function not in functions or expression.keywords:
         return None
     return scaled_input(expression.arguments[0]) if len(expression.arguments) == 1 else None
@@ -109,7 +109,7 @@ def _constant_plus_abs(expression: Expression) -> tuple[float, float] | None:
 
 
 def _split_factor(expression: Expression) -> tuple[float, Expression]:
-    """(k, rest) where the expression is k * rest, with as much as is harmless in k."""
+    """(k, rest) where the expression is k * rest, with every constant factor in k that can be moved safely."""
     match expression:
         case Neg(operand):
             factor, rest = _split_factor(operand)
@@ -125,8 +125,8 @@ def _split_factor(expression: Expression) -> tuple[float, Expression]:
     if value is None or _harmless(value) is None:
         return 1.0, expression
     factor, rest = _split_factor(other)
-    gathered = _harmless(factor / value if isinstance(expression, Div) else factor * value)
-    return (1.0, expression) if gathered is None else (gathered, rest)
+    product = _harmless(factor / value if isinstance(expression, Div) else factor * value)
+    return (1.0, expression) if product is None else (product, rest)
 
 
 def _harmless(value: float) -> float | None:

@@ -1,7 +1,7 @@
-"""Gives a lambda's variables their values: x to its first argument, to all others the numbers that the file stores.
+"""Binds a lambda's variables: its first argument to x, all others to the numbers that the file stores.
 
 Keras stores the defaults and the closure of a lambda beside its code, and the ``arguments`` that a Lambda
-layer passes by name.
+layer passes as keyword arguments.
 """
 
 from collections.abc import Mapping
@@ -12,16 +12,16 @@ from converter.lambdas.errors import LambdaUnreadableError, damaged
 from converter.lambdas.expression import Expression, Input, Number
 from converter.lambdas.finite_number import as_number
 
-_DECIDED_BY_KERAS = frozenset({"training", "mask"})  # a Lambda layer passes these itself
+_PASSED_BY_KERAS = frozenset({"training", "mask"})  # a Lambda layer passes these itself
 
 
 class Stored(NamedTuple):
-    """What a file stores beside the code of a lambda, unchecked.
+    """The values that a file stores beside the code of a lambda, not validated.
 
     Attributes:
         defaults: A list of the defaults of its last positional arguments, or None.
         closure: A list of the values of its free variables, or None.
-        given: What the Lambda layer passes, by name.
+        given: The keyword arguments that the Lambda layer passes.
     """
 
     defaults: object = None
@@ -37,10 +37,11 @@ class Bound(NamedTuple):
 
 
 def bind(code: CodeObject, stored: Stored) -> Bound:
-    """Find the value of every variable.
+    """Bind every variable.
 
     Raises:
-        LambdaUnreadableError: The file has no value for one, a value for none, or one that is no finite number.
+        LambdaUnreadableError: The file has no value for a variable, a value without a variable, or a value that
+            is not a finite number.
     """
     if len(set(code.arguments)) != len(code.arguments):
         raise damaged("two arguments have one name")
@@ -49,7 +50,7 @@ def bind(code: CodeObject, stored: Stored) -> Bound:
         raise LambdaUnreadableError("it takes 0 arguments, not one")
     values = {**_defaults(positional, stored.defaults), **_given(code.arguments, stored.given)}
     for name in code.arguments[1:]:
-        if name in _DECIDED_BY_KERAS:
+        if name in _PASSED_BY_KERAS:
             raise LambdaUnreadableError(f"it takes {name!r}")
         if name not in values:
             raise LambdaUnreadableError(

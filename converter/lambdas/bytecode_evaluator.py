@@ -1,38 +1,39 @@
-"""Follows a lambda's bytecode with expressions on the stack in place of values.
+"""Executes a lambda's bytecode symbolically: the stack holds expressions instead of values.
 
 ``LOAD_FAST 0`` pushes ``Input()``; ``LOAD_GLOBAL tf``, ``LOAD_ATTR abs`` make the name ``tf.abs``; a call
-of a name with expressions makes ``Call("tf.abs", ...)``. Nothing is looked up and nothing is run.
+of a name with expressions makes ``Call("tf.abs", ...)``. No name is looked up and no code is run.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from converter.lambdas.argument_binding import Stored, bind
+from converter.lambdas.bytecode_version import BytecodeVersion
 from converter.lambdas.code_object import CodeObject
 from converter.lambdas.errors import LambdaUnreadableError, damaged
 from converter.lambdas.expression import Add, Div, Expression, Mul, Pow, Sub
-from converter.lambdas.opcodes import BINARY_OPERATORS, Dialect, Operation
+from converter.lambdas.stack_operations import BINARY_OPERATORS, Operation
 from converter.lambdas.symbolic_stack import SymbolicStack
 
 _MAX_INSTRUCTIONS = 200  # also bounds the depth of an expression; a known activation needs under 30
 _BEYOND = "it does something other than arithmetic (+ - * / **), comparisons and calls of named functions"
 
 
-def evaluate(code: CodeObject, dialect: Dialect, stored: Stored) -> Expression:
+def evaluate(code: CodeObject, version: BytecodeVersion, stored: Stored) -> Expression:
     """Turn a lambda's bytecode into the expression that it returns.
 
     Args:
         code: The lambda.
-        dialect: The version of Python to read it as.
+        version: The version of Python as whose bytecode it is read.
         stored: The values of its variables.
 
     Raises:
-        LambdaUnreadableError: It holds an instruction that is not understood, or an impossible sequence of
-            them. ``progress`` says how far it was understood.
+        LambdaUnreadableError: It holds an instruction that is not supported, or an impossible sequence of
+            instructions. ``progress`` is the offset that was reached.
     """
-    stack = SymbolicStack(code, bind(code, stored), dialect)
+    stack = SymbolicStack(code, bind(code, stored), version)
     result = None
-    for instruction in _instructions(code, dialect):
+    for instruction in _instructions(code, version):
         try:
             if result is not None:
                 raise damaged("it goes on after it returns")
@@ -51,21 +52,21 @@ class _Instruction(NamedTuple):
     argument: int
 
 
-def _instructions(code: CodeObject, dialect: Dialect) -> Iterator[_Instruction]:
-    bytecode, prologue = code.bytecode, dialect.prologue
-    if code.captured and dialect.copies_captured is not None:
-        prologue = bytes((dialect.copies_captured, len(code.captured))) + prologue
+def _instructions(code: CodeObject, version: BytecodeVersion) -> Iterator[_Instruction]:
+    bytecode, prologue = code.bytecode, version.prologue
+    if code.captured and version.copies_captured is not None:
+        prologue = bytes((version.copies_captured, len(code.captured))) + prologue
     if not bytecode.startswith(prologue):
         raise LambdaUnreadableError("it was written by a version of Python that is not known here")
     offset = len(prologue)
     for _ in range(_MAX_INSTRUCTIONS):
         if offset == len(bytecode):
             return
-        operation, caches = dialect.instructions.get(bytecode[offset], (None, 0))
+        operation, caches = version.instructions.get(bytecode[offset], (None, 0))
         if operation is None:
             raise LambdaUnreadableError(_BEYOND, progress=offset)
         end = offset + 2 + 2 * caches
-        # A cache entry that is not empty is no cache entry: another version's instruction stands there.
+        # A cache entry is empty in a file. If it is not, these are instructions of another version.
         if end > len(bytecode) or any(bytecode[offset + 2 : end]):
             raise LambdaUnreadableError("its bytecode is damaged: an instruction is cut off", offset)
         yield _Instruction(offset, operation, bytecode[offset + 1])
@@ -88,7 +89,7 @@ def _binary(stack: SymbolicStack, operator: int) -> None:
     _EFFECTS[operation](stack, operator)
 
 
-def _unread(operator: str) -> _Effect:
+def _refused(operator: str) -> _Effect:
     def refuse(_: SymbolicStack, __: int) -> None:
         raise LambdaUnreadableError(f"it uses the operator {operator}")
 
@@ -122,10 +123,10 @@ _EFFECTS: Mapping[Operation, _Effect] = {
     Operation.DIVIDE: lambda stack, _argument: stack.combine(Div),
     Operation.POWER: lambda stack, _argument: stack.combine(Pow),
     Operation.BINARY: _binary,
-    Operation.FLOOR_DIVIDE: _unread("//"),
-    Operation.REMAINDER: _unread("%"),
-    Operation.MATRIX_MULTIPLY: _unread("@"),
-    Operation.SUBSCRIPT: _unread("[]"),
+    Operation.FLOOR_DIVIDE: _refused("//"),
+    Operation.REMAINDER: _refused("%"),
+    Operation.MATRIX_MULTIPLY: _refused("@"),
+    Operation.SUBSCRIPT: _refused("[]"),
     Operation.COMPARE: SymbolicStack.compare,
     Operation.NAME_KEYWORDS: SymbolicStack.name_keywords,
     Operation.CALL_FUNCTION: lambda stack, count: stack.call(count, with_null=False),

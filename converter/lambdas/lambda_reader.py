@@ -1,4 +1,4 @@
-"""From what Keras stores of a lambda to the expression that it computes."""
+"""Reads a lambda as Keras stores it, and returns the expression that it computes."""
 
 import binascii
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from converter.lambdas.bytecode_evaluator import evaluate
 from converter.lambdas.code_object import read_code_object
 from converter.lambdas.errors import LambdaUnreadableError
 from converter.lambdas.expression import Expression
-from converter.lambdas.opcodes import DIALECTS
+from converter.lambdas.opcodes import BYTECODE_VERSIONS
 
 _MAX_CHARACTERS = 65_536
 
@@ -16,31 +16,31 @@ _MAX_CHARACTERS = 65_536
 def read_lambda(
     code: str, defaults: object, closure: object, given: Mapping[str, object] | None = None
 ) -> Expression:
-    """Find out what a stored lambda computes, without running any of it.
+    """Determine what a stored lambda computes, without running any of it.
 
-    The file does not say which Python wrote it, so the bytes are read as every known version would. One
-    reading must succeed, and all that succeed must agree.
+    The file does not record which Python wrote it, so the bytes are read as bytecode of every known version. At
+    least one reading must succeed, and all that succeed must agree.
 
     Args:
         code: Marshalled bytecode in base64, as Keras writes it (line breaks are allowed).
-        defaults: The stored default values, a list of numbers or None.
-        closure: The stored captured values, likewise.
-        given: The numbers that a Lambda layer passes by name.
+        defaults: The stored default values: a list of numbers, or None.
+        closure: The stored values of free variables: a list of numbers, or None.
+        given: The numbers that the Lambda layer passes as keyword arguments.
 
     Returns:
-        The expression in the lambda's first argument; the stored numbers stand in it for the others.
+        The expression in the lambda's first argument. The other arguments are replaced by the stored numbers.
 
     Raises:
-        LambdaUnreadableError: It is damaged, does anything but arithmetic, comparisons and calls of named
-            functions, or uses a value that is not in the file or is no number.
+        LambdaUnreadableError: It is damaged; or does anything but arithmetic, comparisons and calls of named
+            functions; or uses a value that is not in the file or is not a number.
     """
     data = _decoded(code)
     stored = Stored(defaults, closure, given or {})
     readings: set[Expression] = set()
     failures: list[LambdaUnreadableError] = []
-    for dialect in DIALECTS:
+    for version in BYTECODE_VERSIONS:
         try:
-            readings.add(evaluate(read_code_object(data, dialect.layout), dialect, stored))
+            readings.add(evaluate(read_code_object(data, version.layout), version, stored))
         except LambdaUnreadableError as failure:
             failures.append(failure)
     if not readings:

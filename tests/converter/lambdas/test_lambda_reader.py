@@ -254,14 +254,14 @@ def test_bytes_that_two_pythons_would_understand_differently_are_refused(recordi
     row = recording["alone", "lambda x: -x / (-2 - np.abs(-4 * x))"]
     assert isinstance(read(row), Div)
     twins = [
-        dialect._replace(
+        version._replace(
             instructions={
                 number: (Operation.NOTHING, caches) if operation is Operation.NEGATE else (operation, caches)
-                for number, (operation, caches) in dialect.instructions.items()
+                for number, (operation, caches) in version.instructions.items()
             }
         )
-        for dialect in lambda_reader.DIALECTS
+        for version in lambda_reader.BYTECODE_VERSIONS
     ]
-    monkeypatch.setattr(lambda_reader, "DIALECTS", (*lambda_reader.DIALECTS, *twins))
+    monkeypatch.setattr(lambda_reader, "BYTECODE_VERSIONS", (*lambda_reader.BYTECODE_VERSIONS, *twins))
     with pytest.raises(LambdaUnreadableError, match="different things in different versions"):
         read(row)
