@@ -4,14 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from converter.archive import Weight
-from converter.basis import Basis
 from converter.description.activation_reader import from_lambda
 from converter.description.class_reader import applies_stored_function, read_class
 from converter.description.layer_entry import entry_class, entry_config
 from converter.description.recognition import Recognition
-from converter.errors import UnsupportedError
-from converter.graph import SerializedObject
-from converter.user_code import UserCode
 
 
 def read_custom_layer(
@@ -26,23 +22,6 @@ def read_custom_layer(
     if entry_class(entry, where) == "Lambda":
         return from_lambda(entry_config(entry, where), where)
     return read_class(entry, weights, where, keras_2=keras_2)
-
-
-def deferred_to_user_code(value: object, written: SerializedObject, refusal: UnsupportedError) -> Recognition:
-    """What only the user's code can say.
-
-    Args:
-        value: A layer's entry, or an ``activation=`` argument.
-        written: The name under which the file knows it, with its options and weights.
-        refusal: What to say where the user's file does not define it.
-    """
-    given = None
-    if isinstance(value, Mapping) and value.get("class_name") == "Lambda":
-        given = entry_config(value, "").get("arguments") or {}
-    code = UserCode(written, refusal, given)
-    return Recognition(
-        code, f"as your code defines '{written.name}'", Basis.CODE, tuple(written.weights.values())
-    )
 
 
 def stops_mask(entry: Mapping[str, Any]) -> bool:

@@ -1,6 +1,5 @@
 """Reads one layer's entry in a model file into a ``Layer`` of plain values."""
 
-import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,17 +11,16 @@ from converter.archive.weight_scope import snake_case
 from converter.description.activation_layer import holding, is_function, rename, require_fit_for_cell
 from converter.description.activation_reader import function_name
 from converter.description.application_layers import is_application_layer, read_application_layer
-from converter.description.argument_reader import from_argument
 from converter.description.assumed_built_ins import AssumedBuiltIn
 from converter.description.class_reader import require_not_keras
-from converter.description.custom_layer import deferred_to_user_code, read_custom_layer, stops_mask
+from converter.description.custom_layer import stops_mask
+from converter.description.custom_object_reader import CustomObjectReader
 from converter.description.dtype_policies import read_policy
 from converter.description.layer_context import LayerContext, require_all_used
 from converter.description.layer_entry import built_shape, entry_class, entry_config, is_built_in
-from converter.description.layer_keys import TRAINING_SUFFIXES, plain_array
 from converter.description.legacy_options import current_options
+from converter.description.option_values import is_relevant, plain_value
 from converter.description.recognition import Recognition
-from converter.description.serialized_object import serialized_object
 from converter.description.stated_activation import StatedActivation
 from converter.description.supported_layers import (
     ACTIVATION_ARGUMENTS,
@@ -40,13 +38,6 @@ from converter.errors import UnsafeFileError, UnsupportedError
 from converter.graph import Layer, SerializedObject
 from converter.user_code import USER_CODE, UserCode
 
-# Only training needs these, or we set them ourselves.
-_DROPPED = frozenset(
-    {
-        "name", "trainable", "dtype", "batch_input_shape", "input_dtype", "activity_regularizer",
-        "quantization_config", "lora_rank", "lora_alpha", "seed", "gamma_quantizer", "synchronized",
-    }
-)  # fmt: skip
 _CELL_INSIDE = frozenset({"LSTM", "GRU", "SimpleRNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"})
 _MAX_PARTS = 20
 
@@ -68,6 +59,10 @@ class LayerReader:
     own_code: bool = False
     used: set[str] = field(default_factory=set, init=False)
     assumed_built_ins: list[AssumedBuiltIn] = field(default_factory=list, init=False)
+
+    @property
+    def _custom(self) -> CustomObjectReader:
+        return CustomObjectReader(keras_2=self.keras_2, own_code=self.own_code)
 
     def read(
         self, entry: Mapping[str, Any], name: str, weights: Mapping[str, Weight]
@@ -135,35 +130,12 @@ class LayerReader:
         if stated is not None:
             found = stated.recognise(_numbers(entry, context.where), own, built_shape(entry), context.where)
         else:
-            found = self._custom_layer(entry, own, context)
+            found = self._custom.layer(entry, own, context.where)
         context.recognitions.append(found)
         if isinstance(found.activation, UserCode) and entry_class(entry, context.where) != "Lambda":
             context.restore_weights(own)
             return Layer(context.name, USER_CODE, {"code": found.activation}, policy)
         return holding(found, entry, own, context.name, policy).but(stops_mask=stops_mask(entry))
-
-    def _custom_layer(
-        self, entry: Mapping[str, Any], own: Mapping[str, Weight], context: LayerContext
-    ) -> Recognition:
-        try:
-            return read_custom_layer(entry, own, context.where, keras_2=self.keras_2)
-        except UnsupportedError as refusal:
-            return self._deferred_to_user_code(entry, own, refusal)
-
-    def _custom_argument(self, value: object, own: Mapping[str, Weight], where: str) -> Recognition | str:
-        try:
-            return from_argument(value, own, where, keras_2=self.keras_2)
-        except UnsupportedError as refusal:
-            return self._deferred_to_user_code(value, own, refusal)
-
-    def _deferred_to_user_code(
-        self, value: object, own: Mapping[str, Weight], refusal: UnsupportedError
-    ) -> Recognition:
-        """Leave to the user's code what cannot be known without it, or refuse it."""
-        written = serialized_object(value, own)
-        if not self.own_code or written is None:
-            raise refusal
-        return deferred_to_user_code(value, written, refusal)
 
     def _built_in(self, kind: str, config: Mapping[str, Any], policy: str, context: LayerContext) -> Layer:
         kept: dict[str, Any] = {}
@@ -181,8 +153,8 @@ class LayerReader:
                     kept[key] = read
             elif key in PARTS and value is not None:
                 kept[key] = self._parts(kind, key, value, context)
-            elif key not in _DROPPED and not key.endswith(TRAINING_SUFFIXES):
-                kept[key] = _plain(plain_array(value), key, context.where)
+            elif is_relevant(key):
+                kept[key] = plain_value(value, key, context.where)
         needed = NEEDED_PARTS.get(kind)
         if needed is not None and needed not in kept:
             raise UnsafeFileError(f"has no '{needed}'", where=context.where)
@@ -213,7 +185,7 @@ class LayerReader:
         config = written if isinstance(written, Mapping) else {}
         own = self._own_weights(kind, key, context)
         if stated is None:
-            found = self._custom_argument(value, own, where)
+            found = self._custom.argument(value, own, where)
             name = function_name(value)
             if name in BUILT_IN_FUNCTIONS and name != "linear":
                 self.assumed_built_ins.append(AssumedBuiltIn(context.name, key, name))
@@ -270,14 +242,3 @@ def _numbers(entry: Mapping[str, Any], where: str) -> Mapping[str, Any]:
     config = entry_config(entry, where)
     arguments = config.get("arguments") if entry_class(entry, where) == "Lambda" else None
     return arguments if isinstance(arguments, Mapping) else config
-
-
-def _plain(value: object, key: str, where: str) -> Any:  # noqa: ANN401  JSON
-    """A value without objects: scalars, and lists of them."""
-    if isinstance(value, float) and not math.isfinite(value):
-        raise UnsafeFileError(f"option '{key}' must be a finite number, not {value}", where=where)
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    if isinstance(value, list | tuple):
-        return [_plain(item, key, where) for item in value]
-    raise UnsupportedError(f"option '{key}' holds an object, which is not known", where=where)
