@@ -22,7 +22,7 @@ from converter.archive.hdf5_attributes import text_attribute
 from converter.archive.json_text import parse_json
 from converter.archive.library_errors import guarded
 from converter.archive.other_formats import SAVE_AGAIN, START, refuse_file, refuse_zip
-from converter.archive.source_file import Source, combined
+from converter.archive.source_file import Source, combined_digest
 from converter.archive.weight_scope import ListScope, TreeScope, WeightScope
 from converter.archive.weights_file import layer_lists, open_weights
 from converter.archive.zip_members import (
@@ -210,7 +210,7 @@ def _open_json(source: Source, weights: Path | None) -> Archive:
         config=config,
         weights=scope,
         verify=lambda: None,
-        digest=lambda: combined([source.digest(), beside.digest()]),
+        digest=lambda: combined_digest([source.digest(), beside.digest()]),
     )
 
 

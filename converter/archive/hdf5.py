@@ -20,7 +20,7 @@ from converter.archive.file_window import Window
 from converter.archive.hdf5_attributes import text_attribute
 from converter.archive.hdf5_heap import inspect_heaps
 from converter.archive.hdf5_object_header import plain_header, plain_superblock
-from converter.archive.library_errors import DAMAGED
+from converter.archive.library_errors import LIBRARY_ERRORS
 from converter.archive.weight import Weight
 from converter.errors import UnsafeFileError
 
@@ -182,7 +182,7 @@ def open_hdf5(window: Window, name: str, budget: Budget) -> h5py.File:
     try:
         file = h5py.File(window, "r")
         plain = plain_superblock(window) and plain_header(window, _address(file))
-    except DAMAGED as error:
+    except LIBRARY_ERRORS as error:
         raise UnsafeFileError(
             f"is not a readable HDF5 file: {error}", where=name, hint="Save or copy the model again."
         ) from None

@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 
 from converter.archive.budget import Budget
-from converter.archive.library_errors import DAMAGED
+from converter.archive.library_errors import LIBRARY_ERRORS
 from converter.errors import UnsafeFileError
 
 _MOST_TEXTS = 4096  # in one attribute; a header holds no more pointers
@@ -27,7 +27,7 @@ def text_attribute(holder: h5py.Group | h5py.Dataset, key: str, name: str, budge
     try:
         if key not in holder.attrs:
             return None
-    except DAMAGED as error:
+    except LIBRARY_ERRORS as error:
         raise _unreadable(key, name, error) from None
     value = _attribute(holder, key, name, budget, most=1)
     if isinstance(value, bytes):
@@ -76,7 +76,7 @@ def _attribute(holder: h5py.Group | h5py.Dataset, key: str, name: str, budget: B
         if identifier.shape is None or not isinstance(identifier.get_type(), h5py.h5t.TypeStringID):
             raise UnsafeFileError(f"attribute '{key}' is not text", where=name)
         return holder.attrs[key]
-    except DAMAGED as error:
+    except LIBRARY_ERRORS as error:
         raise _unreadable(key, name, error) from None
 
 

@@ -8,7 +8,16 @@ from converter.errors import UnsafeFileError
 T = TypeVar("T")
 
 # HDF5's own errors reach Python as whichever of these h5py finds nearest.
-DAMAGED = (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, OverflowError, MemoryError)
+LIBRARY_ERRORS = (
+    OSError,
+    RuntimeError,
+    KeyError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    MemoryError,
+)
 
 
 def guarded(items: Iterator[T], name: str) -> Iterator[T]:
@@ -19,5 +28,5 @@ def guarded(items: Iterator[T], name: str) -> Iterator[T]:
     """
     try:
         yield from items
-    except DAMAGED as error:
+    except LIBRARY_ERRORS as error:
         raise UnsafeFileError(f"is damaged ({error})", where=name) from None

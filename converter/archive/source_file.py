@@ -62,7 +62,7 @@ class Source:
         return hashlib.file_digest(self.file, "sha256").hexdigest()
 
 
-def combined(digests: Sequence[str]) -> str:
+def combined_digest(digests: Sequence[str]) -> str:
     """The digest of a model: of one file its own; of several, that of the text with one digest a line."""
     if len(digests) == 1:
         return digests[0]

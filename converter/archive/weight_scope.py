@@ -21,7 +21,7 @@ class WeightScope(Protocol):
         """The scope of the next layer; to be called once per layer, in the model's order."""
         ...
 
-    def own(self) -> Mapping[str, Weight]:
+    def claim(self) -> Mapping[str, Weight]:
         """Every weight in this scope by its path, such as ``cell/vars/1``, or by its position; now taken."""
         ...
 
@@ -29,7 +29,7 @@ class WeightScope(Protocol):
         """Whether nothing is stored in this scope."""
         ...
 
-    def left(self) -> Iterator[str]:
+    def unclaimed(self) -> Iterator[str]:
         """The paths in the whole file that no scope has taken."""
         ...
 
@@ -43,12 +43,12 @@ class TreeScope:
     _root: "TreeScope | None" = None
     _seen: Counter[str] = field(default_factory=Counter, init=False)
     _paths: list[str] = field(default_factory=list, init=False)
-    _taken: set[str] = field(default_factory=set, init=False)
+    _claimed: set[str] = field(default_factory=set, init=False)
 
     def __post_init__(self) -> None:
         root = self._root
         self._paths = root._paths if root else sorted(self.leaves)  # noqa: SLF001  its own kind
-        self._taken = root._taken if root else set()  # noqa: SLF001  likewise
+        self._claimed = root._claimed if root else set()  # noqa: SLF001  likewise
 
     def enter(self, class_name: str, name: str) -> "TreeScope":  # noqa: ARG002  a tree ignores names
         """The scope ``layers/<class in snake case>[_<number>]``."""
@@ -58,19 +58,19 @@ class TreeScope:
         prefix = f"{self.prefix}layers/{key}{f'_{number}' if number else ''}/"
         return TreeScope(self.leaves, prefix, self)
 
-    def own(self) -> Mapping[str, Weight]:
+    def claim(self) -> Mapping[str, Weight]:
         """Weights by path relative to this scope."""
         paths = list(self._below())
-        self._taken.update(paths)
+        self._claimed.update(paths)
         return {path[len(self.prefix) :]: self.leaves[path] for path in paths}
 
     def is_empty(self) -> bool:
         """Whether nothing is stored in this scope."""
         return next(self._below(), None) is None
 
-    def left(self) -> Iterator[str]:
+    def unclaimed(self) -> Iterator[str]:
         """What no scope has taken; what only training keeps is none of a layer's."""
-        return (path for path in self._paths if path not in self._taken and not path.startswith(_TRAINING))
+        return (path for path in self._paths if path not in self._claimed and not path.startswith(_TRAINING))
 
     def _below(self) -> Iterator[str]:
         start = bisect_left(self._paths, self.prefix)
@@ -84,7 +84,7 @@ class ListScope:
 
     layers: Mapping[str, Sequence[tuple[str, Weight]]]
     weights: Sequence[tuple[str, Weight]] = ()
-    _taken: set[Weight] = field(default_factory=set)
+    _claimed: set[Weight] = field(default_factory=set)
 
     def enter(self, class_name: str, name: str) -> "ListScope":
         """The list of the layer of that name; inside a nested model, those whose path names the layer.
@@ -96,24 +96,24 @@ class ListScope:
             listed = [entry for entry in self.weights if f"/{name}/" in f"/{entry[0]}"]
         if not listed and class_name in _MODELS:
             listed = list(self.weights)
-        return ListScope({}, listed, self._taken)
+        return ListScope({}, listed, self._claimed)
 
-    def own(self) -> Mapping[str, Weight]:
+    def claim(self) -> Mapping[str, Weight]:
         """Weights by position."""
-        self._taken.update(weight for _, weight in self.weights)
+        self._claimed.update(weight for _, weight in self.weights)
         return {str(i): weight for i, (_, weight) in enumerate(self.weights)}
 
     def is_empty(self) -> bool:
         """Whether nothing is stored in this scope."""
         return not self.weights
 
-    def left(self) -> Iterator[str]:
+    def unclaimed(self) -> Iterator[str]:
         """What no scope has taken."""
         return (
             f"{layer}/{path}"
             for layer, listed in self.layers.items()
             for path, weight in listed
-            if weight not in self._taken
+            if weight not in self._claimed
         )
 
 

@@ -13,7 +13,7 @@ import h5py
 
 from converter.archive.hdf5 import HDF5Reader, open_hdf5, trust_structure
 from converter.archive.hdf5_attributes import text_attribute, text_list_attribute
-from converter.archive.library_errors import DAMAGED, guarded
+from converter.archive.library_errors import LIBRARY_ERRORS, guarded
 from converter.archive.source_file import Source
 from converter.archive.weight import Weight
 from converter.archive.weight_scope import ListScope, TreeScope, WeightScope
@@ -51,7 +51,7 @@ def is_listed(group: h5py.Group, name: str) -> bool:
     """
     try:
         return any(key in group.attrs for key in _LISTED)
-    except DAMAGED as error:
+    except LIBRARY_ERRORS as error:
         raise UnsafeFileError(f"is damaged ({error})", where=name) from None
 
 
@@ -84,5 +84,5 @@ def layer_lists(reader: HDF5Reader, group: h5py.Group) -> Iterator[tuple[str, li
 def _has(file: h5py.File, key: str, name: str) -> bool:
     try:
         return key in file
-    except DAMAGED as error:
+    except LIBRARY_ERRORS as error:
         raise UnsafeFileError(f"is damaged ({error})", where=name) from None

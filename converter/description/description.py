@@ -113,7 +113,7 @@ def describe(
     reader = ModelReader(layers, shapes)
     graph = inline(reader.read(archive.config, archive.weights))
     graph = extract_nested_activations(keras_2.with_masks_of_keras_2(graph) if older else graph)
-    unowned = next(archive.weights.left(), None)
+    unowned = next(archive.weights.unclaimed(), None)
     if unowned is not None:
         raise UnsafeFileError("is a weight that no layer owns", where=f"{archive.path.name}: {unowned}")
     reader.require_called(graph)

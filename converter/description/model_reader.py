@@ -149,7 +149,7 @@ class ModelReader:
         if entry["class_name"] == "InputLayer":
             config = entry_config(entry, f"layer '{name}'")
             return input_layer(name, config, self.shapes, nested=bool(prefix))
-        self._stored[name] = scope.own()
+        self._stored[name] = scope.claim()
         layer, found = self.layers.read(entry, name, self._stored[name])
         self.recognitions += [(name, item) for item in found]
         return layer

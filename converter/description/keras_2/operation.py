@@ -107,7 +107,7 @@ def as_calls(operation: Operation, name: str, index: int, prefix: str) -> Iterat
     yield outer
 
 
-def whole(value: Argument, name: str) -> int:
+def integer(value: Argument, name: str) -> int:
     """An integer argument.
 
     Raises:
@@ -140,7 +140,7 @@ def flag(value: Argument, name: str) -> bool:
     return value
 
 
-def wholes(value: Argument, name: str) -> list[int]:
+def integers(value: Argument, name: str) -> list[int]:
     """An argument that is a list of integers.
 
     Raises:
@@ -148,7 +148,7 @@ def wholes(value: Argument, name: str) -> list[int]:
     """
     if not isinstance(value, list | tuple):
         raise _unknown(value, name)
-    return [whole(item, name) for item in value]
+    return [integer(item, name) for item in value]
 
 
 def axes(value: Argument, name: str = "axis") -> int | list[int] | None:
@@ -159,10 +159,10 @@ def axes(value: Argument, name: str = "axis") -> int | list[int] | None:
     """
     if value is None:
         return None
-    return wholes(value, name) if isinstance(value, list | tuple) else whole(value, name)
+    return integers(value, name) if isinstance(value, list | tuple) else integer(value, name)
 
 
-def must_be(value: Argument, known: Sequence[Argument], name: str) -> None:
+def require_one_of(value: Argument, known: Sequence[Argument], name: str) -> None:
     """Require one of several values.
 
     Raises:
