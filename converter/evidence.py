@@ -1,7 +1,7 @@
-"""What each activation of a model rests on, once it is known what will be compared.
+"""Determines how the formula of each activation is known, once it is decided what artefacts are compared with.
 
-The description says how a formula was recognised. The user's code and recorded answers say more: with them the
-reference is the user's own model.
+The description says how a formula was recognised. The user's code and recorded answers are stronger evidence: with
+them, the reference is the user's own model.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,12 +26,12 @@ _AGAINST = {
 
 @dataclass(frozen=True)
 class Traced:
-    """Where the user's code was traced instead of a formula.
+    """A place where the user's code was traced instead of a formula.
 
     Attributes:
-        layer: Where.
+        layer: The layer's name.
         instead_of: The formula that was expected there, or the name of a built-in function.
-        users: The code.
+        users: The user's code.
     """
 
     layer: str
@@ -41,12 +41,12 @@ class Traced:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What an artefact's proof rests on.
+    """The evidence for an artefact's parity proof.
 
     Attributes:
         findings: The activations, each with its basis.
-        basis: Of the whole model: the weakest of them, unless recorded answers covered it.
-        assumed_built_ins: The functions that are taken as Keras's own by their names.
+        basis: The basis of the whole model: the weakest of the findings, unless recorded answers covered it.
+        assumed_built_ins: Functions that are assumed to be Keras's own because of their names.
     """
 
     findings: tuple[Finding, ...]
@@ -55,7 +55,7 @@ class Evidence:
 
     @property
     def against(self) -> str:
-        """What artefacts are compared with, in words."""
+        """A phrase for what artefacts are compared with."""
         return _AGAINST[self.basis]
 
     @property
@@ -70,13 +70,13 @@ def gather_evidence(
     covered: frozenset[str],
     unseen: Mapping[str, str] | None,
 ) -> Evidence:
-    """Raise the basis of what the user's code or recorded answers cover.
+    """Strengthen the basis of the activations that the user's code or recorded answers cover.
 
     Args:
-        description: Has the activations as they were found.
-        traced: Where the user's code was traced.
+        description: The activations as they were recognised in the file.
+        traced: The places where the user's code was traced.
         covered: Layers whose classes and functions the user's file defines.
-        unseen: Layers of which recorded answers say nothing, with the reason; None if nothing was recorded.
+        unseen: Layers that recorded answers do not test, with the reason; None if no answers were recorded.
     """
     found = [_by_code(finding, traced, covered) for finding in description.findings]
     known = {finding.activation for finding in found if isinstance(finding.activation, UserCode)}
@@ -115,7 +115,7 @@ def _by_code(finding: Finding, traced: Sequence[Traced], covered: frozenset[str]
 
 
 def require_proof(evidence: Evidence) -> None:
-    """Refuse a model whose proof would not reach the user's model (``--require-proof``).
+    """Refuse a model if parity with the reference does not prove parity with the user's model (``--require-proof``).
 
     Raises:
         ParityError: The formula of an activation is only stated or assumed.

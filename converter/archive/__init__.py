@@ -1,4 +1,4 @@
-"""Model files as untrusted data: read, never executed."""
+"""Reads model files as untrusted data; nothing in them is executed."""
 
 from converter.archive.archive import Archive, open_archive
 from converter.archive.budget import Budget

@@ -1,8 +1,8 @@
-"""Opens a model file as untrusted data: its description and its weights, with nothing executed.
+"""Opens a model file as untrusted data: its description and its weights. Nothing in it is executed.
 
 ``.keras`` is a zip of ``config.json`` and ``model.weights.h5``; ``.h5`` is one HDF5 file with the description
-in an attribute; the JSON of ``model.to_json()`` needs a file of weights beside it. The first bytes decide which it
-is, not the file's name.
+in an attribute; the JSON of ``model.to_json()`` needs a separate file of weights. The format is detected from the
+first bytes, not from the file's name.
 """
 
 import contextlib
@@ -47,10 +47,10 @@ class Archive:
         path: The file that holds the description.
         format: ``keras``, ``h5`` or ``json``.
         keras_version: The version that wrote it, or ``unknown``.
-        config: The model's description as the file states it, not yet trusted.
+        config: The model's description from the file, not validated.
         weights: The stored weights.
         verify: Reads the whole file once and raises UnsafeFileError if a checksum does not match.
-        digest: Computes the SHA-256 of the file's bytes; of JSON and weights, of their digests.
+        digest: Computes the SHA-256 of the file's bytes; for JSON and weights, that of both digests.
     """
 
     path: Path
@@ -75,8 +75,8 @@ def open_archive(
 
     Args:
         path: A ``.keras`` or ``.h5`` file, or the JSON of ``model.to_json()``.
-        budget: How much it may hold.
-        weights: The file of weights that goes with the JSON.
+        budget: The limits on its contents.
+        weights: The file of weights that belongs to the JSON.
 
     Raises:
         UsageError: There is no such file, or weights are given without JSON or JSON without weights.
@@ -146,7 +146,7 @@ def _json_member(
 
 
 def _version(stated: object) -> str:
-    """The version of Keras as the file states it, fit to be shown."""
+    """The version of Keras as the file states it; ``unknown`` if that is not short printable text."""
     good = isinstance(stated, str) and len(stated) < 40 and stated.isprintable()
     return str(stated) if good else "unknown"
 
@@ -164,7 +164,7 @@ def _open_h5(source: Source) -> Archive:
             hint=f"With the JSON of model.to_json(): convert model.json --weights {shlex.quote(str(source.path))}. "
             f"Or: {SAVE_AGAIN}",
         )
-    # Opened anew: the long text must not be in the library's cache when names are read.
+    # Reopened, so that the long text is not in the library's cache when names are read.
     file = source.stack.enter_context(contextlib.closing(open_hdf5(window, name, budget)))
     reader = HDF5Reader(file, window, name, budget)
     layers = dict(guarded(layer_lists(reader, reader.group(file, "model_weights")), name))
@@ -181,7 +181,7 @@ def _open_h5(source: Source) -> Archive:
 
 
 def _open_json(source: Source, weights: Path | None) -> Archive:
-    """The description in one file, the weights in another: the digest is of both."""
+    """Open the description in one file and the weights in another; the digest covers both."""
     where, budget = source.name, source.budget
     window = source.window()
     if window.size > budget.config_bytes:
@@ -215,7 +215,7 @@ def _open_json(source: Source, weights: Path | None) -> Archive:
 
 
 def _generation(text: bytes) -> str | None:
-    """The config.json inside a ``.keras`` file states no version, but Keras 2 writes an input's shape otherwise."""
+    """Detect Keras 2 in a config.json that states no version: Keras 2 has another key for an input's shape."""
     return "2.x" if b'"batch_input_shape"' in text else None
 
 

@@ -1,7 +1,7 @@
-"""Part of an open file, as a file of its own, that can say no to a large read.
+"""Presents part of an open file as a file, and can limit the size of a single read.
 
-Libraries that parse a file read what its bytes tell them to. Through a window they cannot leave their part,
-and while their task is a small one, a single read cannot be large.
+Libraries that parse a file read whatever its bytes make them read. A window confines them to one part of the file
+and, while only small structures are expected, bounds each read.
 """
 
 import io
@@ -24,7 +24,7 @@ class Window(io.RawIOBase):
         descriptor: The open file.
         start: Where the window begins.
         size: How long it is; to the file's end if it is not given.
-        owned: The file itself, where nobody else is going to close it.
+        owned: The file itself, if the window is to close it.
     """
 
     def __init__(

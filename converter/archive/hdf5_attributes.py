@@ -1,8 +1,8 @@
-"""Texts in the attributes of an HDF5 file.
+"""Reads text attributes of an HDF5 file, with bounded size.
 
-A text of variable length is a pointer into a heap, and many pointers can lead to one long text: a file of a
-few MiB could ask for as many GiB. So the heap's size is bounded (the window's ``largest_read``), and the
-number of pointers in one attribute, and the length of each text once it is there. Nothing but text is read.
+A text of variable length is a pointer into a heap, and many pointers can refer to one long text, so a file of a few
+MiB could expand to as many GiB. Therefore the heap's size is bounded (the window's ``largest_read``), as are the
+number of pointers in one attribute and the length of each text once it is read. Other types are refused.
 """
 
 import math
@@ -72,7 +72,7 @@ def _attribute(holder: h5py.Group | h5py.Dataset, key: str, name: str, budget: B
             raise UnsafeFileError(f"attribute '{key}' is larger than allowed", where=name)
         if not count:
             return []
-        # h5py would hand any type on to the library, which dies of some that no text is made of.
+        # Other types are not passed to the HDF5 library, which crashes on some of them.
         if identifier.shape is None or not isinstance(identifier.get_type(), h5py.h5t.TypeStringID):
             raise UnsafeFileError(f"attribute '{key}' is not text", where=name)
         return holder.attrs[key]

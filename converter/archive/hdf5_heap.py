@@ -1,11 +1,10 @@
-"""The heaps in which HDF5 keeps texts of variable length, checked before the library walks them.
+"""Checks the global heaps of HDF5, which hold texts of variable length, before the HDF5 library reads them.
 
 A collection (HDF5 file format, III.E): ``GCOL``, version 1, three reserved bytes, its size (8 bytes); then
 objects, each an index (2), a count of references (2), four reserved bytes, a size (8) and that many bytes
 padded to a multiple of 8. The object with index 0 is the free space, and its size counts its own header.
 
-The library trusts these sizes: one of zero in the free space makes it walk in place for ever, holding the
-interpreter's lock.
+The library trusts these sizes: a size of zero in the free space makes it loop forever while it holds the GIL.
 """
 
 import struct
@@ -18,12 +17,12 @@ _OBJECT = struct.Struct("<HH4xQ")
 
 
 def inspect_heaps(window: Window, position: int, size: int) -> None:
-    """Check every collection that begins in a part of the file which the library is about to see.
+    """Check every heap collection that begins in the part of the file that the library is about to read.
 
     Raises:
-        OSError: The sizes in one do not add up to its own.
+        OSError: The sizes of the objects in a collection do not fit its own size.
     """
-    first = max(0, position - len(_START) + 1)  # one may begin in one read and go on in the next
+    first = max(0, position - len(_START) + 1)  # a signature may be split between two reads
     data = window.peek(first, position - first + size + len(_START) - 1)
     at = data.find(_START)
     while at >= 0:

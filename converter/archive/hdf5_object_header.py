@@ -1,7 +1,7 @@
-"""The headers of HDF5 objects, checked before the library follows what they point to.
+"""Checks the headers of HDF5 objects before the HDF5 library follows their addresses.
 
-Keras's files use the oldest form of everything. The newer forms (version 2 headers, links and attributes in
-fractal heaps, shared messages) are not needed, and the library's code for them does not survive damaged bytes:
+Keras writes the oldest version of every structure. The newer ones (version 2 headers, links and attributes in
+fractal heaps, shared messages) are not needed, and the library's code for them is not robust against damaged bytes:
 it frees memory that it never allocated.
 
 A version 1 header (HDF5 file format, IV.A.1.a): version (1), a reserved byte, the number of messages (2), a
@@ -26,13 +26,13 @@ _MOST_BLOCKS = 1000
 
 
 def plain_superblock(window: Window) -> bool:
-    """Whether the file begins as h5py writes it for everyone to read: version 0, addresses from its start."""
+    """Whether the superblock is as h5py writes it by default: version 0, addresses relative to the file's start."""
     data = window.peek(0, _SUPERBLOCK.size)
     return len(data) == _SUPERBLOCK.size and _SUPERBLOCK.unpack(data) == (_SIGNATURE, 0, 8, 8, 0)
 
 
 def plain_header(window: Window, address: int) -> bool:
-    """Whether an object's header is of version 1 and keeps its links and attributes in plain sight."""
+    """Whether an object's header is of version 1 and contains its links and attributes itself."""
     prefix = window.peek(address, _PREFIX.size)
     if len(prefix) < _PREFIX.size:
         return False
@@ -51,7 +51,7 @@ def plain_header(window: Window, address: int) -> bool:
 
 
 def _continued(block: bytes) -> list[tuple[int, int]] | None:
-    """Where a block goes on; None if a message in it is not plain."""
+    """The addresses and sizes of a block's continuations; None if a message in it is not plain."""
     further: list[tuple[int, int]] = []
     at = 0
     while at + _MESSAGE.size <= len(block):

@@ -1,4 +1,4 @@
-"""What libraries raise on damaged bytes, turned into one clear error."""
+"""Translates the exceptions that h5py raises for damaged files into one error."""
 
 from collections.abc import Iterator
 from typing import TypeVar
@@ -7,7 +7,7 @@ from converter.errors import UnsafeFileError
 
 T = TypeVar("T")
 
-# HDF5's own errors reach Python as whichever of these h5py finds nearest.
+# h5py maps the errors of the HDF5 library to these exceptions.
 LIBRARY_ERRORS = (
     OSError,
     RuntimeError,
@@ -21,10 +21,10 @@ LIBRARY_ERRORS = (
 
 
 def guarded(items: Iterator[T], name: str) -> Iterator[T]:
-    """Iterate over what a library reads.
+    """Iterate over items that h5py reads, and translate its exceptions.
 
     Raises:
-        UnsafeFileError: The library met damaged bytes.
+        UnsafeFileError: The file is damaged.
     """
     try:
         yield from items

@@ -1,4 +1,4 @@
-"""One file that is read: through one handle, so that what is used is what was checked."""
+"""Opens an input file once, and reads it through one handle, so that the bytes that are used are those checked."""
 
 import contextlib
 import hashlib
@@ -15,13 +15,13 @@ from converter.errors import UsageError
 
 @dataclass(frozen=True)
 class Source:
-    """An open file; its name is never opened again.
+    """An open file, which is never reopened by its name.
 
     Attributes:
-        path: Where it was.
+        path: Its path when it was opened.
         file: The handle.
         budget: The limits.
-        stack: What is opened on the way is closed with it.
+        stack: Closes everything that is opened while the file is read.
     """
 
     path: Path
@@ -35,7 +35,7 @@ class Source:
 
         Raises:
             UsageError: There is no such file, or it cannot be read.
-            UnsafeFileError: It is a folder; the text says of what kind.
+            UnsafeFileError: It is a folder; the text says which kind of folder.
         """
         if path.is_dir():
             refuse_folder(path)
@@ -49,7 +49,7 @@ class Source:
 
     @property
     def name(self) -> str:
-        """What it is called in messages."""
+        """The file's name in messages."""
         return self.path.name
 
     def window(self) -> Window:
@@ -63,7 +63,7 @@ class Source:
 
 
 def combined_digest(digests: Sequence[str]) -> str:
-    """The digest of a model: of one file its own; of several, that of the text with one digest a line."""
+    """The digest of a model: for one file its own; for several, that of a text with one digest per line."""
     if len(digests) == 1:
         return digests[0]
     return hashlib.sha256("".join(f"{digest}\n" for digest in digests).encode()).hexdigest()

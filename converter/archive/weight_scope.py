@@ -1,4 +1,4 @@
-"""Which stored weights belong to which layer: the two layouts in which Keras writes them."""
+"""Assigns stored weights to layers, in the two layouts in which Keras writes them."""
 
 import re
 from bisect import bisect_left
@@ -18,11 +18,11 @@ class WeightScope(Protocol):
     """The weights below one model or layer."""
 
     def enter(self, class_name: str, name: str) -> Self:
-        """The scope of the next layer; to be called once per layer, in the model's order."""
+        """The scope of the next layer. Call it once for each layer, in the model's order."""
         ...
 
     def claim(self) -> Mapping[str, Weight]:
-        """Every weight in this scope by its path, such as ``cell/vars/1``, or by its position; now taken."""
+        """Claim every weight in this scope; by path, such as ``cell/vars/1``, or by position."""
         ...
 
     def is_empty(self) -> bool:
@@ -30,7 +30,7 @@ class WeightScope(Protocol):
         ...
 
     def unclaimed(self) -> Iterator[str]:
-        """The paths in the whole file that no scope has taken."""
+        """The paths in the whole file that no scope has claimed."""
         ...
 
 
@@ -59,7 +59,7 @@ class TreeScope:
         return TreeScope(self.leaves, prefix, self)
 
     def claim(self) -> Mapping[str, Weight]:
-        """Weights by path relative to this scope."""
+        """Claim the weights, by path relative to this scope."""
         paths = list(self._below())
         self._claimed.update(paths)
         return {path[len(self.prefix) :]: self.leaves[path] for path in paths}
@@ -69,7 +69,7 @@ class TreeScope:
         return next(self._below(), None) is None
 
     def unclaimed(self) -> Iterator[str]:
-        """What no scope has taken; what only training keeps is none of a layer's."""
+        """The paths that no scope has claimed, except training state, which belongs to no layer."""
         return (path for path in self._paths if path not in self._claimed and not path.startswith(_TRAINING))
 
     def _below(self) -> Iterator[str]:
@@ -87,9 +87,9 @@ class ListScope:
     _claimed: set[Weight] = field(default_factory=set)
 
     def enter(self, class_name: str, name: str) -> "ListScope":
-        """The list of the layer of that name; inside a nested model, those whose path names the layer.
+        """The list of the layer of that name; inside a nested model, the weights with the layer's name in their path.
 
-        A model inside a nested one need not be named: then its layers find theirs among all.
+        The paths may omit the name of a model inside a nested model. Then its layers search among all weights.
         """
         listed = self.layers.get(name)
         if listed is None:
@@ -99,7 +99,7 @@ class ListScope:
         return ListScope({}, listed, self._claimed)
 
     def claim(self) -> Mapping[str, Weight]:
-        """Weights by position."""
+        """Claim the weights, by position."""
         self._claimed.update(weight for _, weight in self.weights)
         return {str(i): weight for i, (_, weight) in enumerate(self.weights)}
 
@@ -108,7 +108,7 @@ class ListScope:
         return not self.weights
 
     def unclaimed(self) -> Iterator[str]:
-        """What no scope has taken."""
+        """The paths that no scope has claimed."""
         return (
             f"{layer}/{path}"
             for layer, listed in self.layers.items()

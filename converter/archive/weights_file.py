@@ -1,4 +1,4 @@
-"""Weights in an HDF5 file, with or without the model's description beside them.
+"""Reads the weights in an HDF5 file, in either of Keras's layouts.
 
     lists    layer_names, and of each layer weight_names: model.save("m.h5") and Keras 2's save_weights("w.h5")
     a tree   layers/dense/vars/0: save_weights("m.weights.h5"), and inside of .keras
@@ -24,7 +24,7 @@ _WHOLE = "model_weights"  # where a file that holds the description too has the 
 
 
 def open_weights(source: Source) -> tuple[WeightScope, str | None]:
-    """The weights of a file that was given beside a description, and the version of Keras if it says one.
+    """The weights in a separate file of weights, and the version of Keras if the file states it.
 
     Raises:
         UnsafeFileError: It is damaged or unsafe, or holds no weights of Keras.
@@ -56,7 +56,7 @@ def is_listed(group: h5py.Group, name: str) -> bool:
 
 
 def layer_lists(reader: HDF5Reader, group: h5py.Group) -> Iterator[tuple[str, list[tuple[str, Weight]]]]:
-    """Of each layer its weights with their names, in the order of the lists.
+    """For each layer, its weights with their names, in the order of the lists.
 
     Raises:
         UnsafeFileError: A listed weight is missing or listed twice, or one is listed by no layer.
