@@ -1,4 +1,4 @@
-"""Functions that were taken as Keras's own by their bare names.
+"""Records functions that are assumed to be Keras's own because of their bare names.
 
 Keras writes the same for a user's own function of that name, so only the user's code can tell the two apart.
 """
@@ -9,12 +9,12 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True)
 class AssumedBuiltIn:
-    """One such function; ``linear``, which is what stands where nobody named one, is not among them.
+    """One such function. ``linear``, the default, is not recorded.
 
     Attributes:
-        layer: Where it stands.
-        argument: Of the layer: ``activation`` or ``recurrent_activation``.
-        name: Such as ``swish``.
+        layer: The layer's name.
+        argument: The argument of the layer: ``activation`` or ``recurrent_activation``.
+        name: The function's name, such as ``swish``.
     """
 
     layer: str
@@ -22,12 +22,12 @@ class AssumedBuiltIn:
     name: str
 
     def to_json(self) -> dict[str, str]:
-        """Plain values for the manifest and ``--json``."""
+        """JSON values for the manifest and ``--json``."""
         return asdict(self)
 
 
 def layers_by_name(taken: Iterable[AssumedBuiltIn]) -> dict[str, list[str]]:
-    """The layers that take each function, without repeats, in order."""
+    """The layers that use each function, without repeats, in order."""
     found: dict[str, dict[str, None]] = {}
     for each in taken:
         found.setdefault(each.name, {})[each.layer] = None

@@ -1,4 +1,4 @@
-"""Reads a layer that is not Keras's own: a Lambda, or a user's class."""
+"""Recognises what a custom layer computes: a Lambda, or a user's class."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,10 +13,10 @@ from converter.description.recognition import Recognition
 def read_custom_layer(
     entry: Mapping[str, Any], weights: Mapping[str, Weight], where: str, *, keras_2: bool
 ) -> Recognition:
-    """What a layer computes that is not Keras's own.
+    """Recognise what a layer that is not Keras's own computes.
 
     Raises:
-        UnsupportedError: That is not known.
+        UnsupportedError: It is not recognised.
         UnsafeFileError: A parameter is not a number.
     """
     if entry_class(entry, where) == "Lambda":

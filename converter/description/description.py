@@ -1,4 +1,4 @@
-"""What a model file holds and what will be done with it, found without running any of it."""
+"""Describes an open model file: its graph, its inputs and the activations in it, without running any of it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,12 +28,12 @@ class Finding:
     """One activation in the model.
 
     Attributes:
-        layer: Where it stands.
-        activation: What it computes.
-        why: How that is known.
-        basis: The same as a word.
-        assumes_mask: A mask may reach it, and that it ends there is assumed too.
-        unseen: Why recorded answers say nothing of it, where there are some.
+        layer: The layer's name.
+        activation: The formula with its numbers.
+        why: How the formula is known, as text.
+        basis: How the formula is known, as a category.
+        assumes_mask: A mask may reach the layer, and it is assumed that the layer ends it.
+        unseen: Why recorded answers do not test it; empty if they do, or if there are none.
     """
 
     layer: str
@@ -44,7 +44,7 @@ class Finding:
     unseen: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values for the manifest and ``--json``."""
+        """The finding as JSON values for the manifest and ``--json``."""
         return {
             "layer": self.layer,
             "activation": self.activation.key,
@@ -59,13 +59,13 @@ class Finding:
 
 @dataclass(frozen=True)
 class Description:
-    """A model file, understood.
+    """The contents of a model file.
 
     Attributes:
         graph: The model.
-        findings: Our activations in it.
+        findings: The activations that were recognised in it.
         inputs: Names, shapes and dtypes of the inputs, in order.
-        assumed_built_ins: The functions that were taken as Keras's own by their bare names.
+        assumed_built_ins: Functions that are assumed to be Keras's own because of their bare names.
     """
 
     graph: Graph
@@ -75,11 +75,11 @@ class Description:
 
     @property
     def parameters(self) -> int:
-        """How many numbers the layers store."""
+        """The number of stored weight elements."""
         return sum(weight.size for layer in self.graph.layers.values() for weight in layer.weights.values())
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values for ``--json``."""
+        """The description as JSON values for ``--json``."""
         return {
             "name": self.graph.name,
             "layers": len(self.graph.layers),
@@ -94,18 +94,18 @@ class Description:
 def describe(
     archive: Archive, stated: Mapping[str, str], shapes: InputShapes, *, own_code: bool = False
 ) -> Description:
-    """Understand an open model file.
+    """Read an open model file into a description.
 
     Args:
         archive: The file.
-        stated: What ``--activation`` says, as text, by layer name.
-        shapes: What ``--input-shape`` and ``--batch`` say.
-        own_code: Classes and functions that are not known are left to the user's code (``--custom-objects``).
+        stated: The values of ``--activation``, by layer name.
+        shapes: The values of ``--input-shape`` and ``--batch``.
+        own_code: Defer unknown classes and functions to the user's code (``--custom-objects``).
 
     Raises:
-        UsageError: A stated layer or input does not exist, or a statement is malformed.
+        UsageError: A stated layer or input does not exist, or the value of an option is malformed.
         UnsafeFileError: The description is damaged or unsafe.
-        UnsupportedError: Something in the model is not known.
+        UnsupportedError: The model contains something that is not supported.
     """
     statements = {layer: StatedActivation.parse(text) for layer, text in stated.items()}
     older = archive.keras_version.startswith(("1.", "2."))
@@ -139,7 +139,7 @@ def _require_known_inputs(graph: Graph, shapes: InputShapes, file: str) -> None:
 
 
 def _finding(graph: Graph, layer: str, found: Recognition, masked: frozenset[str]) -> Finding:
-    """A finding, with what it assumes of a mask: only a class's code says whether it passes one on."""
+    """Make a finding. Only the code of a class says whether it passes on a mask, so that is assumed too."""
     of_class = any(
         original.config is not None for original in graph.layers[layer].serialized_objects.values()
     )

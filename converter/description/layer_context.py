@@ -1,4 +1,4 @@
-"""Where a layer or a part of one stands, and what becomes of each weight that is stored for it."""
+"""Tracks, while a layer and its parts are read, what becomes of each stored weight."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from converter.errors import UnsupportedError
 
 @dataclass(frozen=True)
 class LayerContext:
-    """Where a layer or a part of one stands.
+    """The position of a layer, or of a part that it wraps, with state that all parts of a layer share.
 
     Attributes:
-        names: Of the layer in the graph, then of each part down to this one.
-        prefix: Of this one's weights among those of the layer.
-        weights: The layer's weights by path; those that become numbers of activations are taken out.
-        recognitions: The activations found in the layer so far.
+        names: The name of the layer in the graph, then those of the parts down to this one.
+        prefix: The prefix of this part's weights among those of the layer.
+        weights: The layer's weights by path; those whose numbers become parameters of activations are removed.
+        recognitions: The activations that have been recognised in the layer so far.
         consumed: The weights whose numbers have become options of a layer.
     """
 
@@ -35,19 +35,19 @@ class LayerContext:
 
     @property
     def where(self) -> str:
-        """For error texts."""
+        """The location in error texts."""
         return f"layer '{self.name}'"
 
     def part(self, name: str, path: str) -> "LayerContext":
-        """The place of a part."""
+        """The context of a part."""
         return LayerContext(
             (*self.names, name), f"{self.prefix}{path}/", self.weights, self.recognitions, self.consumed
         )
 
     def pop_weights(self, path: str = "") -> dict[str, Weight]:
-        """Take out the weights below a path; they are returned by their paths below it.
+        """Remove the weights below a path, and return them by their paths relative to it.
 
-        The state of random numbers is not among what is returned: only training draws them.
+        The state of random number generators is not returned: only training uses it.
         """
         start = f"{self.prefix}{path}"
         keys = [key for key in self.weights if key.startswith(start)]
@@ -55,25 +55,25 @@ class LayerContext:
         return {key: weight for key, weight in taken.items() if not is_random_state(key)}
 
     def restore_weights(self, weights: Mapping[str, Weight]) -> None:
-        """Give back what was taken with an empty path."""
+        """Put back the weights that ``pop_weights`` returned for an empty path."""
         self.weights.update({f"{self.prefix}{path}": weight for path, weight in weights.items()})
 
 
 def is_random_state(path: str) -> bool:
-    """Whether a path is that of a generator's state, which is not learned."""
+    """Whether a path is that of the state of a random number generator, which is not learned."""
     return "seed_generator" in path.split("/")[:-1]
 
 
 def require_all_used(stored: Mapping[str, Weight], used: Iterable[Weight], where: str) -> None:
-    """Check that nothing that was learned disappears.
+    """Check that no learned weight is lost.
 
     Args:
         stored: Every weight of a layer.
-        used: Those that the graph holds, as weights or as numbers.
+        used: The weights that the graph contains, as weights or as parameters of activations.
         where: The layer.
 
     Raises:
-        UnsupportedError: One is neither used nor the state of random numbers.
+        UnsupportedError: A weight is neither used nor the state of a random number generator.
     """
     known = set(used)
     lost = {

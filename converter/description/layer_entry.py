@@ -1,4 +1,4 @@
-"""What every entry of a layer in a model file says: its class, its config, and whether the class is Keras's own."""
+"""Reads the fields that every layer entry has: class, config, and whether the class is Keras's own."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -28,10 +28,10 @@ def entry_config(entry: Mapping[str, Any], where: str) -> Mapping[str, Any]:
 
 
 def is_built_in(entry: Mapping[str, Any]) -> bool:
-    """Whether an entry means Keras's own class.
+    """Whether an entry refers to a class of Keras's own.
 
-    The newer format states a module, which is null for a user's class whose module is unknown; the legacy
-    format states none, and a user's class can be told only by its name.
+    The newer format states a module, which is null for a user's class whose module is unknown. The legacy format
+    states none, so a user's class can be distinguished only by its name.
     """
     if "module" not in entry:
         return ">" not in str(entry.get("class_name"))
@@ -42,12 +42,12 @@ def is_built_in(entry: Mapping[str, Any]) -> bool:
 
 
 def is_unsupported_keras_layer(entry: Mapping[str, Any]) -> bool:
-    """Whether an entry that is not built means a class of Keras's own, for which no user's code can stand."""
+    """Whether an unsupported entry refers to a class of Keras's own, which the user's code cannot replace."""
     return is_built_in(entry) and ("module" in entry or entry.get("class_name") in NOT_CONVERTED)
 
 
 def built_shape(entry: Mapping[str, Any]) -> InputShape | None:
-    """What a layer was built for, where its entry says it."""
+    """The input shape that a layer was built for, if its entry states it."""
     built = entry.get("build_config")
     shape = built.get("input_shape") if isinstance(built, Mapping) else None
     if not isinstance(shape, list) or not all(size is None or type(size) is int for size in shape):

@@ -1,4 +1,4 @@
-"""What a layer that is not known may be, as far as what it stores allows it: the hint of its error."""
+"""Chooses the hint of the error for an unknown layer, from what the layer stores."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -26,7 +26,7 @@ _ON_DATA = frozenset(
 def hint_for_class(
     config: Mapping[str, Any], weights: Mapping[str, Weight], shape: InputShape | None, where: str
 ) -> str:
-    """To state a formula only if all that the class stores has a place in it; else to give its code."""
+    """Suggest to state a formula if the formula uses everything that the class stores; else to give its code."""
     options = {key: value for key, value in config.items() if key not in LAYER_KEYS}
     own = {key: plain_array(value) for key, value in options.items() if not is_storage_option(key)}
     if not options and not weights:
@@ -46,12 +46,12 @@ def hint_for_class(
 
 
 def hint_for_keras_layer(class_name: str) -> str:
-    """For one of Keras's own layers that is not converted."""
+    """The hint for an unsupported layer of Keras's own."""
     return _PREPARES_DATA if class_name in _ON_DATA else _REBUILD
 
 
 def _kind(options: set[str], *, partly: bool) -> type[Activation] | None:
-    """The formula whose numbers a class's options are: all of them, or some where the others are learned."""
+    """The formula whose parameters are a class's options: all of them, or some if the others are learned."""
     for kind in ACTIVATIONS.values():
         names = set(kind.parameters)
         if options and (options == names or (partly and options < names)):

@@ -1,4 +1,4 @@
-"""Reads one layer's entry in a model file into a ``Layer`` of plain values."""
+"""Reads the entry of one layer in a model file into a ``Layer``."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -47,11 +47,11 @@ class LayerReader:
     """Reads layers and the layers that they wrap.
 
     Attributes:
-        stated: What ``--activation`` says, by layer name.
+        stated: The values of ``--activation``, by layer name.
         keras_2: Keras 2 wrote the file.
-        own_code: The user gives the code of what is not known here.
-        used: Which of the stated names were met.
-        assumed_built_ins: The functions that were taken as Keras's own by their names.
+        own_code: The user gives the code of unknown classes and functions.
+        used: The stated names for which a layer has been read.
+        assumed_built_ins: Functions that are assumed to be Keras's own because of their names.
     """
 
     stated: Mapping[str, StatedActivation]
@@ -72,15 +72,15 @@ class LayerReader:
         Args:
             entry: The layer's object in the file: class_name, config, module, registered_name.
             name: Its name in the graph.
-            weights: What is stored for it, by path or by position.
+            weights: Its stored weights, by path or by position.
 
         Returns:
-            The layer, and the activations found in it.
+            The layer, and the activations that were recognised in it.
 
         Raises:
-            UnsafeFileError: It names something that loads or runs things, or its entry is malformed.
-            UnsupportedError: It is not known, has an option that is not, or stores a weight that nothing
-                would use.
+            UnsafeFileError: Its entry is malformed or unsafe.
+            UnsupportedError: The layer or one of its options is not supported, or it stores a weight that the
+                graph would not use.
         """
         where = f"layer '{name}'"
         paths = by_path(entry_class(entry, where), entry_config(entry, where), weights, where)
@@ -122,7 +122,7 @@ class LayerReader:
         )
 
     def _not_built_in(self, entry: Mapping[str, Any], policy: str, context: LayerContext) -> Layer:
-        """A Lambda or a user's class; a layer of Keras's own that is not on the allowlist is refused."""
+        """Read a Lambda or a custom layer; a layer of Keras's own that is not on the allowlist is refused."""
         if entry_class(entry, context.where) != "Lambda":
             require_not_keras(entry, context.where)
         own = context.pop_weights()
@@ -162,14 +162,14 @@ class LayerReader:
 
     @staticmethod
     def _own_weights(kind: str, key: str, context: LayerContext) -> dict[str, Weight]:
-        """What is stored for a layer that stands as an argument."""
+        """Take the weights of a layer that is the argument of another layer."""
         weights = context.pop_weights(f"{key}/")
-        if kind in _CELL_INSIDE:  # such a layer shows its cell's functions as its own
+        if kind in _CELL_INSIDE:  # such a layer has its cell's functions among its own options
             weights |= context.pop_weights(f"cell/{key}/")
         return weights
 
     def _argument(self, kind: str, key: str, value: object, policy: str, context: LayerContext) -> Layer:
-        """An ``activation=`` argument as the layer that would do the same."""
+        """Read an ``activation=`` argument as a layer that computes the same."""
         suffix = "" if key == "activation" else f"/{key}"
         where = f"layer '{context.name}{suffix}'"
         entry = value if isinstance(value, Mapping) else {}
@@ -228,7 +228,7 @@ class LayerReader:
         return self._read(entry, context.part(name if isinstance(name, str) else key, path))
 
     def _stated(self, names: tuple[str, ...], suffix: str = "") -> StatedActivation | None:
-        """What is stated for a part, or for a layer that wraps it."""
+        """The activation that is stated for a part, or for a layer that wraps it."""
         for length in range(len(names), 0, -1):
             name = "/".join(names[:length]) + suffix
             if name in self.stated:
@@ -238,7 +238,7 @@ class LayerReader:
 
 
 def _numbers(entry: Mapping[str, Any], where: str) -> Mapping[str, Any]:
-    """The options among which a layer's numbers stand: a Lambda's are the arguments of its function."""
+    """The options that hold a layer's parameters: for a Lambda, the arguments of its function."""
     config = entry_config(entry, where)
     arguments = config.get("arguments") if entry_class(entry, where) == "Lambda" else None
     return arguments if isinstance(arguments, Mapping) else config

@@ -1,11 +1,11 @@
-"""Options that older versions of Keras wrote, in the words of the present one."""
+"""Translates options that older versions of Keras wrote to those of the current version."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from converter.errors import UnsupportedError
 
-# They say how something was computed or in which shape it was built, not what.
+# They affect how something is computed, or record the shape at build time, but do not change the result.
 _WITHOUT_MEANING: Mapping[str, set[str]] = {
     "Embedding": {"input_length"},
     "MultiHeadAttention": {"query_shape", "key_shape", "value_shape", "softmax_robust_masking"},
@@ -23,10 +23,10 @@ _MUST_BE = {"time_major": False, "stateful": False, "groups": 1}
 
 
 def current_options(kind: str, config: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """A layer's options as the present Keras takes them.
+    """A layer's options as the current Keras takes them.
 
     Raises:
-        UnsupportedError: An option that is gone, or keeps a state from call to call, is in use.
+        UnsupportedError: An option is in use that was removed, or that keeps state between calls.
     """
     dropped = _WITHOUT_MEANING.get(kind, set())
     renamed = _RENAMED.get(kind, {})
@@ -47,7 +47,7 @@ def current_options(kind: str, config: Mapping[str, Any], where: str) -> dict[st
 
 
 def _same_length(config: dict[str, Any], *keys: str) -> None:
-    """Repeat a number that stands beside a list."""
+    """Repeat a single number to the length of the other option's list."""
     longest = max((len(config[key]) for key in keys if isinstance(config.get(key), list)), default=0)
     for key in keys:
         if longest and isinstance(config.get(key), int | float):

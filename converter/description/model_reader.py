@@ -29,12 +29,12 @@ _MAX_DEPTH = 30
 
 @dataclass
 class ModelReader:
-    """Reads blocks and collects what was found on the way.
+    """Reads models into blocks, and collects the activations that are recognised.
 
     Attributes:
         layers: Reads single layers.
-        shapes: Input shapes stated on the command line.
-        recognitions: Activations found, as (layer, what).
+        shapes: Input shapes from the command line.
+        recognitions: The activations that were recognised, each with the layer's name.
     """
 
     layers: LayerReader
@@ -48,7 +48,7 @@ class ModelReader:
 
         Raises:
             UnsafeFileError: The description is malformed or unsafe.
-            UnsupportedError: It holds a layer that is not known, or is a subclassed model.
+            UnsupportedError: It contains a layer that is not supported, or is a subclassed model.
         """
         where = f"model '{prefix.rstrip('/') or entry_class(entry, 'model')}'"
         if prefix.count("/") > _MAX_DEPTH:
@@ -155,10 +155,10 @@ class ModelReader:
         return layer
 
     def require_called(self, graph: Graph) -> None:
-        """Check that every layer that stores weights has become part of the graph.
+        """Check that every layer that stores weights is in the graph.
 
         Raises:
-            UnsupportedError: Nothing calls one.
+            UnsupportedError: Nothing in the model calls such a layer.
         """
         for name, stored in self._stored.items():
             learned = [weight for path, weight in stored.items() if not is_random_state(path)]

@@ -1,10 +1,10 @@
-"""Puts each layer that stands as the ``activation=`` of another behind it, as a layer of its own.
+"""Extracts layers that are the ``activation=`` of another layer, and puts each behind its host in the graph.
 
     dense (activation=LeakyReLU(0.1))    ->    dense (linear)
                                                dense_leaky_re_lu  LeakyReLU(0.1)
 
-Its weights, which are stored among the host's, move with it. What is in a recurrent cell stays there: nothing
-can be put between the layers of a loop.
+The weights of the extracted layer, which are stored among the host's, move with it. An activation in a recurrent cell
+is not extracted, because no layer can be inserted into the loop over steps.
 """
 
 from collections.abc import Mapping
@@ -22,13 +22,13 @@ _BLIND_TO_MASKS = ELEMENTWISE | {"Activation", "PReLU"}
 
 @dataclass(frozen=True)
 class _Split:
-    """A layer whose activation is a layer, in two.
+    """A layer whose activation is a layer, split in two.
 
     Attributes:
         rest: The layer without its activation.
         inner: The activation.
-        stored: The path of the activation's weights among those of the layer.
-        own: The path of the same weights in ``inner``.
+        stored: The prefix of the activation's weights among those of the layer.
+        own: The prefix of the same weights in ``inner``.
     """
 
     rest: Layer
@@ -38,13 +38,13 @@ class _Split:
 
 
 def extract_nested_activations(graph: Graph) -> Graph:
-    """A graph in which no layer outside recurrent cells has a layer as its activation.
+    """Make a graph in which no layer outside recurrent cells has a layer as its activation.
 
-    In its host such a layer sees no mask, behind it it would. Where a mask may arrive, one that masks mean
-    something to is left in its host.
+    Inside its host, such a layer gets no mask; behind its host, it would. If a mask may reach the host, a layer whose
+    result depends on masks is left in its host.
 
     Raises:
-        UnsupportedError: A layer that would be left in its host has weights, or one has lost its weights.
+        UnsupportedError: A layer that must stay in its host has weights, or the weights of a PReLU are missing.
     """
     waiting = list(graph.layers)
     while waiting:
@@ -61,7 +61,7 @@ def extract_nested_activations(graph: Graph) -> Graph:
         if graph.has_masks and not _goes_behind(host, split):
             continue
         kept = {path: each for path, each in host.weights.items() if not path.startswith(split.stored)}
-        if host.kind == "Activation" and host.policy == split.inner.policy:  # it does nothing else
+        if host.kind == "Activation" and host.policy == split.inner.policy:  # the host does nothing else
             chain = [split.inner.but(name=host.name, weights=weights)]
         else:
             name = graph.free_name(f"{host.name}_{snake_case(_kind(split))}")
@@ -88,12 +88,12 @@ def _split(layer: Layer) -> _Split | None:
 
 
 def _kind(split: _Split) -> str:
-    """The kind of the activation, whatever applies it to each step."""
+    """The kind of the activation inside any ``TimeDistributed`` wrappers."""
     return next(part.kind for part in split.inner.with_parts() if part.kind != "TimeDistributed")
 
 
 def _goes_behind(host: Layer, split: _Split) -> bool:
-    """Whether a mask makes no difference to the activation, or the same in its host and behind it."""
+    """Whether a mask has no effect on the activation, or the same effect in its host and behind it."""
     return _kind(split) in _BLIND_TO_MASKS or host.kind == "Activation"
 
 

@@ -1,4 +1,4 @@
-"""What to type, as an error's hint shows it."""
+"""Texts for the hints of errors: which command-line option to use, and with which value."""
 
 import shlex
 
@@ -11,19 +11,19 @@ def activation_option(where: str, statement: str) -> str:
 
 
 def custom_objects_hint() -> str:
-    """For what only the user's code can say."""
+    """A hint at ``--custom-objects``, if only the user's code can define something."""
     return f"Give the file that defines it: {_CODE}."
 
 
 def activation_hint(where: str, statement: str = "") -> str:
-    """For what may be one of our formulas, or may not.
+    """A hint at ``--activation``, for a layer that may compute one of the known formulas.
 
     Args:
         where: The layer.
-        statement: The formula that it may be, with the numbers that are stored; empty if nothing says one.
+        statement: The formula that it may compute, with its stored numbers; empty if nothing indicates one.
 
     Returns:
-        Empty for a layer with ``=`` in its name, of which nothing can be stated.
+        The hint; empty for a layer with ``=`` in its name, which ``--activation`` cannot name.
     """
     if "=" in layer_name(where):
         return ""
@@ -33,11 +33,11 @@ def activation_hint(where: str, statement: str = "") -> str:
 
 
 def activation_or_code_hint(where: str, statement: str = "") -> str:
-    """For a class or function that may be one of our formulas, and whose code would say it."""
+    """A hint at both options, for a class or function that may compute one of the known formulas."""
     stated = activation_hint(where, statement)
     return f"{stated} Or give the file that defines it: {_CODE}." if stated else custom_objects_hint()
 
 
 def layer_name(where: str) -> str:
-    """The layer of an error's ``where``."""
+    """The name of the layer in an error's ``where``."""
     return where.removeprefix("layer '").removesuffix("'")

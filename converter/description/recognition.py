@@ -1,4 +1,4 @@
-"""An activation that was found in a file."""
+"""The result of recognising an activation in a file."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -10,7 +10,7 @@ from converter.basis import Basis
 
 @dataclass(frozen=True)
 class BuiltInFunction:
-    """A function of Keras's own that a user's class is taken to apply; the graph holds its name, no activation.
+    """A function of Keras's own that a custom layer is assumed to apply; the graph contains only its name.
 
     Attributes:
         name: Such as ``tanh``.
@@ -26,7 +26,7 @@ class BuiltInFunction:
         return f"{self.name}(x)"
 
     def arguments(self) -> dict[str, Any]:
-        """None."""
+        """No arguments."""
         return {}
 
 
@@ -35,10 +35,10 @@ class Recognition:
     """An activation and how it is known.
 
     Attributes:
-        activation: What it computes.
-        why: How that is known.
-        basis: The same as a word.
-        learned: The stored weights whose numbers the activation has.
+        activation: The formula with its numbers.
+        why: How the formula is known, as text.
+        basis: How the formula is known, as a category.
+        learned: The stored weights whose numbers are parameters of the activation.
     """
 
     activation: Activation | BuiltInFunction

@@ -1,4 +1,4 @@
-"""What the file calls a user's own class or function, so that the user's code can be run in its place if they ask."""
+"""Reads the name of a custom class or function from a file, so that the user's code can be run in its place."""
 
 from collections.abc import Mapping
 
@@ -9,14 +9,14 @@ from converter.lambdas import LambdaUnreadableError, as_named_call, read_lambda
 
 
 def serialized_object(value: object, weights: Mapping[str, Weight]) -> SerializedObject | None:  # noqa: PLR0911  one form a line
-    """The name under which a file knows a layer or an ``activation=`` argument of the user's.
+    """The class or function behind a layer's entry or an ``activation=`` argument, as the file stores it.
 
     Args:
         value: A layer's entry, a function's name, or what Keras writes for a function or an object.
-        weights: What is stored for it, by path.
+        weights: Its stored weights, by path.
 
     Returns:
-        None where there is no single name, as for a lambda that spells its arithmetic.
+        None if there is no single name, as for a lambda that contains arithmetic.
     """
     if isinstance(value, str):
         return SerializedObject(_bare(value))

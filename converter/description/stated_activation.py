@@ -1,8 +1,8 @@
-"""Reads what ``--activation`` states of a layer.
+"""Parses ``--activation``, and combines the stated formula with the numbers that the layer stores.
 
-A statement names a formula and any of its numbers. A number that it leaves out is taken from the layer: from
-its stored weight if it has learned it, else from its config, else it has the formula's default. What a layer
-has learned is never dropped: a statement that has no place for a stored weight is refused.
+The option states a formula and any of its parameters. A parameter that is left out is taken from the layer: from its
+stored weight if it was learned, else from its config, else it has the formula's default. A learned weight is never
+dropped: a statement whose formula does not use a stored weight is refused.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ _STATED = "stated by --activation"
 
 @dataclass(frozen=True)
 class StatedActivation:
-    """A formula, with those of its numbers that are stated."""
+    """A formula, with those of its parameters that are stated."""
 
     kind: type[Activation]
     numbers: Mapping[str, float]
@@ -36,7 +36,7 @@ class StatedActivation:
         """Read ``pss:alpha=3``, ``pss``, ``rational_ss:a=1.5`` or ``polynomial_ss:limit=3,c0=0.5,c1=0.2``.
 
         Raises:
-            UsageError: It is none of these.
+            UsageError: The text does not have this form.
         """
         key, _, listed = text.partition(":")
         kind = ACTIVATIONS.get(key)
@@ -60,17 +60,16 @@ class StatedActivation:
     def recognise(
         self, config: Mapping[str, Any], weights: Mapping[str, Weight], shape: InputShape | None, where: str
     ) -> Recognition:
-        """The activation that it says a layer is.
+        """The stated activation, completed with the numbers of a layer.
 
         Args:
             config: The layer's options.
-            weights: What is stored for it, by path.
-            shape: What it was built for, where the file says it.
+            weights: Its stored weights, by path.
+            shape: The input shape that it was built for, if the file states it.
             where: The layer.
 
         Raises:
-            UnsupportedError: The layer stores weights that have no place in the formula, or numbers that do
-                not fit it.
+            UnsupportedError: The layer stores weights that the formula does not use, or numbers that do not fit it.
         """
         left = self._left()
         if not left and not weights:
@@ -92,7 +91,7 @@ class StatedActivation:
         return Recognition(activation, ", ".join(why), Basis.STATED, tuple(weights.values()))
 
     def _left(self) -> list[str]:
-        """The parameters that it leaves to the layer; a polynomial is stated whole."""
+        """The parameters that are not stated; a polynomial must be stated completely."""
         names = () if self.kind is PolynomialSS else self.kind.parameters
         return [name for name in names if name not in self.numbers]
 
@@ -104,7 +103,7 @@ class StatedActivation:
         shape: InputShape | None,
         where: str,
     ) -> None:
-        """Check that the stored weights are numbers that it leaves to the layer."""
+        """Check that the stored weights are exactly the parameters that are not stated."""
         plain = all(path.count("/") == 1 for path in weights)
         if plain and learned_names(left, config, len(weights)) is not None:
             return
@@ -126,7 +125,7 @@ class StatedActivation:
     def _leaving_more(
         self, config: Mapping[str, Any], weights: Mapping[str, Weight], shape: InputShape | None, where: str
     ) -> str:
-        """What to type so that the weights are used; empty if the formula has no place for them."""
+        """A hint at the option with which the weights are used; empty if the formula has no parameters for them."""
         if not self.numbers or self.kind is PolynomialSS:
             return ""
         try:
@@ -136,7 +135,7 @@ class StatedActivation:
         return f"Leave the numbers to what is stored: {activation_option(where, self.kind.key)}."
 
     def _unlearned(self, name: str, config: Mapping[str, Any], where: str) -> tuple[Parameter, str]:
-        """A parameter that no weight holds, and where its number is from."""
+        """The value of a parameter that is not a weight, and where it is from."""
         written = plain_array(config.get(name))
         if written is None:
             value: Parameter = getattr(self.kind.from_numbers({}), name)

@@ -1,7 +1,7 @@
-"""The built-in layers that a model file may name. What is not here is not built.
+"""The allowlist: the built-in layers, activation functions and dtype policies that a model file may name.
 
-Each was chosen because it computes only with its arguments and weights: none loads a file, runs code from its
-configuration or reaches a network.
+Each layer was chosen because it computes only with its arguments and weights: none loads a file, runs code from its
+configuration or accesses a network.
 """
 
 _TABLE = {
@@ -34,10 +34,10 @@ _TABLE = {
 SUPPORTED_LAYERS: frozenset[str] = frozenset(name for names in _TABLE.values() for name in names.split())
 
 CELLS = frozenset({"LSTMCell", "GRUCell", "SimpleRNNCell", "StackedRNNCells"})
-"""Parts of an ``RNN`` layer, which are no layers of a model themselves."""
+"""Cells: parts of an ``RNN`` layer, which are not layers of a model themselves."""
 
 RECURRENT = frozenset(_TABLE["recurrent"].split()) | CELLS
-"""Kinds whose activations act inside a loop over steps, where nothing can be put between layers."""
+"""Layers whose activations are applied inside a loop over steps, where no layer can be inserted."""
 
 PARTS = frozenset({"layer", "backward_layer", "cell", "cells"})
 """Arguments that hold a layer or a cell."""
@@ -48,7 +48,7 @@ NEEDED_PARTS = {
     "RNN": "cell",
     "StackedRNNCells": "cells",
 }
-"""Parts without which a layer of that kind is none."""
+"""The argument that a wrapper must have."""
 
 IDENTITY_AT_INFERENCE = frozenset(
     """
@@ -61,14 +61,14 @@ IDENTITY_AT_INFERENCE = frozenset(
 """Augmentation that only training applies; at inference these layers cast to their compute dtype."""
 
 ELEMENTWISE = frozenset({"ReLU", "LeakyReLU", "ELU"})
-"""Layers without weights that do the same to each number, so they may stand as a recurrent cell's activation."""
+"""Elementwise layers without weights, which may be the activation of a recurrent cell."""
 
 AS_ACTIVATION = (
     SUPPORTED_LAYERS
     - RECURRENT
     - frozenset(f"{_TABLE['merging']} {_TABLE['attention']} InputLayer Embedding TimeDistributed".split())
 )
-"""Layers of one input that may stand as the ``activation=`` of another."""
+"""Layers with one input that may be the ``activation=`` of another layer."""
 
 NOT_CONVERTED = (
     frozenset(
@@ -82,7 +82,7 @@ NOT_CONVERTED = (
     )
     | CELLS
 )
-"""Other layers of Keras, old ones included, by which a file that states no module is known to mean Keras's own."""
+"""Unsupported layers of Keras, including removed ones: how they are recognised in a file that states no module."""
 
 MODELS = frozenset({"Sequential", "Functional", "Model"})
 """Class names of models that are built of layers; Keras 2 calls a functional one ``Model`` as well."""

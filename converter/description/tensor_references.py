@@ -1,4 +1,4 @@
-"""How a model file names tensors: a layer, which of its calls, which of the outputs."""
+"""Reads references to tensors in a model file: a layer, the number of its call, the number of the output."""
 
 from collections.abc import Mapping
 from typing import Any, TypeAlias

@@ -1,7 +1,7 @@
-"""Names in a model file that a careless loader would import, call or open.
+"""Detects references in a model file that an unsafe loader would import, call or open.
 
-Nothing here is needed for safety: what is not on the allowlist is not built. It is for the message. A file
-that names ``os.system`` is no model with an unknown layer; its reader should hear what it tried.
+Safety does not depend on this check: only layers on the allowlist are built. It is for the error message. A file
+that names ``os.system`` is not a model with an unknown layer, and the user should be told what it tried.
 """
 
 import sys
@@ -10,10 +10,10 @@ from typing import Any
 
 from converter.errors import UnsafeFileError
 
-# Users' own scripts are called so as well.
+# Names of standard modules that users' own scripts often have as well.
 _USERS_TOO = {"__main__", "test", "code", "types", "parser", "platform", "symbol", "copy", "statistics"}
 _PYTHON = frozenset(sys.stdlib_module_names) - _USERS_TOO
-# Parts of Keras and TensorFlow that load, save, download or switch protections off; layers are in none.
+# Parts of Keras and TensorFlow that load, save, download or disable protections; none of them contains layers.
 _MACHINERY = (
     "config",
     "utils",
@@ -39,11 +39,11 @@ _FILES = ("vocabulary", "idf_weights", "filepath", "path_to_file")
 
 
 def refuse_unsafe_references(entry: Mapping[str, Any], where: str) -> None:
-    """Refuse a layer whose entry names, at any depth, something that is no part of a model.
+    """Refuse a layer whose entry refers, at any depth, to something that is not part of a model.
 
     Raises:
-        UnsafeFileError: It names a module of Python, Keras's machinery, a layer that loads something, or a
-            file or address to read.
+        UnsafeFileError: It refers to a module of Python, Keras's loading machinery, a layer that loads something,
+            or a file or address to read.
     """
     for item in _objects(entry):
         class_name, config = item.get("class_name"), item.get("config")
@@ -69,7 +69,7 @@ def refuse_unsafe_references(entry: Mapping[str, Any], where: str) -> None:
 def _is_machinery(module: str, *, plain_function: bool) -> bool:
     root = module.partition(".")[0]
     if root in _PYTHON:
-        return not (module == "builtins" and plain_function)  # so Keras writes a user's function
+        return not (module == "builtins" and plain_function)  # this is how Keras writes a user's function
     return any(
         module == f"{start}.{part}" or module.startswith(f"{start}.{part}.")
         for start in _ROOTS
