@@ -1,7 +1,7 @@
-"""Finds our activations in the functions that a file names, and in lambdas.
+"""Recognises activations in the functions that a file names, and in lambdas.
 
-Nothing is looked up or run. A function is recognised by its name; its body is not in the file, so the finding
-says that the formula is assumed. A lambda's code is in the file and is read.
+Nothing is looked up or run. A function is recognised by its name; its body is not in the file, so the finding says
+that the formula is assumed. A lambda's bytecode is in the file and is read.
 """
 
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ def from_lambda(config: Mapping[str, Any], where: str) -> Recognition:
     """Recognise what a Lambda layer computes.
 
     Raises:
-        UnsupportedError: It cannot be read, or computes something that is not known.
+        UnsupportedError: It cannot be read, or computes something that is not supported.
     """
     if config.get("mask"):
         raise UnsupportedError("the Lambda takes 'mask'", where=where, hint=activation_hint(where))
@@ -60,18 +60,18 @@ def _from_code(function: object, where: str, given: Mapping[str, object] | None 
 
 
 def from_function(value: object, where: str, *, keras_2: bool = False) -> Recognition | str | None:
-    """Read a function as a config holds it: by its name, or as a lambda.
+    """Recognise a function in a config: a name, or a lambda.
 
     Args:
-        value: As the file has it.
-        where: The layer that takes it.
+        value: The value in the file.
+        where: The layer whose argument it is.
         keras_2: Keras 2 wrote the file.
 
     Returns:
-        One of ours, or the name of one of Keras's own; None if it is no function but an object.
+        A recognised activation, or the name of a function of Keras's own; None if it is an object, not a function.
 
     Raises:
-        UnsupportedError: It is another function.
+        UnsupportedError: It is any other function.
     """
     if value is None:
         return "linear"
@@ -91,10 +91,10 @@ def from_function(value: object, where: str, *, keras_2: bool = False) -> Recogn
 
 
 def _named(name: str) -> tuple[Activation, str, Basis] | None:
-    """The activation that a function of this name is taken to be, and how that is known."""
+    """The activation that a function of this name is assumed to be, and how that is known."""
     if name.startswith(_OWN_PACKAGE):
         own = ACTIVATIONS.get(name.removeprefix(_OWN_PACKAGE))
-        # The function of PolynomialSS takes arguments that have no defaults, so nobody can store it.
+        # The function of PolynomialSS has arguments without defaults, so it cannot be stored by its name.
         if own is None or own is PolynomialSS:
             return None
         return own(), "a function of converter.layers", Basis.READ
@@ -111,7 +111,7 @@ def _unknown_function(name: str, where: str) -> UnsupportedError:
 
 
 def function_name(value: object) -> str | None:
-    """The name in a plain text, or in what Keras 3 writes for a function that is no lambda."""
+    """The name of a function that is stored as a string, or as the object that Keras 3 writes for it."""
     if isinstance(value, str):
         return value
     if isinstance(value, Mapping) and value.get("class_name") == "function":

@@ -1,4 +1,4 @@
-"""Reads an ``activation=`` argument: a function, or an object of a class."""
+"""Recognises an ``activation=`` argument: a function, or an object of a class."""
 
 from collections.abc import Mapping
 
@@ -13,17 +13,17 @@ from converter.errors import ConversionError, UnsafeFileError
 def from_argument(
     value: object, weights: Mapping[str, Weight], where: str, *, keras_2: bool = False
 ) -> Recognition | str:
-    """Read an ``activation=`` argument: one of ours, or the name of a built-in function.
+    """Recognise an ``activation=`` argument; the name of the function if it is a built-in one.
 
     Args:
-        value: As the file has it.
-        weights: What is stored for it if it is a layer, by path.
+        value: The value in the file.
+        weights: Its stored weights by path, if it is a layer.
         where: The layer that takes it.
         keras_2: Keras 2 wrote the file.
 
     Raises:
-        UnsupportedError: It is something else.
-        UnsafeFileError: It is nothing that Keras writes.
+        UnsupportedError: It is not recognised.
+        UnsafeFileError: It is not in a form that Keras writes.
     """
     found = from_function(value, where, keras_2=keras_2)
     if found is not None:

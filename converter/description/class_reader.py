@@ -1,4 +1,4 @@
-"""Finds what a class computes, in its name and in what is stored for it; its code is not in the file.
+"""Recognises what a class computes from its name and its stored options and weights; its code is not in the file.
 
 a layer of converter.layers      read: the formula is that of the layer
 a class of a known name          assumed from the name, if options and weights are those of such a class
@@ -30,16 +30,16 @@ _REBUILD = "Rebuild it as a functional or Sequential model with the same weights
 def read_class(
     entry: Mapping[str, Any], weights: Mapping[str, Weight], where: str, *, keras_2: bool = False
 ) -> Recognition:
-    """What the class of an entry computes, be it a layer or another's ``activation=`` argument.
+    """Recognise what the class of an entry computes: a layer, or the ``activation=`` argument of one.
 
     Args:
         entry: The object in the file: class_name, config, registered_name.
-        weights: What is stored for it, by path.
+        weights: Its stored weights, by path.
         where: The layer.
         keras_2: Keras 2 wrote the file.
 
     Raises:
-        UnsupportedError: It is not known.
+        UnsupportedError: It is not recognised.
         UnsafeFileError: A parameter is not a number.
     """
     config = entry.get("config")
@@ -55,12 +55,12 @@ def read_class(
 
 
 def require_not_keras(entry: Mapping[str, Any], where: str) -> None:
-    """Check that an entry whose class is not built does not name a layer of Keras's own.
+    """Check that an entry of an unsupported class does not name a layer of Keras's own.
 
-    What such a layer computes is known and is none of our formulas, so nothing can be stated of it.
+    What such a layer computes is known and is not one of the formulas that ``--activation`` can state.
 
     Raises:
-        UnsupportedError: It does.
+        UnsupportedError: It names a layer of Keras's own.
     """
     if is_unsupported_keras_layer(entry):
         name = str(entry["class_name"])
@@ -72,7 +72,7 @@ def require_not_keras(entry: Mapping[str, Any], where: str) -> None:
 
 
 def applies_stored_function(entry: Mapping[str, Any]) -> bool:
-    """Whether a user's class is stored as a subclass of ``Activation`` is: with a function and nothing else."""
+    """Whether a class is stored with a function and nothing else, as a subclass of ``Activation`` is."""
     config = entry.get("config")
     return isinstance(config, Mapping) and [key for key in config if is_own_option(key)] == ["activation"]
 
@@ -84,17 +84,17 @@ def from_class(
     where: str,
     shape: InputShape | None = None,
 ) -> Recognition | None:
-    """Recognise a layer class; None if the name is not one of ours.
+    """Recognise a layer class by its name; None if the name is not known.
 
     Args:
-        class_name: As the file has it, with the package that it is registered in, if any.
+        class_name: The name in the file, including the package that it is registered in, if any.
         config: Its options.
-        weights: What is stored for it, by path.
+        weights: Its stored weights, by path.
         where: The layer.
-        shape: What it was built for, where the file says it.
+        shape: The input shape that it was built for, if the file states it.
 
     Raises:
-        UnsupportedError: The name is known, but config and weights are not those of such a class.
+        UnsupportedError: The name is known, but the config and weights do not belong to such a class.
         UnsafeFileError: A parameter is not a number.
     """
     name = class_name.rsplit(">", 1)[-1]

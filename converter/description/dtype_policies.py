@@ -1,4 +1,4 @@
-"""The dtype policy of a layer, as a file states it; a quantized layer is refused."""
+"""Reads the dtype policy of a layer, and refuses quantized layers."""
 
 from collections.abc import Iterator, Mapping
 
@@ -14,10 +14,10 @@ _BYTES = frozenset({"int8", "uint8"})
 
 
 def read_policy(dtype: object, where: str) -> str:
-    """The name of a dtype policy, written as a text or as an object.
+    """Read the name of a dtype policy, which is stored as a string or as an object.
 
     Raises:
-        UnsupportedError: It is not known, or says that the layer is quantized.
+        UnsupportedError: The policy is not supported, or the layer is quantized.
     """
     mode = next(_modes(dtype), None)
     if mode is not None:
@@ -40,10 +40,10 @@ def read_policy(dtype: object, where: str) -> str:
 
 
 def require_not_quantized(layer: Layer) -> None:
-    """Check the weights of a layer whose policy says nothing: Keras writes a quantized attention layer so.
+    """Check the dtypes of a layer's weights: Keras writes no policy for a quantized attention layer.
 
     Raises:
-        UnsupportedError: One is stored as bytes.
+        UnsupportedError: A weight is stored as 8-bit integers.
     """
     mode = next((each.dtype.name for each in layer.weights.values() if each.dtype.name in _BYTES), None)
     if mode is not None:
@@ -59,7 +59,7 @@ def _quantized(mode: str, where: str) -> UnsupportedError:
 
 
 def _modes(dtype: object) -> Iterator[str]:
-    """The modes in which a policy, or one in a map of policies, quantizes: ``int8``, ``int4``, ``gptq``."""
+    """The quantization modes in a policy or a map of policies: ``int8``, ``int4``, ``gptq``."""
     if isinstance(dtype, str):
         mode, quantized, _ = dtype.partition("_from_")
         if quantized:

@@ -1,4 +1,4 @@
-"""The numbers that a Lambda layer passes to its function by name, from its ``arguments``."""
+"""Reads the keyword arguments that a Lambda layer passes to its function, from its option ``arguments``."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -10,10 +10,10 @@ from converter.errors import ConversionError, UnsafeFileError, UnsupportedError
 
 
 def lambda_arguments(stored: object, where: str) -> dict[str, object]:
-    """What a Lambda layer passes, by name; a tensor of no axes is its number.
+    """The keyword arguments that a Lambda layer passes; tensors of rank 0 become numbers.
 
     Raises:
-        UnsafeFileError: It is not stored as names and values.
+        UnsafeFileError: They are not stored as names with values.
     """
     if stored is None:
         return {}
@@ -25,12 +25,12 @@ def lambda_arguments(stored: object, where: str) -> dict[str, object]:
 def with_arguments(
     activation: Activation, basis: Basis, given: Mapping[str, object], where: str
 ) -> Activation:
-    """A named function's activation with the numbers that its layer passes.
+    """The activation of a named function, with the arguments that its Lambda layer passes.
 
     Args:
-        activation: With its default numbers.
-        basis: How the function is known: only of our own it is known what its arguments mean.
-        given: By name.
+        activation: The activation with its default parameters.
+        basis: How the function is known. Arguments are understood only for functions of ``converter.layers``.
+        given: The keyword arguments.
         where: The layer.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Keras 2: nodes that call TensorFlow, in terms of the operations of Keras 3, and what its layers do to masks."""
+"""Keras 2: translates nodes that call TensorFlow to operations of Keras 3, and marks how its layers treat masks."""
 
 from converter.description.keras_2.masks import with_masks_of_keras_2
 from converter.description.keras_2.nodes import is_node, read_node

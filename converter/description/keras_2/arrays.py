@@ -1,4 +1,4 @@
-"""TensorFlow functions that put tensors together, take them apart, or give them other shapes."""
+"""Translates TensorFlow functions that join, split, reshape or index tensors, and products of matrices."""
 
 from collections.abc import Mapping
 from itertools import accumulate
@@ -42,7 +42,7 @@ def _unstack(value: Argument, num: Argument = None, axis: Argument = 0) -> Opera
 def _split(
     value: Argument, num_or_size_splits: Argument, axis: Argument = 0, num: Argument = None
 ) -> Operation:
-    """Keras takes a number of equal parts as well, but where to cut instead of how long each part is."""
+    """Keras also takes the number of equal parts, but positions to cut at instead of the sizes of the parts."""
     del num  # how many sizes there are
     if not isinstance(num_or_size_splits, list):
         return op(
@@ -168,7 +168,7 @@ def _matmul(
 
 
 def _last_axes_swapped(matrices: Argument) -> Argument:
-    """The last two axes exchanged."""
+    """The matrices with their last two axes swapped."""
     array = operand(matrices)
     if isinstance(array, np.ndarray) and array.ndim > 1:
         return np.swapaxes(array, -1, -2)

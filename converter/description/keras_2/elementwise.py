@@ -1,7 +1,7 @@
-"""TensorFlow functions that work element by element.
+"""Translates elementwise TensorFlow functions.
 
-The parameters have TensorFlow's names and defaults, which are not always those of Keras: ``tf.nn.gelu`` is exact
-unless it is asked to approximate, ``keras.ops.gelu`` approximates.
+The parameters have TensorFlow's names and defaults, which are not always those of Keras: ``tf.nn.gelu`` is exact by
+default, ``keras.ops.gelu`` is approximate.
 """
 
 from collections.abc import Callable, Mapping

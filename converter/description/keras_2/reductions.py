@@ -1,4 +1,4 @@
-"""TensorFlow functions that work along axes: sums, means, norms, softmax."""
+"""Translates TensorFlow functions that work along axes: sums, means, norms, softmax."""
 
 from collections.abc import Mapping
 
@@ -51,7 +51,8 @@ def _l2_normalize(x: Argument, axis: Argument = None, epsilon: Argument = 1e-12)
 def _index_of(*, largest: bool) -> Reader:
     """The first index of an extreme: along the first axis and as int64 if nothing else is said.
 
-    Not ``keras.ops.argmax``: to that, -0 is less than 0, and what tells the two apart has no counterpart in ONNX.
+    ``keras.ops.argmax`` is not used: it orders -0 before 0, and the operation that distinguishes them has no
+    counterpart in ONNX.
     """
 
     def read(

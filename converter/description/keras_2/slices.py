@@ -1,6 +1,6 @@
-"""TensorFlow functions that take a part of a tensor, as the item that Python would write.
+"""Translates TensorFlow functions that slice a tensor to Python's item access.
 
-For one:
+For example:
 
     strided_slice(x, [0, 1], [0, 5], [1, 2], begin_mask=1, end_mask=1)  ->  x[:, 1:5:2]
 
@@ -65,7 +65,7 @@ def _strided_slice(
     new_axis_mask: Argument = 0,
     shrink_axis_mask: Argument = 0,
 ) -> Operation:
-    """Bit k of a mask is about axis k: no start, no end, or a position instead of a slice."""
+    """Bit k of a mask applies to axis k: no start, no end, or a position instead of a slice."""
     require_one_of(ellipsis_mask, (0,), "ellipsis_mask")
     require_one_of(new_axis_mask, (0,), "new_axis_mask")
     starts, stops = integers(begin, "begin"), integers(end, "end")

@@ -1,4 +1,4 @@
-"""Removes sizes that no operation takes: ``tf.reshape(x, [tf.shape(x)[0], 12])`` is read without them."""
+"""Removes sizes of tensors that no operation uses; ``tf.reshape(x, [tf.shape(x)[0], 12])`` is read without them."""
 
 from collections.abc import Iterable, Mapping
 
@@ -12,10 +12,10 @@ _SIZES = "ops.shape"
 def without_unused_sizes(
     layers: Mapping[str, Layer | Block], calls: list[Call], outputs: Iterable[Ref], prefix: str
 ) -> list[Call]:
-    """The calls without sizes of tensors, and without operations on sizes whose results nothing takes.
+    """The calls without sizes of tensors, and without operations on sizes whose results are not used.
 
     Raises:
-        UnsupportedError: A size is taken all the same.
+        UnsupportedError: A size is used.
     """
     kinds = {name: layer.kind for name, layer in layers.items() if isinstance(layer, Layer)}
     if _SIZES not in kinds.values():
