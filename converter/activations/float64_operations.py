@@ -1,4 +1,4 @@
-"""The operations of a lambda's expression in float64."""
+"""Computes the operations of a lambda's expression in float64."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -85,4 +85,4 @@ FLOAT64: Mapping[str, Callable[..., Array]] = {
     "tanh": np.tanh,
     "where": np.where,
 }
-"""By operation; comparisons give booleans."""
+"""The function for each operation; comparisons give booleans."""

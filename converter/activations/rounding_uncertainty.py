@@ -1,9 +1,9 @@
-"""How far rounding may move what a formula computes, point by point.
+"""Estimates how far rounding may change the result of a formula, point by point.
 
-Runtimes round differently: another order, a fused multiplication, a type that is wider on the way, denormals
-taken as 0, an exponential that stops at the largest number where another goes on to infinity. Where that
-decides about the answer (the sine of 1e20, the logarithm of a denormal, a sum that overflows, a step that x
-lies on) two correct runtimes differ, and nothing can be compared.
+Runtimes round differently: another order of operations, fused multiply-add, wider intermediate types, denormals
+flushed to 0, an exponential that saturates at the largest number where another gives infinity. At points where that
+determines the result (the sine of 1e20, the logarithm of a denormal, a sum that overflows, a step exactly at x), two
+correct runtimes may differ, and their results cannot be compared.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -18,19 +18,19 @@ from converter.lambdas import Expression, compute
 Functions = Mapping[str, Callable[..., Any]]
 _Change = Callable[[NDArray[np.float64], int], NDArray[np.float64]]
 
-_ROOM = 4.0  # what comes nearer than this to the largest number may overflow in another order
+_ROOM = 4.0  # a result within this factor of the largest number may overflow in another order of operations
 
 
 def uncertainty(written: Expression, x: NDArray[Any], functions: Functions) -> NDArray[np.float64]:
-    """The largest change of the answer if x and every operation round up, or down, or by turns, or leave the type.
+    """The largest change of the result if x and all operations round up, down, or alternately, or over- or underflow.
 
     Args:
-        written: What ``operations`` made.
-        x: Points in the type that is computed in.
+        written: An expression that ``operations`` returned.
+        x: Points in the dtype of the computation.
         functions: The operations in float64.
 
     Returns:
-        For each point; infinite where the answer stops being a number.
+        The change for each point; infinite if the result becomes NaN.
     """
     span, wide = float_range(x.dtype.name), x.astype(np.float64)
     with np.errstate(all="ignore"):
@@ -46,7 +46,7 @@ def uncertainty(written: Expression, x: NDArray[Any], functions: Functions) -> N
 
 
 def _changes(span: FloatRange) -> Iterator[_Change]:
-    """What may happen to the result of operation number n; number 0 is x, which another layer rounded."""
+    """The changes that may happen to the result of operation number n; number 0 is x, rounded by another layer."""
     for signs in ((1, 1), (-1, -1), (1, -1), (-1, 1)):
         yield _rounding(span.eps, signs)
     yield lambda value, _: np.where(np.abs(value) < span.normal, 0.0, value)
