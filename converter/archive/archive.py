@@ -88,7 +88,7 @@ def open_archive(
         described = start.lstrip().startswith(_JSON)
         if weights and not described:
             raise UsageError(
-                "is no JSON of model.to_json(), with which alone --weights goes",
+                "is not the JSON of model.to_json(); --weights is accepted only with that",
                 where=source.name,
                 hint="The JSON stands first: convert model.json --weights model.weights.h5",
             )

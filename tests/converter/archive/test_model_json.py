@@ -120,7 +120,7 @@ def test_weights_without_json_say_what_to_type(weights):
 def test_a_whole_model_takes_no_weights(request, weights, fixture):
     path = request.getfixturevalue(fixture)()
     with (
-        pytest.raises(UsageError, match="with which alone --weights goes"),
+        pytest.raises(UsageError, match="--weights is accepted only with that"),
         open_archive(path, weights=weights()),
     ):
         pass
