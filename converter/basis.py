@@ -1,14 +1,14 @@
-"""What an artefact's proof rests on: how the formula of each activation is known.
+"""Defines how the formula of an activation is known: the basis of the parity proof.
 
-Parity says how far an artefact is from a reference. The basis says why the reference is the user's model:
+Parity measures how far an artefact is from a reference. The basis says why the reference is the user's model:
 
-    recorded   answers of the user's own model were compared (``--samples`` with ``--expected``)
+    recorded   recorded outputs of the user's own model were compared (``--samples`` with ``--expected``)
     code       the user's own code was run (``--custom-objects``)
-    read       the formula stands in the file: bytecode, a layer of ``converter.layers``, Keras's own
-    stated     somebody stated it (``--activation``)
+    read       the file contains the formula: bytecode, a layer of ``converter.layers``, or one of Keras's own
+    stated     the user stated it (``--activation``)
     assumed    it was assumed from the name of a class or function
 
-An artefact rests on the weakest of its activations.
+The basis of an artefact is the weakest basis of its activations.
 """
 
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ from enum import StrEnum
 
 
 class Basis(StrEnum):
-    """How a formula is known; the members stand from the strongest to the weakest."""
+    """How a formula is known; the members are ordered from the strongest to the weakest."""
 
     RECORDED = "recorded"
     CODE = "code"
@@ -31,6 +31,6 @@ class Basis(StrEnum):
 
 
 def weakest(several: Iterable[Basis]) -> Basis:
-    """The weakest of several; ``read`` if there is none, because then all that counts stands in the file."""
+    """The weakest of several; ``read`` if there are none, because then the file contains all that matters."""
     order = list(Basis)
     return max(several, key=order.index, default=Basis.READ)

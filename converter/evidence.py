@@ -1,7 +1,7 @@
-"""What each activation of a model rests on, once it is known what will be compared.
+"""Determines how the formula of each activation is known, once it is decided what artefacts are compared with.
 
-The description says how a formula was recognised. The user's code and recorded answers say more: with them the
-reference is the user's own model.
+The description says how a formula was recognised. The user's code and recorded answers are stronger evidence: with
+them, the reference is the user's own model.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from converter.activations import Activation
 from converter.basis import Basis, weakest
 from converter.description import Description, Finding
-from converter.description.found import BuiltInFunction
-from converter.description.taken import TakenName
+from converter.description.assumed_built_ins import AssumedBuiltIn
+from converter.description.recognition import BuiltInFunction
 from converter.errors import ParityError
-from converter.user_code import UsersCode
+from converter.user_code import UserCode
 
 _AGAINST = {
     Basis.RECORDED: "recorded answers",
@@ -26,36 +26,36 @@ _AGAINST = {
 
 @dataclass(frozen=True)
 class Traced:
-    """Where the user's code was traced instead of a formula.
+    """A place where the user's code was traced instead of a formula.
 
     Attributes:
-        layer: Where.
+        layer: The layer's name.
         instead_of: The formula that was expected there, or the name of a built-in function.
-        users: The code.
+        users: The user's code.
     """
 
     layer: str
     instead_of: Activation | str
-    users: UsersCode
+    users: UserCode
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What an artefact's proof rests on.
+    """The evidence for an artefact's parity proof.
 
     Attributes:
         findings: The activations, each with its basis.
-        basis: Of the whole model: the weakest of them, unless recorded answers covered it.
-        taken: The functions that are taken as Keras's own by their names.
+        basis: The basis of the whole model: the weakest of the findings, unless recorded answers covered it.
+        assumed_built_ins: Functions that are assumed to be Keras's own because of their names.
     """
 
     findings: tuple[Finding, ...]
     basis: Basis
-    taken: tuple[TakenName, ...]
+    assumed_built_ins: tuple[AssumedBuiltIn, ...]
 
     @property
     def against(self) -> str:
-        """What artefacts are compared with, in words."""
+        """A phrase for what artefacts are compared with."""
         return _AGAINST[self.basis]
 
     @property
@@ -64,24 +64,24 @@ class Evidence:
         return tuple(finding for finding in self.findings if not finding.basis.proves)
 
 
-def gathered(
+def gather_evidence(
     description: Description,
     traced: Sequence[Traced],
     covered: frozenset[str],
     unseen: Mapping[str, str] | None,
 ) -> Evidence:
-    """Raise the basis of what the user's code or recorded answers cover.
+    """Strengthen the basis of the activations that the user's code or recorded answers cover.
 
     Args:
-        description: Has the activations as they were found.
-        traced: Where the user's code was traced.
+        description: The activations as they were recognised in the file.
+        traced: The places where the user's code was traced.
         covered: Layers whose classes and functions the user's file defines.
-        unseen: Layers of which recorded answers say nothing, with the reason; None if nothing was recorded.
+        unseen: Layers that recorded answers do not test, with the reason; None if no answers were recorded.
     """
     found = [_by_code(finding, traced, covered) for finding in description.findings]
-    known = {finding.activation for finding in found if isinstance(finding.activation, UsersCode)}
+    known = {finding.activation for finding in found if isinstance(finding.activation, UserCode)}
     found += [
-        Finding(each.layer, each.users, f"as your code defines '{each.users.original.name}'", Basis.CODE)
+        Finding(each.layer, each.users, f"as your code defines '{each.users.serialized.name}'", Basis.CODE)
         for each in traced
         if each.users not in known
     ]
@@ -90,7 +90,7 @@ def gathered(
     basis = weakest(finding.basis for finding in found)
     everything = unseen is not None and basis.proves
     ours = {(each.layer, each.instead_of) for each in traced}
-    taken = tuple(each for each in description.taken if (each.layer, each.name) not in ours)
+    taken = tuple(each for each in description.assumed_built_ins if (each.layer, each.name) not in ours)
     return Evidence(tuple(found), Basis.RECORDED if everything else basis, taken)
 
 
@@ -109,13 +109,13 @@ def _by_answers(finding: Finding, unseen: Mapping[str, str]) -> Finding:
 def _by_code(finding: Finding, traced: Sequence[Traced], covered: frozenset[str]) -> Finding:
     for each in traced:
         if each.layer == finding.layer and _is(finding, each.instead_of):
-            why = f"as your code defines '{each.users.original.name}', which is not {finding.activation.formula}"
+            why = f"as your code defines '{each.users.serialized.name}', which is not {finding.activation.formula}"
             return Finding(finding.layer, each.users, why, Basis.CODE)
     return replace(finding, basis=Basis.CODE, assumes_mask=False) if finding.layer in covered else finding
 
 
 def require_proof(evidence: Evidence) -> None:
-    """Refuse a model whose proof would not reach the user's model (``--require-proof``).
+    """Refuse a model if parity with the reference does not prove parity with the user's model (``--require-proof``).
 
     Raises:
         ParityError: The formula of an activation is only stated or assumed.

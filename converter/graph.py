@@ -1,8 +1,8 @@
-"""A model as data: layers with their numbers, the calls between them, inputs and outputs.
+"""The converter's intermediate representation: a model as layers, the calls between them, inputs and outputs.
 
-Every stage between the file and Keras works on this value: it is read from the archive, lowered, folded, and
-at last built as a Keras model. Nested models are inlined, so a graph is flat; a shared layer is one ``Layer``
-with several ``Call``s.
+Every stage between the model file and Keras takes and returns such a graph: it is read from the archive, lowered,
+folded, and finally built as a Keras model. Nested models are inlined, so a graph is flat. A shared layer is one
+``Layer`` with several ``Call``s. All values are immutable; methods return changed copies.
 """
 
 import dataclasses
@@ -17,7 +17,7 @@ from converter.archive import Weight
 
 @dataclass(frozen=True)
 class Ref:
-    """One tensor: output number ``output`` of call number ``call`` of a layer."""
+    """A reference to one tensor: output number ``output`` of call number ``call`` of a layer."""
 
     layer: str
     call: int = 0
@@ -29,13 +29,13 @@ Argument: TypeAlias = Any
 
 
 @dataclass(frozen=True, eq=False)
-class Original:
-    """A user's own class or function, as the file names it.
+class SerializedObject:
+    """A class or function as the file stores it; the user's code may define it (``--custom-objects``).
 
     Attributes:
-        name: Without the package that it is registered in.
-        config: A class's options; None for a function.
-        weights: What is stored for it, by path.
+        name: Its name, without the package that it is registered in.
+        config: The options of a class; None for a function.
+        weights: Its stored weights, by path.
     """
 
     name: str
@@ -49,18 +49,19 @@ class Layer:
 
     Attributes:
         name: Unique in the graph; ``outer/inner`` for a layer of a nested model.
-        kind: The class in ``keras.layers``.
-            An operation of ``keras.ops`` that stands as a node has kind ``ops.<function>``.
-        config: Constructor arguments, reduced to plain values; without name, dtype and initial values. A layer
-            or cell that another wraps is a ``Layer`` there, or a list of them; its weights are the wrapper's.
+        kind: The name of the class in ``keras.layers``. An operation of ``keras.ops`` has the kind
+            ``ops.<function>``.
+        config: Constructor arguments as plain values, without name, dtype and initializers. A wrapped layer or
+            cell is a ``Layer`` here, or a list of them; its weights are stored with the wrapper's.
         policy: The dtype policy, such as ``float32`` or ``mixed_float16``.
         weights: Stored weights by path, such as ``vars/0`` or ``cell/vars/1``.
-        activations: Those of our activations that stand in constructor arguments, by argument. A layer that
-            is nothing but an activation has kind ``Activation``.
-        originals: What the file calls those activations, by argument, where it has a name for them.
-        stops_mask: The original destroys a mask that reaches it.
-        joins_masks_as_keras_2: A merging layer of Keras 2, which joins masks in another way than Keras 3.
-        same_dtype: An operation of Keras 2, where all that it takes and makes has one dtype.
+        activations: Recognised activations among the constructor arguments, by argument. A layer that only
+            applies an activation has the kind ``Activation``.
+        serialized_objects: The class or function that the file stores for each of those activations, by argument,
+            if it has a name. The key ``""`` stands for the layer itself.
+        stops_mask: The original layer does not pass on a mask that reaches it.
+        joins_masks_as_keras_2: A merging layer of Keras 2, which combines masks differently from Keras 3.
+        same_dtype: An operation of Keras 2, whose inputs and outputs all have one dtype.
     """
 
     name: str
@@ -69,7 +70,7 @@ class Layer:
     policy: str = "float32"
     weights: Mapping[str, Weight] = field(default_factory=dict)
     activations: Mapping[str, Activation] = field(default_factory=dict)
-    originals: Mapping[str, Original] = field(default_factory=dict)
+    serialized_objects: Mapping[str, SerializedObject] = field(default_factory=dict)
     stops_mask: bool = False
     joins_masks_as_keras_2: bool = False
     same_dtype: bool = False
@@ -80,14 +81,14 @@ class Layer:
 
     @property
     def makes_mask(self) -> bool:
-        """Whether it, or a layer that it wraps, makes a mask of what it takes."""
+        """Whether this layer, or a layer that it wraps, creates a mask from its input."""
         return any(
             part.kind == "Masking" or (part.kind == "Embedding" and bool(part.config.get("mask_zero")))
             for part in self.with_parts()
         )
 
     def with_parts(self) -> Iterator["Layer"]:
-        """This layer, then those that it wraps, however deep."""
+        """This layer, then the layers that it wraps, at any depth."""
         yield self
         for value in self.config.values():
             for item in value if isinstance(value, list) else [value]:
@@ -116,7 +117,7 @@ class Call:
 
     @property
     def sources(self) -> tuple[Ref, ...]:
-        """The tensors that it takes, in order."""
+        """The tensors among the arguments, in order."""
         return tuple(refs((self.args, self.kwargs)))
 
     def mapped(self, change: Callable[[Ref], Ref]) -> "Call":
@@ -132,10 +133,10 @@ class Graph:
 
     Attributes:
         name: The model's name.
-        layers: By name.
-        calls: In an order in which each takes only what stands before it. Inputs have no call.
-        inputs: Public name and tensor, in order.
-        outputs: Public name and tensor, in order.
+        layers: The layers, by name.
+        calls: The calls in topological order. Inputs have no call.
+        inputs: Public name and tensor of each input, in order.
+        outputs: Public name and tensor of each output, in order.
     """
 
     name: str
@@ -153,7 +154,7 @@ class Graph:
         return self.but(layers={**self.layers, layer.name: layer})
 
     def free_name(self, wanted: str) -> str:
-        """A name that no layer has: the wanted one, or it with a number."""
+        """A name that no layer has: the wanted one, with a number appended if it is in use."""
         name, number = wanted, 0
         while name in self.layers:
             number += 1
@@ -161,10 +162,10 @@ class Graph:
         return name
 
     def replaced(self, name: str, chain: Sequence[Layer]) -> "Graph":
-        """A copy with several layers in a row in place of one.
+        """A copy with a chain of layers in place of one layer.
 
-        The first takes what the one took, each of the others takes the one before it, and whoever took the
-        one's output takes the last's.
+        The first layer of the chain gets the inputs of the replaced layer, each of the others gets the output of
+        the one before it, and the consumers of the replaced layer get the output of the last.
         """
         layers: dict[str, Layer] = {}
         for key, existing in self.layers.items():
@@ -188,7 +189,7 @@ class Graph:
         return self.but(layers=layers, calls=tuple(calls), outputs=outputs)
 
     def without(self, name: str) -> "Graph":
-        """A copy without a layer that has one input: whoever took its output takes its input."""
+        """A copy without a layer that has one input; the consumers of its output get its input instead."""
         passed = {(call.layer, call.index): call.sources[0] for call in self.calls if call.layer == name}
 
         def around(ref: Ref) -> Ref:
@@ -206,11 +207,11 @@ class Graph:
 
     @property
     def has_masks(self) -> bool:
-        """Whether a layer makes a mask."""
+        """Whether any layer creates a mask."""
         return any(layer.makes_mask for layer in self.layers.values())
 
     def consumers(self, ref: Ref) -> list[Call]:
-        """The calls that take a tensor; one that takes it twice stands there twice."""
+        """The calls that consume a tensor; a call that takes it twice is listed twice."""
         return [call for call in self.calls for source in call.sources if source == ref]
 
     def is_output(self, ref: Ref) -> bool:

@@ -17,7 +17,7 @@ from converter.building.model_builder import build_with_shapes, signature
 from converter.building.target_dtype import for_target
 from converter.description import Description
 from converter.errors import ConversionError, ParityError
-from converter.evidence import Evidence, gathered, require_proof
+from converter.evidence import Evidence, gather_evidence, require_proof
 from converter.exporters import Target, get_target
 from converter.folding import fold
 from converter.graph import Graph
@@ -166,11 +166,11 @@ def _decided(description: Description, options: Options) -> Decided:
 
 def _evidence(description: Description, decided: Decided, answers: list[Answer]) -> Evidence:
     """What the proof will rest on, now that it is known what is compared."""
-    found = gathered(description, decided.traced, decided.layers, unseen=None)
+    found = gather_evidence(description, decided.traced, decided.layers, unseen=None)
     if not any(answer.probe.expected for answer in answers):
         return found
     blind = unseen(decided.graph, found.findings, answers)
-    return gathered(description, decided.traced, decided.layers, blind)
+    return gather_evidence(description, decided.traced, decided.layers, blind)
 
 
 def _answers(graph: Graph, names: Signature, options: Options) -> tuple[list[Answer], list[str]]:

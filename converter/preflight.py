@@ -12,13 +12,13 @@ import numpy as np
 from converter.archive import Archive, open_archive
 from converter.description import Description, describe
 from converter.errors import UnsupportedError, UsageError
-from converter.evidence import gathered, require_proof
+from converter.evidence import gather_evidence, require_proof
 from converter.exporters import get_target
 from converter.graph import Graph
 from converter.options import Options
 from converter.parity.samples import require_samples
 from converter.publishing.destination import Destination, open_destination
-from converter.user_code import UsersCode
+from converter.user_code import UserCode
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def intake(source: Path, options: Options) -> Iterator[Intake]:
             outputs = [name for name, _ in description.graph.outputs]
             recorded = require_samples(options.samples, options.expected, description.inputs, outputs)
         if options.require_proof and not (recorded or own_code):
-            require_proof(gathered(description, (), frozenset(), None))
+            require_proof(gather_evidence(description, (), frozenset(), None))
         with open_destination(source, options) as destination:
             yield Intake(archive, description, destination)
 
@@ -94,7 +94,7 @@ def _require_finite(graph: Graph, *, allowed: bool) -> None:
     if allowed:
         return
     for layer in graph.layers.values():
-        of_code = [a.original.weights for a in layer.activations.values() if isinstance(a, UsersCode)]
+        of_code = [a.serialized.weights for a in layer.activations.values() if isinstance(a, UserCode)]
         for path, weight in chain.from_iterable(each.items() for each in (layer.weights, *of_code)):
             if weight.dtype.kind == "f" and not np.isfinite(weight.read()).all():
                 raise UnsupportedError(

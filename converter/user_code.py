@@ -1,7 +1,7 @@
-"""A user's own class or function in a graph: what it computes is for ``--custom-objects FILE.py`` to say.
+"""A user's own class or function in a graph, which only ``--custom-objects FILE.py`` defines.
 
-The description leaves such a place open; ``converter.building.custom_objects`` fills it with what the file defines,
-and the model is built with it. It stands as a layer of its own (kind ``UsersCode``), or among a layer's activations.
+The description creates it without code; ``converter.building.custom_objects`` adds the class or function from the
+user's file, and the model is built with it. It is a layer of its own (kind ``UserCode``), or an activation.
 """
 
 from collections.abc import Mapping
@@ -13,39 +13,39 @@ from numpy.typing import NDArray
 
 from converter.activations.activation import Step
 from converter.errors import UnsupportedError
-from converter.graph import Original
+from converter.graph import SerializedObject
 
-USERS_CODE = "UsersCode"
-"""The kind of a layer that runs the user's code; ``config["code"]`` is a ``UsersCode``."""
+USER_CODE = "UserCode"
+"""The kind of a layer that runs the user's code; ``config["code"]`` is a ``UserCode``."""
 
 
 @dataclass(frozen=True, eq=False)
-class UsersCode:
+class UserCode:
     """A class or function that only the user's code defines. Satisfies ``Activation``.
 
     Attributes:
-        original: What the file calls it, with the options and weights that are stored for it.
-        refusal: What to say where the user's file does not define it.
+        serialized: Its name in the model file, with its stored options and weights.
+        refusal: The error to raise if the user's file does not define it.
         arguments_of_lambda: Keyword arguments that a Lambda layer passes to the function.
-        code: The class or function; None until it is known.
-        scope: What else the user's file defines, which stored options may name.
+        code: The class or function; None until the user's file has been loaded.
+        scope: Everything that the user's file defines, because stored options may refer to it.
     """
 
-    original: Original
+    serialized: SerializedObject
     refusal: UnsupportedError
     arguments_of_lambda: Mapping[str, Any] | None = None
     code: Any = field(default=None, repr=False)
     scope: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     key: ClassVar[str] = "code"
-    layer: ClassVar[str] = USERS_CODE
+    layer: ClassVar[str] = USER_CODE
     class_names: ClassVar[Mapping[str, frozenset[str]]] = {}
     function_names: ClassVar[frozenset[str]] = frozenset()
     parameters: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     def from_numbers(cls, numbers: Mapping[str, float]) -> Self:  # noqa: ARG003  part of the contract
-        """Nobody states code.
+        """User code cannot be stated with ``--activation``.
 
         Raises:
             UnsupportedError: Always.
@@ -60,7 +60,7 @@ class UsersCode:
     @property
     def formula(self) -> str:
         """Such as ``your MyDense``."""
-        return f"your {self.original.name}"
+        return f"your {self.serialized.name}"
 
     @property
     def scale(self) -> float:
@@ -72,7 +72,7 @@ class UsersCode:
         return dtype_max
 
     def evaluate(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
-        """What a user's function answers."""
+        """The result of the user's function."""
         return np.asarray(self.code(x), np.float64)
 
     def uncertainty(self, x: NDArray[Any]) -> NDArray[np.float64]:
@@ -80,13 +80,13 @@ class UsersCode:
         return np.zeros(x.shape)
 
     def arguments(self) -> dict[str, Any]:
-        """None: its options are the user's."""
+        """No arguments: the options belong to the user's class."""
         return {}
 
     def lower(self) -> tuple[Step, ...]:
         """One layer that runs the code; the exporters trace it into plain operators."""
-        return (Step(USERS_CODE, {"code": self}, "code", self.original.weights),)
+        return (Step(USER_CODE, {"code": self}, "code", self.serialized.weights),)
 
-    def filled(self, code: Any, scope: Mapping[str, Any]) -> "UsersCode":  # noqa: ANN401  the user's
-        """The same with its code."""
+    def filled(self, code: Any, scope: Mapping[str, Any]) -> "UserCode":  # noqa: ANN401  the user's
+        """A copy with its code."""
         return replace(self, code=code, scope=scope)

@@ -1,6 +1,6 @@
-"""The activations that Plainserve knows, and how a user's spelling leads to one.
+"""The activations that Plainserve knows, and their lookup by class name, function name or expression.
 
-Adding one: a file here, its layer in ``converter.layers``, a row in the parity table.
+To add one: a file here, its layer in ``converter.layers``, and a row in the parity table.
 """
 
 from collections.abc import Mapping
@@ -35,20 +35,20 @@ ACTIVATIONS: Mapping[str, type[Activation]] = {kind.key: kind for kind in (PSS, 
 
 
 def by_class(name: str) -> type[Activation] | None:
-    """The activation that users call by this class name."""
+    """The activation for which users have this class name."""
     return next((kind for kind in ACTIVATIONS.values() if name in kind.class_names), None)
 
 
 def by_function(name: str) -> type[Activation] | None:
-    """The activation that users call by this function name."""
+    """The activation for which users have this function name."""
     return next((kind for kind in ACTIVATIONS.values() if name in kind.function_names), None)
 
 
 def by_expression(expression: Expression) -> tuple[Activation, str, Basis] | None:
     """The activation that a lambda computes, and how that is known; None if it computes something else.
 
-    An expression that spells the arithmetic is known from the code. One that only names a function,
-    exactly ``f(x)``, is assumed from the name.
+    An expression that contains the arithmetic is read from the code. For one that only calls a function, exactly
+    ``f(x)``, the formula is assumed from the name.
     """
     for kind in ACTIVATIONS.values():
         found = kind.from_expression(expression)

@@ -1,8 +1,8 @@
-"""What every activation offers to the rest of the converter.
+"""Defines the interface of an activation.
 
-An activation is a value: its formula with its numbers. It says how users spell it (class names and their
-config keys, function names, lambda expressions), which layer of ours computes it (the reference), and into
-which plain steps it is lowered.
+An activation is a value: a formula with its parameters. It defines how it is recognised in users' models (class names
+and their config keys, function names, lambda expressions), which layer of ``converter.layers`` computes it (the
+reference), and into which built-in layers it is lowered.
 """
 
 import math
@@ -39,7 +39,7 @@ class Step:
 
 
 class Activation(Protocol):
-    """A recognised activation with its numbers."""
+    """A recognised activation with its parameters."""
 
     key: ClassVar[str]
     """Its name on the command line, such as ``pss``."""
@@ -50,14 +50,14 @@ class Activation(Protocol):
     function_names: ClassVar[frozenset[str]]
     """Users' function names."""
     parameters: ClassVar[tuple[str, ...]]
-    """The names of its numbers, in order."""
+    """The names of its parameters, in order."""
 
     @classmethod
     def from_numbers(cls, numbers: Mapping[str, float]) -> Self:
-        """Make one from what the command line states: numbers by parameter; what is left out has its default.
+        """Make one from numbers by parameter, as the command line states them; others have their defaults.
 
         Raises:
-            UnsupportedError: A number that has no default is missing, or they make no safe formula.
+            UnsupportedError: A parameter without a default is missing, or the numbers make no safe formula.
         """
         ...
 
@@ -68,15 +68,15 @@ class Activation(Protocol):
 
     @property
     def formula(self) -> str:
-        """The formula with its numbers, for people."""
+        """The formula with its numbers, as text."""
         ...
 
     @property
     def scale(self) -> float:
-        """The factor on x inside the formula: where the curve bends is 1 / scale.
+        """The factor on x inside the formula: the curve bends at |x| = 1 / scale.
 
-        Positive and finite whatever the parameters are, so that it can be divided by; 1 where the curve has no
-        bend, as with alpha = 0.
+        Positive and finite for all parameters, so that it can be a divisor; 1 if the curve has no bend, as with
+        alpha = 0.
         """
         ...
 
@@ -88,9 +88,9 @@ class Activation(Protocol):
         ...
 
     def uncertainty(self, x: NDArray[Any]) -> NDArray[np.float64]:
-        """How far rounding in the type of x may move the answer, point by point; 0 for a steady formula.
+        """How far rounding in the dtype of x may change the result, point by point; 0 for a stable formula.
 
-        Points where that is more than the tolerance are not compared: two correct runtimes differ there.
+        Points where that exceeds the tolerance are not compared: two correct runtimes may differ there.
         """
         ...
 
@@ -103,7 +103,7 @@ class Activation(Protocol):
         ...
 
     def lower(self) -> tuple[Step, ...]:
-        """Plain steps that compute it, in order."""
+        """The built-in layers that compute it, in order."""
         ...
 
 
@@ -116,7 +116,7 @@ def number(value: object, name: str, where: str) -> float:
     """Check that a parameter is one finite number.
 
     Raises:
-        UnsafeFileError: It is anything else; the text names the parameter and what came.
+        UnsafeFileError: It is anything else; the text names the parameter and the value.
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
         came = repr(value)
@@ -158,12 +158,12 @@ def largest_magnitude(value: Parameter) -> float:
 
 
 def show(value: Parameter) -> str:
-    """A parameter for people: a number, or the range of a per-channel one."""
+    """A parameter as text: a number, or the range of a per-channel one."""
     if isinstance(value, tuple):
         return f"[{min(value):g} .. {max(value):g}]"
     return f"{value:g}"
 
 
 def plain(value: Parameter) -> float | list[float]:
-    """A parameter as JSON holds it."""
+    """A parameter as a JSON value."""
     return list(value) if isinstance(value, tuple) else value

@@ -1,4 +1,4 @@
-"""A formula that a lambda spells and that is none of the named activations: x * sigmoid(x), (x - 127.5) / 127.5."""
+"""A lambda's formula that is not one of the named activations, such as x * sigmoid(x) or (x - 127.5) / 127.5."""
 
 import math
 from collections.abc import Mapping
@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converter.activations.activation import Step
-from converter.activations.float64 import FLOAT64
-from converter.activations.rounding import uncertainty
+from converter.activations.float64_operations import FLOAT64
+from converter.activations.rounding_uncertainty import uncertainty
 from converter.errors import UnsupportedError
 from converter.lambdas import (
     Call,
@@ -24,8 +24,8 @@ from converter.lambdas import (
     unbracketed,
 )
 
-# Functions that Keras has by name: such a layer folds, and a recurrent cell takes the name. Not softplus, which
-# TFLite makes log(1 + exp(x)) of: that ends at 88.
+# Functions that Keras has by name: scales can be folded through such a layer, and a recurrent cell accepts the name.
+# Not softplus, which TFLite computes as log(1 + exp(x)): that overflows at 88.
 _BUILT_IN = {"exp": "exponential"} | {
     name: name for name in ("elu", "relu", "relu6", "selu", "sigmoid", "silu", "softsign", "tanh")
 }
@@ -33,13 +33,13 @@ _BUILT_IN = {"exp": "exponential"} | {
 
 @dataclass(frozen=True)
 class Formula:
-    """Whatever a lambda computes with operations that work on each element by itself.
+    """A lambda that consists of elementwise operations.
 
-    Lowered to the same operations of Keras, in the type that the layer computes in: a float16 layer rounds
-    after each operation, as the lambda does.
+    Lowered to the same operations of Keras, in the dtype that the layer computes in: a float16 layer rounds after
+    each operation, as the lambda does.
 
     Raises:
-        UnsupportedError: An operation is not known to be elementwise, or the expression is no function of x.
+        UnsupportedError: An operation is not known to be elementwise, or the expression does not depend on x.
     """
 
     expression: Expression
@@ -59,7 +59,7 @@ class Formula:
 
     @classmethod
     def from_numbers(cls, numbers: Mapping[str, float]) -> Self:
-        """No command line states a formula.
+        """A formula cannot be stated on the command line.
 
         Raises:
             UnsupportedError: Always.
@@ -91,11 +91,11 @@ class Formula:
         return max(filter(math.isfinite, _scales(self.written)), default=1.0)
 
     def largest_input(self, dtype_max: float) -> float:
-        """Every finite x: ``uncertainty`` leaves out where something overflows on the way."""
+        """Every finite x: ``uncertainty`` excludes points where an intermediate result overflows."""
         return dtype_max
 
     def uncertainty(self, x: NDArray[Any]) -> NDArray[np.float64]:
-        """How far rounding in the type of x may move the answer."""
+        """How far rounding in the dtype of x may change the result."""
         return uncertainty(self.written, x, FLOAT64)
 
     def evaluate(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -108,7 +108,7 @@ class Formula:
         return {"expression": self.formula}
 
     def lower(self) -> tuple[Step, ...]:
-        """One built-in function if it is one, else the operations in one step."""
+        """One built-in function if it equals one, else one step with the operations."""
         match self.written:
             case Input():
                 return (Step("Activation", {"activation": "linear"}, "formula"),)
@@ -133,7 +133,7 @@ def _folded(written: Expression) -> Expression:
 
 
 def _require_limits(written: Expression, formula: str) -> None:
-    """Functions clip in different ways where the limits are no two numbers in ascending order."""
+    """Check the limits of clips: implementations differ unless they are two numbers in ascending order."""
     if not isinstance(written, Call):
         return
     for argument in written.arguments:

@@ -50,7 +50,7 @@ class PolynomialSS:
 
     @classmethod
     def from_numbers(cls, numbers: Mapping[str, float]) -> Self:
-        """From ``limit``, ``c0``, ``c1``, ...; a power that is not named has coefficient 0.
+        """Make one from ``limit``, ``c0``, ``c1``, ...; a power that is not named has coefficient 0.
 
         Raises:
             UnsupportedError: No limit, or no coefficient, is among them.
@@ -88,7 +88,7 @@ class PolynomialSS:
         return dtype_max
 
     def uncertainty(self, x: NDArray[Any]) -> NDArray[np.float64]:
-        """Steady everywhere."""
+        """The formula is numerically stable everywhere."""
         return np.zeros(x.shape)
 
     def evaluate(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -108,7 +108,7 @@ class PolynomialSS:
         return (Step("Polynomial", self.arguments(), "polynomial"),)
 
     def _reach(self) -> float:
-        """What no intermediate sum of Horner's rule exceeds."""
+        """An upper bound for the intermediate sums of Horner's rule."""
         reach = 0.0
         for term in reversed(self.coefficients):
             reach = reach * self.limit + abs(term)

@@ -57,7 +57,7 @@ class PSS:
         return dtype_max / max(self.scale, 1.0)
 
     def uncertainty(self, x: NDArray[Any]) -> NDArray[np.float64]:
-        """Steady everywhere."""
+        """The formula is numerically stable everywhere."""
         return np.zeros(x.shape)
 
     def evaluate(self, x: NDArray[np.float64]) -> NDArray[np.float64]:

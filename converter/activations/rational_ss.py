@@ -77,7 +77,7 @@ class RationalSS:
         return dtype_max / 2 / max(1.0, largest_magnitude(self.a), largest_magnitude(self.b))
 
     def uncertainty(self, x: NDArray[Any]) -> NDArray[np.float64]:
-        """Steady everywhere."""
+        """The formula is numerically stable everywhere."""
         return np.zeros(x.shape)
 
     def evaluate(self, x: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -53,7 +53,7 @@ class SS:
         return dtype_max / 2
 
     def uncertainty(self, x: NDArray[Any]) -> NDArray[np.float64]:
-        """Steady everywhere."""
+        """The formula is numerically stable everywhere."""
         return np.zeros(x.shape)
 
     def evaluate(self, x: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,9 +1,9 @@
-"""Model files as untrusted data: read, never executed."""
+"""Reads model files as untrusted data; nothing in them is executed."""
 
 from converter.archive.archive import Archive, open_archive
 from converter.archive.budget import Budget
-from converter.archive.scope import WeightScope
-from converter.archive.source import combined
+from converter.archive.source_file import combined_digest
 from converter.archive.weight import Weight
+from converter.archive.weight_scope import WeightScope
 
-__all__ = ["Archive", "Budget", "Weight", "WeightScope", "combined", "open_archive"]
+__all__ = ["Archive", "Budget", "Weight", "WeightScope", "combined_digest", "open_archive"]

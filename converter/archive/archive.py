@@ -1,8 +1,8 @@
-"""Opens a model file as untrusted data: its description and its weights, with nothing executed.
+"""Opens a model file as untrusted data: its description and its weights. Nothing in it is executed.
 
 ``.keras`` is a zip of ``config.json`` and ``model.weights.h5``; ``.h5`` is one HDF5 file with the description
-in an attribute; the JSON of ``model.to_json()`` needs a file of weights beside it. The first bytes decide which it
-is, not the file's name.
+in an attribute; the JSON of ``model.to_json()`` needs a separate file of weights. The format is detected from the
+first bytes, not from the file's name.
 """
 
 import contextlib
@@ -15,16 +15,16 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from converter.archive import budget as budgets
-from converter.archive.attributes import text_attribute
 from converter.archive.budget import Budget
-from converter.archive.damage import guarded
+from converter.archive.file_window import Window
 from converter.archive.hdf5 import HDF5Reader, open_hdf5, trust_structure
+from converter.archive.hdf5_attributes import text_attribute
 from converter.archive.json_text import parse_json
+from converter.archive.library_errors import guarded
 from converter.archive.other_formats import SAVE_AGAIN, START, refuse_file, refuse_zip
-from converter.archive.scope import ListScope, TreeScope, WeightScope
-from converter.archive.source import Source, combined
+from converter.archive.source_file import Source, combined_digest
+from converter.archive.weight_scope import ListScope, TreeScope, WeightScope
 from converter.archive.weights_file import layer_lists, open_weights
-from converter.archive.window import Window
 from converter.archive.zip_members import (
     check_members,
     check_stored_member,
@@ -47,10 +47,10 @@ class Archive:
         path: The file that holds the description.
         format: ``keras``, ``h5`` or ``json``.
         keras_version: The version that wrote it, or ``unknown``.
-        config: The model's description as the file states it, not yet trusted.
+        config: The model's description from the file, not validated.
         weights: The stored weights.
         verify: Reads the whole file once and raises UnsafeFileError if a checksum does not match.
-        digest: Computes the SHA-256 of the file's bytes; of JSON and weights, of their digests.
+        digest: Computes the SHA-256 of the file's bytes; for JSON and weights, that of both digests.
     """
 
     path: Path
@@ -75,8 +75,8 @@ def open_archive(
 
     Args:
         path: A ``.keras`` or ``.h5`` file, or the JSON of ``model.to_json()``.
-        budget: How much it may hold.
-        weights: The file of weights that goes with the JSON.
+        budget: The limits on its contents.
+        weights: The file of weights that belongs to the JSON.
 
     Raises:
         UsageError: There is no such file, or weights are given without JSON or JSON without weights.
@@ -88,7 +88,7 @@ def open_archive(
         described = start.lstrip().startswith(_JSON)
         if weights and not described:
             raise UsageError(
-                "is no JSON of model.to_json(), with which alone --weights goes",
+                "is not the JSON of model.to_json(); --weights is accepted only with that",
                 where=source.name,
                 hint="The JSON stands first: convert model.json --weights model.weights.h5",
             )
@@ -146,7 +146,7 @@ def _json_member(
 
 
 def _version(stated: object) -> str:
-    """The version of Keras as the file states it, fit to be shown."""
+    """The version of Keras as the file states it; ``unknown`` if that is not short printable text."""
     good = isinstance(stated, str) and len(stated) < 40 and stated.isprintable()
     return str(stated) if good else "unknown"
 
@@ -164,7 +164,7 @@ def _open_h5(source: Source) -> Archive:
             hint=f"With the JSON of model.to_json(): convert model.json --weights {shlex.quote(str(source.path))}. "
             f"Or: {SAVE_AGAIN}",
         )
-    # Opened anew: the long text must not be in the library's cache when names are read.
+    # Reopened, so that the long text is not in the library's cache when names are read.
     file = source.stack.enter_context(contextlib.closing(open_hdf5(window, name, budget)))
     reader = HDF5Reader(file, window, name, budget)
     layers = dict(guarded(layer_lists(reader, reader.group(file, "model_weights")), name))
@@ -181,7 +181,7 @@ def _open_h5(source: Source) -> Archive:
 
 
 def _open_json(source: Source, weights: Path | None) -> Archive:
-    """The description in one file, the weights in another: the digest is of both."""
+    """Open the description in one file and the weights in another; the digest covers both."""
     where, budget = source.name, source.budget
     window = source.window()
     if window.size > budget.config_bytes:
@@ -210,12 +210,12 @@ def _open_json(source: Source, weights: Path | None) -> Archive:
         config=config,
         weights=scope,
         verify=lambda: None,
-        digest=lambda: combined([source.digest(), beside.digest()]),
+        digest=lambda: combined_digest([source.digest(), beside.digest()]),
     )
 
 
 def _generation(text: bytes) -> str | None:
-    """The config.json inside a ``.keras`` file states no version, but Keras 2 writes an input's shape otherwise."""
+    """Detect Keras 2 in a config.json that states no version: Keras 2 has another key for an input's shape."""
     return "2.x" if b'"batch_input_shape"' in text else None
 
 

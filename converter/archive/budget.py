@@ -1,4 +1,4 @@
-"""How much a model file may hold. Every limit that the reader applies stands here."""
+"""Defines every limit that is applied while a model file is read."""
 
 from dataclasses import dataclass
 

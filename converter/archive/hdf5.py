@@ -1,8 +1,8 @@
-"""HDF5 as untrusted data: plain groups and datasets whose bytes lie in the file itself, and nothing else.
+"""Reads HDF5 as untrusted data: only plain groups and datasets whose bytes are in the file itself.
 
-HDF5 can point elsewhere in many ways: soft and external links, external raw storage, virtual datasets, object
-references, committed and variable-length types. Chunks and filters can make much of little. None of them
-occurs in a Keras file, so all are refused.
+HDF5 can refer to other places in many ways: soft and external links, external raw storage, virtual datasets, object
+references, committed and variable-length types. Chunks and filters can expand a small file to a large one. None of
+these occurs in a Keras file, so all are refused.
 """
 
 import math
@@ -15,13 +15,13 @@ import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
-from converter.archive.attributes import text_attribute
 from converter.archive.budget import Budget
-from converter.archive.damage import DAMAGED
-from converter.archive.global_heap import inspect_heaps
-from converter.archive.object_header import plain_header, plain_superblock
+from converter.archive.file_window import Window
+from converter.archive.hdf5_attributes import text_attribute
+from converter.archive.hdf5_heap import inspect_heaps
+from converter.archive.hdf5_object_header import plain_header, plain_superblock
+from converter.archive.library_errors import LIBRARY_ERRORS
 from converter.archive.weight import Weight
-from converter.archive.window import Window
 from converter.errors import UnsafeFileError
 
 _OTHER_FORM = "is written in a form of HDF5 that Keras does not use, or is damaged"
@@ -32,13 +32,13 @@ _REPACK = "If you trust it, store it plainly: h5repack -l CONTI -f NONE old.h5 n
 
 @dataclass
 class HDF5Reader:
-    """Walks one HDF5 file.
+    """Traverses one HDF5 file and checks every object.
 
     Attributes:
         file: The open file.
         window: The bytes that it reads.
-        name: What the file is called in messages.
-        budget: The limits; what is declared is added up over the whole file.
+        name: The file's name in messages.
+        budget: The limits; declared sizes are summed over the whole file.
     """
 
     file: h5py.File
@@ -52,8 +52,8 @@ class HDF5Reader:
         """Every dataset below a group with its path, in the file's order.
 
         Raises:
-            UnsafeFileError: A link is no hard link, an object is reached twice, or a dataset is not plain
-                numbers in this file.
+            UnsafeFileError: A link is not a hard link, an object is reached twice, or a dataset does not consist
+                of plain numbers in this file.
         """
         for name in group:
             path = f"{prefix}/{name}" if prefix else name
@@ -94,7 +94,7 @@ class HDF5Reader:
         return found
 
     def _meet(self, found: h5py.Group | h5py.Dataset, path: str) -> None:
-        """Count an object; one that is met twice could be met without end."""
+        """Count an object, and refuse one that is reached twice: links could form a cycle."""
         address = _address(found)
         if address in self._met:
             raise self._unsafe("is reached in two ways", path)
@@ -119,7 +119,7 @@ class HDF5Reader:
         stored: np.dtype[Any] = dataset.dtype
         if stored.kind in _NUMBERS and dataset.shape is not None:
             return stored
-        # numpy has no bfloat16 of its own: Keras stores its two bytes as they are, and says so beside them.
+        # numpy has no bfloat16: Keras stores the two bytes as an opaque type, with the dtype in an attribute.
         if (
             stored == np.dtype("V2")
             and text_attribute(dataset, "dtype", self.name, self.budget) == "bfloat16"
@@ -145,13 +145,13 @@ class HDF5Reader:
         if self._bytes > self.budget.total_bytes:
             limit = self.budget.total_bytes
             raise self._unsafe(f"declares {declared:,} bytes, over the limit of {limit:,} in all", path)
-        # A dataset that was never written would be filled with a value that nobody trained.
+        # HDF5 would read a dataset that was never written as a fill value instead of trained numbers.
         stored = self._stored(dataset) if layout == h5py.h5d.CONTIGUOUS else dataset.id.get_storage_size()
         if stored < declared:
             raise self._unsafe(f"declares {declared:,} bytes but stores {stored:,}", path)
 
     def _stored(self, dataset: h5py.Dataset) -> int:
-        """How many of its bytes lie in the file; the header's own word on it is not enough."""
+        """How many of its bytes are in the file; the size in the header is not trusted."""
         offset = dataset.id.get_offset()
         if offset is None:
             return 0
@@ -166,7 +166,7 @@ def _address(found: h5py.Group | h5py.Dataset) -> int:
 
 
 def trust_structure(window: Window) -> None:
-    """From here on only arrays are read, each as large as it was checked to be."""
+    """Lift the limits on reads: from here on only arrays are read, whose sizes have been checked."""
     window.largest_read = window.inspect = None
 
 
@@ -176,13 +176,13 @@ def open_hdf5(window: Window, name: str, budget: Budget) -> h5py.File:
     Raises:
         UnsafeFileError: It is not HDF5, or is truncated or damaged.
     """
-    while h5py.h5pl.size():  # no byte of a file makes the library look for a plugin on disk
+    while h5py.h5pl.size():  # a file must not make the library load a filter plugin from disk
         h5py.h5pl.remove(0)
     window.largest_read, window.inspect = budget.heap_bytes, inspect_heaps
     try:
         file = h5py.File(window, "r")
         plain = plain_superblock(window) and plain_header(window, _address(file))
-    except DAMAGED as error:
+    except LIBRARY_ERRORS as error:
         raise UnsafeFileError(
             f"is not a readable HDF5 file: {error}", where=name, hint="Save or copy the model again."
         ) from None

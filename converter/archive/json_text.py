@@ -1,4 +1,4 @@
-"""JSON from an untrusted file: bounded in size, depth and number of values, each key stated once."""
+"""Parses JSON from an untrusted file, with bounded size, depth and number of values; duplicate keys are refused."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from typing import Any
 from converter.archive.budget import Budget
 from converter.errors import UnsafeFileError
 
-# Possessive, and an unterminated string reaches to the end: each byte is looked at once.
+# Possessive quantifiers, and an unterminated string extends to the end, so that matching takes linear time.
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 _BRACKET = re.compile(rb"[\[{\]}]")
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
@@ -22,11 +22,11 @@ class _TwiceError(ValueError):
 def parse_json(data: bytes, where: str, budget: Budget) -> dict[str, Any]:
     """Parse a JSON object.
 
-    Numbers that are not finite (``NaN``, ``1e999``) are left to whoever needs the number: the message can
-    then name it.
+    Numbers that are not finite (``NaN``, ``1e999``) are accepted here. The code that uses a number refuses it, with
+    a message that names it.
 
     Raises:
-        UnsafeFileError: The text is too large, too deep, no JSON, or no object, or states a key twice.
+        UnsafeFileError: The text is too large, nested too deeply, not JSON or not an object, or has a key twice.
     """
     if len(data) > budget.config_bytes:
         raise UnsafeFileError(
@@ -39,7 +39,7 @@ def parse_json(data: bytes, where: str, budget: Budget) -> dict[str, Any]:
         raise UnsafeFileError(f"is nested deeper than {budget.config_depth} levels", where=where)
     try:
         value = json.loads(data.decode(), object_pairs_hook=_once)
-        if _SURROGATE.search(data):  # half a character cannot be printed
+        if _SURROGATE.search(data):  # an unpaired surrogate could not be printed
             json.dumps(value, ensure_ascii=False).encode()
     except _TwiceError as error:
         raise UnsafeFileError(str(error), where=where) from None
@@ -51,7 +51,7 @@ def parse_json(data: bytes, where: str, budget: Budget) -> dict[str, Any]:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object; two readers of a file in which a key stands twice could understand two things."""
+    """Make an object, and refuse duplicate keys, which different parsers resolve differently."""
     made = dict(pairs)
     if len(made) != len(pairs):
         twice = Counter(key for key, _ in pairs).most_common(1)[0][0]

@@ -1,4 +1,4 @@
-"""Files and folders that are no Keras model but that people have beside one: what each is, and what to do instead."""
+"""Identifies files and folders of other formats, and refuses each with a hint at what to do instead."""
 
 import json
 import shlex
@@ -27,7 +27,7 @@ _ARRAYS = (
 )
 _PAGE = ("is a web page, not the file that its link promised", "Download the file itself.")
 
-# What a file begins with, at which byte.
+# Signatures, with the byte at which each begins.
 _SIGNATURES = (
     (4, b"TFL3", "is a TFLite model", _ALREADY),
     (0, b"\x93NUMPY", *_ARRAYS),
@@ -52,14 +52,14 @@ _SUFFIXES = {
 }
 _SAVED_MODEL = {"saved_model.pb", "saved_model.pbtxt"}
 START = 512
-"""How many bytes hold every signature."""
+"""The number of bytes that is enough to check every signature."""
 
 
 def refuse_file(path: Path, start: bytes) -> NoReturn:
     """Refuse a file that is neither ``.keras`` nor HDF5 nor JSON.
 
     Args:
-        path: Its name, which decides where its bytes do not.
+        path: Its path; the suffix decides if the bytes do not.
         start: Its first bytes.
 
     Raises:
@@ -137,7 +137,7 @@ def refuse_folder(path: Path) -> NoReturn:
 
 
 def refuse_missing(path: Path) -> None:
-    """Refuse the prefix of a checkpoint's files, which is no file by itself.
+    """Refuse a path that is the common prefix of a checkpoint's files and not itself a file.
 
     Raises:
         UnsafeFileError: There is such a checkpoint.

@@ -1,4 +1,4 @@
-"""One stored array of numbers: what it is, and how to read it when it is wanted."""
+"""A stored weight: shape and dtype, and a function that reads the array on demand."""
 
 import math
 from collections.abc import Callable
@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, eq=False)
 class Weight:
-    """An array that is read only when asked for.
+    """An array that is read on demand.
 
     Attributes:
         shape: Its sizes.
         dtype: Its numpy type; ``bfloat16`` is kept as the name that the model states.
         read: Returns the array; may be called again.
-        unseen: Its numbers are not worth reading just to look at them: a description of a large model is for its
-            shapes.
+        unseen: Do not read the numbers only to check them: a large model is described from its shapes.
     """
 
     shape: tuple[int, ...]

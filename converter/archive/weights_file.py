@@ -1,4 +1,4 @@
-"""Weights in an HDF5 file, with or without the model's description beside them.
+"""Reads the weights in an HDF5 file, in either of Keras's layouts.
 
     lists    layer_names, and of each layer weight_names: model.save("m.h5") and Keras 2's save_weights("w.h5")
     a tree   layers/dense/vars/0: save_weights("m.weights.h5"), and inside of .keras
@@ -11,12 +11,12 @@ from collections.abc import Iterator
 
 import h5py
 
-from converter.archive.attributes import text_attribute, text_list_attribute
-from converter.archive.damage import DAMAGED, guarded
 from converter.archive.hdf5 import HDF5Reader, open_hdf5, trust_structure
-from converter.archive.scope import ListScope, TreeScope, WeightScope
-from converter.archive.source import Source
+from converter.archive.hdf5_attributes import text_attribute, text_list_attribute
+from converter.archive.library_errors import LIBRARY_ERRORS, guarded
+from converter.archive.source_file import Source
 from converter.archive.weight import Weight
+from converter.archive.weight_scope import ListScope, TreeScope, WeightScope
 from converter.errors import UnsafeFileError
 
 _LISTED = ("layer_names", "layer_names0")
@@ -24,7 +24,7 @@ _WHOLE = "model_weights"  # where a file that holds the description too has the 
 
 
 def open_weights(source: Source) -> tuple[WeightScope, str | None]:
-    """The weights of a file that was given beside a description, and the version of Keras if it says one.
+    """The weights in a separate file of weights, and the version of Keras if the file states it.
 
     Raises:
         UnsafeFileError: It is damaged or unsafe, or holds no weights of Keras.
@@ -51,12 +51,12 @@ def is_listed(group: h5py.Group, name: str) -> bool:
     """
     try:
         return any(key in group.attrs for key in _LISTED)
-    except DAMAGED as error:
+    except LIBRARY_ERRORS as error:
         raise UnsafeFileError(f"is damaged ({error})", where=name) from None
 
 
 def layer_lists(reader: HDF5Reader, group: h5py.Group) -> Iterator[tuple[str, list[tuple[str, Weight]]]]:
-    """Of each layer its weights with their names, in the order of the lists.
+    """For each layer, its weights with their names, in the order of the lists.
 
     Raises:
         UnsafeFileError: A listed weight is missing or listed twice, or one is listed by no layer.
@@ -84,5 +84,5 @@ def layer_lists(reader: HDF5Reader, group: h5py.Group) -> Iterator[tuple[str, li
 def _has(file: h5py.File, key: str, name: str) -> bool:
     try:
         return key in file
-    except DAMAGED as error:
+    except LIBRARY_ERRORS as error:
         raise UnsafeFileError(f"is damaged ({error})", where=name) from None

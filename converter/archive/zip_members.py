@@ -1,4 +1,4 @@
-"""Members of an untrusted zip archive: all are checked before any is opened, and none is extracted."""
+"""Reads the members of an untrusted zip archive: all are checked before any is opened, and none is extracted."""
 
 import io
 import stat
@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from typing import BinaryIO
 
 from converter.archive.budget import Budget
-from converter.archive.window import Window
+from converter.archive.file_window import Window
 from converter.errors import UnsafeFileError
 
 # Signature, version, flags, method, time, date, CRC, packed size, size, length of the name and of the extra.
@@ -108,7 +108,7 @@ def read_member(archive: zipfile.ZipFile, window: Window, entry: zipfile.ZipInfo
 def open_member(archive: zipfile.ZipFile, window: Window, entry: zipfile.ZipInfo, name: str) -> Window:
     """A window on one member.
 
-    A stored member is read in place, so a large model costs nothing until its numbers are wanted. A
+    A stored member is read in place, so a large model takes no memory until its numbers are read. A
     compressed one is unpacked to an unnamed temporary file, never beyond its declared size; the file is
     closed with the window.
 
@@ -161,7 +161,7 @@ def _unpacked(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, where: str) -> I
 
 
 def _data_start(window: Window, entry: zipfile.ZipInfo, where: str) -> int:
-    """Where a member's bytes begin; its own header must say what the archive's directory says of it."""
+    """The position of a member's bytes; its local header must agree with the archive's directory."""
     if entry.header_offset < 0:
         raise UnsafeFileError("is damaged (it begins before the archive)", where=where)
     window.seek(entry.header_offset)

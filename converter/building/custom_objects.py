@@ -24,13 +24,13 @@ import numpy as np
 
 from converter.activations import Activation
 from converter.building.keras_errors import first_line
-from converter.description.kinds import ACTIVATION_ARGUMENTS, BUILT_IN_FUNCTIONS, RECURRENT
+from converter.description.supported_layers import ACTIVATION_ARGUMENTS, BUILT_IN_FUNCTIONS, RECURRENT
 from converter.errors import ConversionError, UnsupportedError, UsageError
 from converter.evidence import Traced
 from converter.exporters.serving_function import serving_function, with_placeholder_names
-from converter.graph import Graph, Layer, Original
+from converter.graph import Graph, Layer, SerializedObject
 from converter.signature import Signature
-from converter.user_code import USERS_CODE, UsersCode
+from converter.user_code import USER_CODE, UserCode
 
 # What a file imports from these is theirs, not the user's.
 _LIBRARIES = frozenset(
@@ -141,13 +141,13 @@ class _Deciding:
         """The layer with the user's code in it, and in the layers that it wraps."""
         place = place or layer.name
         layer = layer.map_parts(lambda part: self.layer(part, place))
-        if layer.kind == USERS_CODE:
+        if layer.kind == USER_CODE:
             return layer.but(config={**layer.config, "code": self._filled(layer.config["code"], place)})
-        unsure = layer.originals.get("")
+        unsure = layer.serialized_objects.get("")
         if unsure is not None and inspect.isclass(self.file.names.get(unsure.name)):
             self.used.add(place)
             return layer.but(
-                kind=USERS_CODE, config={"code": self._users(unsure)}, activations={}, originals={}
+                kind=USER_CODE, config={"code": self._users(unsure)}, activations={}, serialized_objects={}
             )
         for argument, activation in layer.activations.items():
             layer = self._activation(layer, argument, activation, place)
@@ -157,8 +157,8 @@ class _Deciding:
         return layer
 
     def _activation(self, layer: Layer, argument: str, activation: Activation, place: str) -> Layer:
-        original = layer.originals.get(argument)
-        if isinstance(activation, UsersCode):
+        original = layer.serialized_objects.get(argument)
+        if isinstance(activation, UserCode):
             return _traced(layer, argument, self._filled(activation, place))
         code = None if original is None else self._found(original.name, place)
         if original is None or code is None:
@@ -175,7 +175,7 @@ class _Deciding:
         name = layer.config[argument]
         if not isinstance(name, str) or name == "linear":
             return layer
-        original = layer.originals.get(argument, Original(name))
+        original = layer.serialized_objects.get(argument, SerializedObject(name))
         if self._found(original.name, place) is None:
             return layer
         made = self._users(original)
@@ -186,17 +186,17 @@ class _Deciding:
         return layer.but(
             config={**config, argument: "linear"},
             activations={**layer.activations, argument: made},
-            originals={**layer.originals, argument: made.original},
+            serialized_objects={**layer.serialized_objects, argument: made.serialized},
         )
 
-    def _filled(self, users: UsersCode, place: str) -> UsersCode:
-        code = self._found(users.original.name, place)
+    def _filled(self, users: UserCode, place: str) -> UserCode:
+        code = self._found(users.serialized.name, place)
         if code is None:
             refusal = users.refusal
             raise UnsupportedError(
                 refusal.what,
                 where=refusal.where,
-                hint=f"{self.file.path.name} does not define '{users.original.name}'.",
+                hint=f"{self.file.path.name} does not define '{users.serialized.name}'.",
             )
         return users.filled(code, self.file.names)
 
@@ -204,14 +204,14 @@ class _Deciding:
         """Refuse learned code inside another layer, where nothing would load its weights."""
         inside = layer.kind in RECURRENT or layer.name != place
         for activation in layer.activations.values():
-            if inside and isinstance(activation, UsersCode) and activation.original.weights:
+            if inside and isinstance(activation, UserCode) and activation.serialized.weights:
                 raise UnsupportedError(
                     f"{activation.formula} has weights and is the activation of a layer that runs inside another",
                     where=f"layer '{layer.name}'",
                     hint="Put it behind that layer, as a layer of its own, and save the model again.",
                 )
 
-    def _users(self, original: Original) -> UsersCode:
+    def _users(self, original: SerializedObject) -> UserCode:
         return _defined(original, self.file)
 
     def _found(self, name: str, place: str) -> Any:  # noqa: ANN401  the user's
@@ -223,21 +223,21 @@ class _Deciding:
         return code
 
 
-def _defined(original: Original, file: UsersFile) -> UsersCode:
+def _defined(original: SerializedObject, file: UsersFile) -> UserCode:
     """The user's code for what the file is known to define."""
     refusal = UnsupportedError(f"'{original.name}' is not defined in {file.path.name}")
-    return UsersCode(original, refusal).filled(file.names[original.name], file.names)
+    return UserCode(original, refusal).filled(file.names[original.name], file.names)
 
 
-def _traced(layer: Layer, argument: str, users: UsersCode) -> Layer:
+def _traced(layer: Layer, argument: str, users: UserCode) -> Layer:
     """A layer in which the user's code stands for an activation; a class that is the whole layer is the layer."""
-    whole = layer.kind == "Activation" and users.original.config is not None
+    whole = layer.kind == "Activation" and users.serialized.config is not None
     if whole:
-        return Layer(layer.name, USERS_CODE, {"code": users}, layer.policy, users.original.weights)
+        return Layer(layer.name, USER_CODE, {"code": users}, layer.policy, users.serialized.weights)
     return layer.but(activations={**layer.activations, argument: users})
 
 
-def _computes(users: UsersCode, activation: Activation, policy: str) -> bool:
+def _computes(users: UserCode, activation: Activation, policy: str) -> bool:
     """Whether the user's code computes a formula, and can be replaced by it as far as masks are concerned.
 
     Anything that is in doubt is not: then the code itself is traced, which is right too.
@@ -258,9 +258,9 @@ def _computes(users: UsersCode, activation: Activation, policy: str) -> bool:
     return answer.shape == x.shape and np.allclose(answer, wanted, rtol=1e-4, atol=1e-5)
 
 
-def _is_elementwise(users: UsersCode) -> bool:
+def _is_elementwise(users: UserCode) -> bool:
     """Whether nothing in a class's signature says that it is more than a function of one tensor."""
-    if users.original.config is None:
+    if users.serialized.config is None:
         return True
     call = getattr(users.code, "call", None)
     if call is None or getattr(users.code, "compute_mask", None) is not keras.layers.Layer.compute_mask:
@@ -270,7 +270,7 @@ def _is_elementwise(users: UsersCode) -> bool:
     return len(taken) == 2  # self and the input
 
 
-def _passes_masks(users: UsersCode) -> bool:
+def _passes_masks(users: UserCode) -> bool:
     return bool(getattr(_made(users), "supports_masking", False))
 
 
@@ -278,7 +278,7 @@ def _passes_masks(users: UsersCode) -> bool:
 class AsWritten:
     """Stands for a known activation in the reference: computed by the user's own code, traceable or not."""
 
-    users: UsersCode
+    users: UserCode
 
     def instance(self, **common: Any) -> keras.layers.Layer:  # noqa: ANN401  arguments of a layer
         """A layer that runs the user's code."""
@@ -288,22 +288,22 @@ class AsWritten:
 def _as_written(layer: Layer, file: UsersFile) -> Layer:
     own = {
         key: AsWritten(_defined(original, file))
-        for key, original in layer.originals.items()
+        for key, original in layer.serialized_objects.items()
         if key in layer.activations
         and original.name in file.names
-        and not isinstance(layer.activations[key], UsersCode)
+        and not isinstance(layer.activations[key], UserCode)
     }
     changed = layer.map_parts(lambda part: _as_written(part, file))
     return changed.but(activations={**layer.activations, **own})
 
 
-def instance(users: UsersCode, **common: Any) -> keras.layers.Layer:  # noqa: ANN401  arguments of a layer
+def instance(users: UserCode, **common: Any) -> keras.layers.Layer:  # noqa: ANN401  arguments of a layer
     """The user's class made from its stored options, or a layer around their function.
 
     Raises:
         UnsupportedError: The class refuses the options that are stored for it, or is no Keras layer.
     """
-    if users.original.config is None:
+    if users.serialized.config is None:
         code = users.code() if inspect.isclass(users.code) else users.code
         if users.arguments_of_lambda is not None:  # it may change the shape, and ends masks
             return keras.layers.Lambda(code, arguments=dict(users.arguments_of_lambda), **common)
@@ -311,20 +311,20 @@ def instance(users: UsersCode, **common: Any) -> keras.layers.Layer:  # noqa: AN
     made = _made(users, **common)
     if not isinstance(made, keras.layers.Layer):
         raise UnsupportedError(
-            f"your class '{users.original.name}' makes {type(made).__name__}, no Keras layer"
+            f"your class '{users.serialized.name}' makes {type(made).__name__}, no Keras layer"
         )
     return made
 
 
-def _made(users: UsersCode, **common: Any) -> Any:  # noqa: ANN401  the user's object
+def _made(users: UserCode, **common: Any) -> Any:  # noqa: ANN401  the user's object
     """The user's class made from its stored options."""
-    own = {**(users.original.config or {}), **common}
+    own = {**(users.serialized.config or {}), **common}
     try:
         with keras.saving.custom_object_scope(dict(users.scope)):
             return users.code.from_config(own)
     except Exception as error:
         raise UnsupportedError(
-            f"your class '{users.original.name}' refuses its stored options: {error}",
+            f"your class '{users.serialized.name}' refuses its stored options: {error}",
             hint="Its from_config, or its constructor, must take what its get_config wrote.",
         ) from error
 
@@ -345,13 +345,13 @@ def require_traceable(model: keras.Model, signature: Signature) -> None:
         ) from error
 
 
-def _wrapped(users: UsersCode, **common: Any) -> keras.layers.Layer:  # noqa: ANN401  arguments of a layer
+def _wrapped(users: UserCode, **common: Any) -> keras.layers.Layer:  # noqa: ANN401  arguments of a layer
     """A layer around code that need not be traceable, such as a function that uses numpy.
 
     The code is held in a closure: Keras would count its weights as ones that the model file must fill.
     """
-    code = users.code if users.original.config is None else _made(users, **common)
-    weights = users.original.weights
+    code = users.code if users.serialized.config is None else _made(users, **common)
+    weights = users.serialized.weights
 
     class Wrapped(keras.layers.Layer):
         def build(self, input_shape: tuple[int | None, ...]) -> None:

@@ -24,7 +24,7 @@ from converter.building.stored_weights import load_weights
 from converter.errors import ConversionError, UnsafeFileError, UnsupportedError
 from converter.graph import Call, Graph, Layer, Ref, map_refs
 from converter.signature import Signature, TensorSpec
-from converter.user_code import USERS_CODE, UsersCode
+from converter.user_code import USER_CODE, UserCode
 
 _OPERATION = "ops."
 _CELL_RANKS = {"ConvLSTM1D": 3, "ConvLSTM2D": 4, "ConvLSTM3D": 5}  # of what a step computes; else 2
@@ -105,7 +105,7 @@ def _make(layer: Layer, name: str, args: tuple[Any, ...] = ()) -> Any:  # noqa: 
     try:
         if alone is not None:
             return _reference(alone, **common)
-        if layer.kind == USERS_CODE:
+        if layer.kind == USER_CODE:
             return users_instance(layer.config["code"], **common)
         if layer.kind in PLAIN_FUNCTIONS:
             function = _plain(layer.kind, layer.config, len(args[0].shape), layer.policy)
@@ -158,7 +158,7 @@ def _plain(kind: str, config: Mapping[str, Any], rank: int, policy: str) -> kera
 def _reference(activation: Activation, **common: Any) -> Any:  # noqa: ANN401  keyword arguments of a layer
     if isinstance(activation, AsWritten):
         return activation.instance(**common)
-    if isinstance(activation, UsersCode):
+    if isinstance(activation, UserCode):
         return users_instance(activation, **common)
     return getattr(reference_layers, activation.layer)(**activation.arguments(), **common)
 
@@ -192,7 +192,7 @@ def _called(
     try:
         made = instance(*args, **kwargs)
     except Exception as error:  # Keras raises many kinds for inputs that do not fit
-        if layer.kind == USERS_CODE:
+        if layer.kind == USER_CODE:
             raise UnsupportedError(
                 f"{layer.config['code'].formula} cannot be traced: {first_line(error)}",
                 where=_where(layer),

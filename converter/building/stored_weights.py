@@ -7,11 +7,11 @@ from typing import Any
 import keras
 
 from converter.archive import Weight
-from converter.archive.scope import snake_case
-from converter.description.place import is_random_state
+from converter.archive.weight_scope import snake_case
+from converter.description.layer_context import is_random_state
 from converter.errors import UnsafeFileError
 from converter.graph import Layer
-from converter.user_code import USERS_CODE
+from converter.user_code import USER_CODE
 
 
 def load_weights(instance: keras.layers.Layer, layer: Layer) -> None:
@@ -32,7 +32,7 @@ def load_weights(instance: keras.layers.Layer, layer: Layer) -> None:
             f"stores {len(weights)} weights where its options call for {len(instance.weights)}", where=where
         )
     try:
-        if layer.kind == USERS_CODE and _is_listed(weights, instance):
+        if layer.kind == USER_CODE and _is_listed(weights, instance):
             _load_list(instance, weights)
             return
         filled: list[keras.layers.Layer] = []

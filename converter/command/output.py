@@ -15,7 +15,7 @@ from rich.table import Table
 from converter.archive import Archive
 from converter.command.unproved_warning import Warned, warn_of, without_others
 from converter.description import Description
-from converter.description.taken import layers_by_name
+from converter.description.assumed_built_ins import layers_by_name
 from converter.errors import ConversionError, printable
 from converter.lowering.lower import Rewrite
 from converter.process.controller import overseer
@@ -94,7 +94,7 @@ class Report:
             _add_row(table, "output", name, "")
         for finding in description.findings:
             _add_row(table, "activation", finding.layer, f"{finding.activation.formula}   ({finding.why})")
-        for name, layers in layers_by_name(description.taken).items():
+        for name, layers in layers_by_name(description.assumed_built_ins).items():
             _add_row(table, "built-in", _listed(layers), f"{name}, taken as Keras's own")
         for rewrite in rewrites:
             _add_row(table, "rewrite" if rewrite.done else "left", rewrite.layer, rewrite.what)
@@ -110,7 +110,7 @@ class Report:
                 "source": {"file": str(conversion.source)},
                 **conversion.description.to_json(),
                 "activations": [finding.to_json() for finding in conversion.evidence.findings],
-                "taken_as_keras": [each.to_json() for each in conversion.evidence.taken],
+                "taken_as_keras": [each.to_json() for each in conversion.evidence.assumed_built_ins],
                 "basis": conversion.evidence.basis.value,
                 "warnings": [warned.to_json()] if warned else [],
                 "rewrites": [rewrite.to_json() for rewrite in conversion.rewrites],

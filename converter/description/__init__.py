@@ -1,4 +1,4 @@
-"""What a model file holds: read from the archive into a graph, with our activations found and named."""
+"""Reads a model file from the archive into a graph, and recognises the activations in it."""
 
 from converter.description.description import Description, Finding, describe
 from converter.description.input_shape import InputShapes

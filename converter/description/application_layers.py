@@ -1,6 +1,6 @@
-"""Layer classes that only the models of ``keras.applications`` have, read as the plain layers they amount to.
+"""Reads layers that only models of ``keras.applications`` have, as equivalent built-in layers.
 
-Keras keeps them out of ``keras.layers``; a ``.keras`` file states their module, the legacy format just the name.
+They are not in ``keras.layers``. A ``.keras`` file states their module, the legacy format only the class name.
 """
 
 from collections.abc import Mapping
@@ -21,16 +21,16 @@ _MODULES = ("keras.src.applications.", "keras.applications.", "tf_keras.src.appl
 
 
 def is_application_layer(class_name: str, entry: Mapping[str, Any]) -> bool:
-    """Whether an entry means such a class: by its module where there is one, by its options, by its name."""
+    """Whether an entry refers to such a class, judged by its name, its options and its module if it has one."""
     config = entry.get("config")
     known = isinstance(config, Mapping) and _OPTIONS.get(class_name) == set(config) - LAYER_KEYS
     return known and str(entry.get("module", _MODULES[0])).startswith(_MODULES)
 
 
 def read_application_layer(class_name: str, name: str, policy: str, weights: Mapping[str, Weight]) -> Layer:
-    """The plain layer: ``x * gamma`` for LayerScale; nothing for StochasticDepth, which only training applies.
+    """The equivalent layer: ``x * gamma`` for LayerScale; the identity for StochasticDepth, used by training only.
 
-    Neither knows masks, so both end one.
+    Neither supports masks, so both end a mask.
 
     Args:
         class_name: One for which ``is_application_layer`` holds.

@@ -1,10 +1,10 @@
-"""One model or nested model as the file states it: layers, calls, inputs and outputs, not yet inlined."""
+"""A model or nested model as the file states it: layers, calls, inputs and outputs, before inlining."""
 
 from collections import defaultdict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from converter.description.tensors import Outputs
+from converter.description.tensor_references import Outputs
 from converter.errors import UnsafeFileError
 from converter.graph import Call, Layer
 
@@ -16,7 +16,7 @@ class Block:
     Attributes:
         name: Its name in the file.
         layers: Layers and nested models by their names in the file.
-        calls: In a workable order.
+        calls: The calls in topological order.
         inputs: Key and input tensor, in order.
         outputs: Key and output tensor, in order.
     """
@@ -29,10 +29,10 @@ class Block:
 
 
 def numbered_as_taken(calls: list[Call], models: set[str], outputs: Outputs) -> list[Call]:
-    """Number the calls of nested models as those who take their results do.
+    """Number the calls of nested models in the way in which their consumers refer to them.
 
-    A functional model has a call of its own from when it was made, so the calls that are stored begin with
-    number 1; those of a Sequential begin with 0 or 1, depending on the version of Keras.
+    A functional model has an implicit call from its construction, so the stored calls begin with number 1; those of a
+    Sequential begin with 0 or 1, depending on the version of Keras.
     """
     taken = [ref for call in calls for ref in call.sources] + [ref for _, ref in outputs]
     first = {name: min((ref.call for ref in taken if ref.layer == name), default=0) for name in models}
@@ -40,10 +40,10 @@ def numbered_as_taken(calls: list[Call], models: set[str], outputs: Outputs) -> 
 
 
 def in_order(calls: list[Call], inputs: Outputs, where: str) -> tuple[Call, ...]:
-    """Order calls so that each takes only what stands before it.
+    """Sort calls topologically.
 
     Raises:
-        UnsafeFileError: A call takes a tensor that nothing makes, or calls form a circle.
+        UnsafeFileError: A call takes a tensor that no call produces, or calls form a cycle.
     """
     waiting: dict[tuple[str, int], list[Call]] = defaultdict(list)
     missing: dict[tuple[str, int], int] = {}

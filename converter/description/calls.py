@@ -1,11 +1,11 @@
-"""Reads the calls of a layer: what it takes, as Keras 3 or Keras 2 writes it."""
+"""Reads the calls of a layer and their arguments, as Keras 3 or Keras 2 writes them."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from converter.description.tensors import is_history, keras_tensor
+from converter.description.tensor_references import is_history, keras_tensor
 from converter.dtypes import MEASURABLE, numpy_dtype
 from converter.errors import UnsafeFileError, UnsupportedError
 from converter.graph import Call, Ref
@@ -17,8 +17,8 @@ def read_calls(entry: Mapping[str, Any], name: str) -> list[Call]:
     """The calls of one layer, from its ``inbound_nodes``.
 
     Raises:
-        UnsafeFileError: They are written in an unknown way.
-        UnsupportedError: A call asks for training behaviour, or takes an object that is not known.
+        UnsafeFileError: They are malformed.
+        UnsupportedError: A call asks for training behaviour, or takes an object that is not supported.
     """
     where = f"layer '{name}'"
     nodes = entry.get("inbound_nodes", [])
@@ -29,7 +29,9 @@ def read_calls(entry: Mapping[str, Any], name: str) -> list[Call]:
     for index, node in enumerate(nodes):
         args, kwargs = read(node, where)
         training = kwargs.pop("training", None)
-        if training and read is _legacy_call:  # Keras 3 overrides it with what the model is called with
+        if (
+            training and read is _legacy_call
+        ):  # Keras 3 overrides it with the argument of the model's own call
             raise UnsupportedError("is called with training=True, so its answers are random", where=where)
         kept = {key: value for key, value in kwargs.items() if value is not None}
         if str(entry.get("class_name")) in _RECURRENT and args and isinstance(args[0], list):
@@ -65,7 +67,7 @@ def _legacy_call(node: object, where: str) -> tuple[tuple[Any, ...], dict[str, A
 
 
 def _is_constant(value: object) -> bool:
-    """A number or a list of numbers where a tensor could stand; or an equation, before the tensors."""
+    """Whether a value is a constant in place of a tensor: a number, a list of numbers, or an einsum equation."""
     return (
         isinstance(value, list)
         and len(value) in {3, 4}

@@ -1,4 +1,4 @@
-"""Finds what a class computes, in its name and in what is stored for it; its code is not in the file.
+"""Recognises what a class computes from its name and its stored options and weights; its code is not in the file.
 
 a layer of converter.layers      read: the formula is that of the layer
 a class of a known name          assumed from the name, if options and weights are those of such a class
@@ -13,14 +13,14 @@ from converter.activations import Activation, by_class
 from converter.archive import Weight
 from converter.basis import Basis
 from converter.description.activation_reader import from_function
-from converter.description.entries import built_shape, is_unsupported_keras_layer
-from converter.description.found import BuiltInFunction, Found
-from converter.description.hints import hint_for_class, hint_for_keras_layer
-from converter.description.kinds import MODELS
-from converter.description.parameters import of_own_layer, of_users_class
-from converter.description.say import say_code
+from converter.description.layer_entry import built_shape, is_unsupported_keras_layer
+from converter.description.layer_hints import hint_for_class, hint_for_keras_layer
+from converter.description.option_hints import custom_objects_hint
+from converter.description.parameters import of_custom_class, of_own_layer
+from converter.description.recognition import BuiltInFunction, Recognition
 from converter.description.storage_options import InputShape
 from converter.description.stored_text import is_own_option, stored_text
+from converter.description.supported_layers import MODELS
 from converter.errors import ConversionError, UnsupportedError
 
 _OWN_PACKAGE = "plainserve>"
@@ -29,17 +29,17 @@ _REBUILD = "Rebuild it as a functional or Sequential model with the same weights
 
 def read_class(
     entry: Mapping[str, Any], weights: Mapping[str, Weight], where: str, *, keras_2: bool = False
-) -> Found:
-    """What the class of an entry computes, be it a layer or another's ``activation=`` argument.
+) -> Recognition:
+    """Recognise what the class of an entry computes: a layer, or the ``activation=`` argument of one.
 
     Args:
         entry: The object in the file: class_name, config, registered_name.
-        weights: What is stored for it, by path.
+        weights: Its stored weights, by path.
         where: The layer.
         keras_2: Keras 2 wrote the file.
 
     Raises:
-        UnsupportedError: It is not known.
+        UnsupportedError: It is not recognised.
         UnsafeFileError: A parameter is not a number.
     """
     config = entry.get("config")
@@ -55,12 +55,12 @@ def read_class(
 
 
 def require_not_keras(entry: Mapping[str, Any], where: str) -> None:
-    """Check that an entry whose class is not built does not name a layer of Keras's own.
+    """Check that an entry of an unsupported class does not name a layer of Keras's own.
 
-    What such a layer computes is known and is none of our formulas, so nothing can be stated of it.
+    What such a layer computes is known and is not one of the formulas that ``--activation`` can state.
 
     Raises:
-        UnsupportedError: It does.
+        UnsupportedError: It names a layer of Keras's own.
     """
     if is_unsupported_keras_layer(entry):
         name = str(entry["class_name"])
@@ -72,7 +72,7 @@ def require_not_keras(entry: Mapping[str, Any], where: str) -> None:
 
 
 def applies_stored_function(entry: Mapping[str, Any]) -> bool:
-    """Whether a user's class is stored as a subclass of ``Activation`` is: with a function and nothing else."""
+    """Whether a class is stored with a function and nothing else, as a subclass of ``Activation`` is."""
     config = entry.get("config")
     return isinstance(config, Mapping) and [key for key in config if is_own_option(key)] == ["activation"]
 
@@ -83,18 +83,18 @@ def from_class(
     weights: Mapping[str, Weight],
     where: str,
     shape: InputShape | None = None,
-) -> Found | None:
-    """Recognise a layer class; None if the name is not one of ours.
+) -> Recognition | None:
+    """Recognise a layer class by its name; None if the name is not known.
 
     Args:
-        class_name: As the file has it, with the package that it is registered in, if any.
+        class_name: The name in the file, including the package that it is registered in, if any.
         config: Its options.
-        weights: What is stored for it, by path.
+        weights: Its stored weights, by path.
         where: The layer.
-        shape: What it was built for, where the file says it.
+        shape: The input shape that it was built for, if the file states it.
 
     Raises:
-        UnsupportedError: The name is known, but config and weights are not those of such a class.
+        UnsupportedError: The name is known, but the config and weights do not belong to such a class.
         UnsafeFileError: A parameter is not a number.
     """
     name = class_name.rsplit(">", 1)[-1]
@@ -104,24 +104,24 @@ def from_class(
     learned = tuple(weights.values())
     if class_name.startswith(_OWN_PACKAGE):
         values = of_own_layer(kind, config, weights, shape, where)
-        return Found(_made(kind, values, where), "a layer of converter.layers", Basis.READ, learned)
+        return Recognition(_made(kind, values, where), "a layer of converter.layers", Basis.READ, learned)
     try:
-        values, assumed = of_users_class(kind, name, config, weights, shape, where)
+        values, assumed = of_custom_class(kind, name, config, weights, shape, where)
     except UnsupportedError as error:
         error.hint = hint_for_class(config, weights, shape, where)
         raise
     why = f"formula assumed from the class name '{name}'{assumed}"
-    return Found(_made(kind, values, where), why, Basis.ASSUMED, learned)
+    return Recognition(_made(kind, values, where), why, Basis.ASSUMED, learned)
 
 
-def _of_stored_function(name: str, function: object, where: str, *, keras_2: bool) -> Found:
+def _of_stored_function(name: str, function: object, where: str, *, keras_2: bool) -> Recognition:
     found = from_function(function, where, keras_2=keras_2)
     if found is None:
         raise UnsupportedError(
-            f"class '{name}' stores an object as its activation", where=where, hint=say_code()
+            f"class '{name}' stores an object as its activation", where=where, hint=custom_objects_hint()
         )
     if isinstance(found, str):
-        found = Found(BuiltInFunction(found), f"'{found}' is Keras's own", Basis.READ)
+        found = Recognition(BuiltInFunction(found), f"'{found}' is Keras's own", Basis.READ)
     why = f"class '{name}' assumed to apply only the function that it stores: {found.why}"
     return replace(found, why=why, basis=Basis.ASSUMED)
 

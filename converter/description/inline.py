@@ -1,20 +1,21 @@
-"""Turns blocks into one flat graph: nested models dissolve into their layers, named ``outer/inner``."""
+"""Inlines nested models: turns blocks into one flat graph, with layers named ``outer/inner``."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from converter.description.block import Block
 from converter.errors import UnsafeFileError
 from converter.graph import Call, Graph, Layer, Ref, map_refs
 
-_MOST_CALLS = 20_000  # a nested model that is called twice by one that is called twice ... doubles each time
+_MOST_CALLS = 20_000  # nested models that each call the next one twice grow exponentially
 
 
 def inline(block: Block) -> Graph:
     """Flatten a model.
 
-    A nested model that is called twice yields its layers once and their calls twice, so that sharing stays
-    sharing. The model's own inputs keep their InputLayers; those of nested models disappear.
+    A nested model that is called twice adds its layers once and their calls twice, so that shared layers stay shared.
+    The InputLayers of the model itself are kept; those of nested models are removed.
 
     Raises:
         UnsafeFileError: A call takes an output that its layer does not have.
@@ -47,11 +48,7 @@ class _Flat:
 
     def add(self, block: Block, feeds: list[Ref]) -> list[Ref]:
         """Add one call of a model and return its outputs."""
-        self.models += 1
-        if self.models > _MOST_CALLS or len(self.calls) > _MOST_CALLS:
-            raise UnsafeFileError(
-                f"calls more than {_MOST_CALLS:,} layers, as models inside models can", where="the model"
-            )
+        self._require_few_calls()
         known: dict[Ref, Ref] = {local: feed for (_, local), feed in zip(block.inputs, feeds, strict=True)}
 
         def resolve(local: Ref) -> Ref:
@@ -77,15 +74,26 @@ class _Flat:
                 for number, ref in enumerate(self.add(target, given)):
                     known[Ref(call.layer, call.index, number)] = ref
                 continue
-            if self.layers.setdefault(target.name, target) is not target:
-                raise UnsafeFileError(f"has two layers named '{target.name}'", where="the model")
-            index = self.count[target.name]
-            self.count[target.name] += 1
-            args = tuple(map_refs(argument, resolve) for argument in call.args)
-            kwargs = {key: map_refs(argument, resolve) for key, argument in call.kwargs.items()}
-            self.calls.append(Call(target.name, index, args, kwargs))
-            known[Ref(call.layer, call.index)] = Ref(target.name, index)
+            known[Ref(call.layer, call.index)] = self._add_call(target, call, resolve)
         return [resolve(ref) for _, ref in block.outputs]
+
+    def _require_few_calls(self) -> None:
+        self.models += 1
+        if self.models > _MOST_CALLS or len(self.calls) > _MOST_CALLS:
+            raise UnsafeFileError(
+                f"calls more than {_MOST_CALLS:,} layers, as models inside models can", where="the model"
+            )
+
+    def _add_call(self, layer: Layer, call: Call, resolve: Callable[[Ref], Ref]) -> Ref:
+        """Add one call of a layer, with its arguments resolved, and return its first output."""
+        if self.layers.setdefault(layer.name, layer) is not layer:
+            raise UnsafeFileError(f"has two layers named '{layer.name}'", where="the model")
+        index = self.count[layer.name]
+        self.count[layer.name] += 1
+        args = tuple(map_refs(argument, resolve) for argument in call.args)
+        kwargs = {key: map_refs(argument, resolve) for key, argument in call.kwargs.items()}
+        self.calls.append(Call(layer.name, index, args, kwargs))
+        return Ref(layer.name, index)
 
 
 def public_names(names: list[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Shapes and dtypes of a model's inputs: from its InputLayers, or worked out where the file has none."""
+"""Determines the shapes and dtypes of a model's inputs, from its InputLayers or from other parts of the file."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,11 +17,11 @@ Shape = tuple[int | None, ...]
 
 @dataclass(frozen=True)
 class InputShapes:
-    """What the command line says of input shapes, without the batch axis.
+    """The input shapes from the command line, without the batch axis.
 
     Attributes:
-        by_name: Shapes stated for one input; the key ``""`` is for a model's only input.
-        batch: The fixed batch size, or None for a free one.
+        by_name: Shapes by input name; the key ``""`` is for a model's only input.
+        batch: The fixed batch size, or None for a variable one.
     """
 
     by_name: Mapping[str, Shape] = field(default_factory=dict)
@@ -29,7 +29,7 @@ class InputShapes:
 
     @classmethod
     def parse(cls, texts: list[str], batch: int | None) -> "InputShapes":
-        """Read ``784``, ``8,8,1`` or ``image=8,8,1``; ``?`` is a free size.
+        """Parse ``784``, ``8,8,1`` or ``image=8,8,1``; ``?`` is a variable size.
 
         Raises:
             UsageError: A size is not a positive number.
@@ -49,7 +49,7 @@ class InputShapes:
         return cls(by_name, batch)
 
     def apply(self, name: str, shape: Shape | None) -> Shape | None:
-        """The full shape of an input: batch, then what the file and the command line say together.
+        """The full shape of an input: the batch, then the sizes from the file and the command line combined.
 
         Raises:
             UsageError: They contradict each other.
@@ -69,7 +69,7 @@ class InputShapes:
 
 
 def input_layer(name: str, config: Mapping[str, Any], shapes: InputShapes, *, nested: bool) -> Layer:
-    """An InputLayer of the file.
+    """Read an InputLayer from the file.
 
     Raises:
         UnsafeFileError: It has no shape.
@@ -89,12 +89,12 @@ def input_layer(name: str, config: Mapping[str, Any], shapes: InputShapes, *, ne
 def missing_input(
     entry: Mapping[str, Any], config: Mapping[str, Any], first: object, shapes: InputShapes, *, nested: bool
 ) -> Layer:
-    """The input of a Sequential that was saved without one.
+    """Make the input of a Sequential that was saved without one.
 
-    Its shape is the one that the model, or its first layer, was built for, or that of the first weights.
+    Its shape is the one for which the model or its first layer was built, or follows from the first weights.
 
     Raises:
-        UnsupportedError: Nothing in the file tells the shape, and the command line does not either.
+        UnsupportedError: Neither the file nor the command line states the shape.
     """
     layer = first if isinstance(first, Layer) else None
     known = next(filter(None, (_read(raw) for raw in _stored_shapes(entry, config))), None)
@@ -133,7 +133,7 @@ def _made(name: str, shape: Shape | None, dtype: object, where: str) -> Layer:
 
 
 def _read(raw: object) -> Shape | None:
-    """A stored shape without its batch axis; None if it is not one."""
+    """A stored shape without its batch axis; None if the value is not a shape."""
     if not isinstance(raw, list | tuple) or not raw:
         return None
     sizes = list(raw[1:])

@@ -1,4 +1,4 @@
-"""Which layers a Keras mask may reach: from a Masking or an Embedding on, until something ends it."""
+"""Determines which layers a Keras mask may reach, from a Masking or Embedding layer on until a layer ends it."""
 
 from converter.graph import Graph, Layer
 
@@ -6,7 +6,7 @@ _ENDS = ("Flatten", "Global", "Reshape")
 
 
 def reached_by_masks(graph: Graph) -> frozenset[str]:
-    """Layers that take a tensor which may carry a mask; some that in truth lose it earlier are among them."""
+    """Layers that take a tensor which may have a mask. This overestimates: a mask may in fact end earlier."""
     carrying: set[tuple[str, int]] = set()
     reached: set[str] = set()
     for call in graph.calls:

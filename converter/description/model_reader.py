@@ -1,25 +1,26 @@
 """Reads a Sequential or functional model, nested ones included, into blocks."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
 from converter.archive import Weight, WeightScope
-from converter.archive.scope import snake_case
 from converter.description import keras_2
 from converter.description.block import Block, in_order, numbered_as_taken
 from converter.description.calls import read_calls
-from converter.description.entries import entry_class, entry_config, is_built_in
-from converter.description.found import Found
-from converter.description.gadgets import refuse_gadgets
 from converter.description.input_shape import InputShapes, input_layer, missing_input
-from converter.description.kinds import MODELS
+from converter.description.layer_context import is_random_state
+from converter.description.layer_entry import entry_class, entry_config
+from converter.description.layer_names import generated_name, layer_name_in_model, storage_class_name
 from converter.description.layer_reader import LayerReader
 from converter.description.operations import is_operation, read_operation
-from converter.description.place import is_random_state
+from converter.description.recognition import Recognition
+from converter.description.shared_layers import SharedLayers
 from converter.description.stored_text import weights_text
-from converter.description.tensors import Outputs, tensors
+from converter.description.supported_layers import MODELS
+from converter.description.tensor_references import Outputs, read_tensors
+from converter.description.unsafe_references import refuse_unsafe_references
 from converter.errors import UnsafeFileError, UnsupportedError
 from converter.graph import Call, Graph, Layer, Ref
 
@@ -28,18 +29,18 @@ _MAX_DEPTH = 30
 
 @dataclass
 class ModelReader:
-    """Reads blocks and collects what was found on the way.
+    """Reads models into blocks, and collects the activations that are recognised.
 
     Attributes:
         layers: Reads single layers.
-        shapes: Input shapes stated on the command line.
-        found: Activations found, as (layer, what).
+        shapes: Input shapes from the command line.
+        recognitions: The activations that were recognised, each with the layer's name.
     """
 
     layers: LayerReader
     shapes: InputShapes
-    found: list[tuple[str, Found]] = field(default_factory=list, init=False)
-    _seen: list[tuple[Mapping[str, Any], "Layer | Block"]] = field(default_factory=list, init=False)
+    recognitions: list[tuple[str, Recognition]] = field(default_factory=list, init=False)
+    _shared: SharedLayers = field(default_factory=SharedLayers, init=False)
     _stored: dict[str, Mapping[str, Weight]] = field(default_factory=dict, init=False)
 
     def read(self, entry: Mapping[str, Any], weights: WeightScope, prefix: str = "") -> Block:
@@ -47,7 +48,7 @@ class ModelReader:
 
         Raises:
             UnsafeFileError: The description is malformed or unsafe.
-            UnsupportedError: It holds a layer that is not known, or is a subclassed model.
+            UnsupportedError: It contains a layer that is not supported, or is a subclassed model.
         """
         where = f"model '{prefix.rstrip('/') or entry_class(entry, 'model')}'"
         if prefix.count("/") > _MAX_DEPTH:
@@ -77,7 +78,7 @@ class ModelReader:
         layers: dict[str, Layer | Block] = {}
         calls: list[Call] = []
         for entry in config["layers"]:
-            local = _local_name(entry, where)
+            local = layer_name_in_model(entry, where)
             if local in layers:
                 raise UnsafeFileError(f"has two layers named '{local}'", where=where)
             if keras_2.is_node(entry_class(entry, where)):
@@ -92,8 +93,8 @@ class ModelReader:
                 layers[local] = self._layer(entry, local, weights, prefix)
             if entry["class_name"] != "InputLayer":
                 calls += read_calls(entry, local)
-        inputs = tensors(config.get("input_layers"), where)
-        outputs = tensors(config.get("output_layers"), where)
+        inputs = read_tensors(config.get("input_layers"), where)
+        outputs = read_tensors(config.get("output_layers"), where)
         _check_inputs(inputs, layers, where)
         calls = keras_2.without_unused_sizes(layers, calls, [ref for _, ref in outputs], prefix)
         calls = numbered_as_taken(calls, {key for key in layers if isinstance(layers[key], Block)}, outputs)
@@ -110,7 +111,7 @@ class ModelReader:
         where = f"model '{name}'"
         layers: dict[str, Layer | Block] = {}
         for item in config["layers"]:
-            local = _unnamed(item, layers) or _local_name(item, where)
+            local = generated_name(item, layers) or layer_name_in_model(item, where)
             if local in layers:
                 raise UnsafeFileError(f"has two layers named '{local}'", where=where)
             layers[local] = self._layer(item, local, weights, prefix)
@@ -130,30 +131,15 @@ class ModelReader:
         self, entry: Mapping[str, Any], local: str, weights: WeightScope, prefix: str
     ) -> "Layer | Block":
         name = prefix + local
-        refuse_gadgets(entry, f"layer '{name}'")
-        scope = weights.enter(_class_of_weights(entry, name), local)
+        refuse_unsafe_references(entry, f"layer '{name}'")
+        scope = weights.enter(storage_class_name(entry, name), local)
         if "shared_object_id" in entry and scope.is_empty():
-            earlier = self._earlier(entry, name)
-            if earlier is not None:
-                return earlier
+            shared = self._shared.find(entry, f"layer '{name}'")
+            if shared is not None:
+                return shared
         made = self._new_layer(entry, name, scope, prefix)
-        self._seen.append((entry, made))
+        self._shared.add(entry, made)
         return made
-
-    def _earlier(self, entry: Mapping[str, Any], name: str) -> "Layer | Block | None":
-        """The layer that stands elsewhere in the model too, and has its weights there.
-
-        Keras marks such an entry, but not the first one: that is the one that says the same.
-
-        Raises:
-            UnsupportedError: Several say the same.
-        """
-        known = [made for seen, made in self._seen if _without_marks(seen) == _without_marks(entry)]
-        if len(known) > 1:
-            raise UnsupportedError(
-                "is shared, and it cannot be told with which layer", where=f"layer '{name}'"
-            )
-        return known[0] if known else None
 
     def _new_layer(
         self, entry: Mapping[str, Any], name: str, scope: WeightScope, prefix: str
@@ -163,16 +149,16 @@ class ModelReader:
         if entry["class_name"] == "InputLayer":
             config = entry_config(entry, f"layer '{name}'")
             return input_layer(name, config, self.shapes, nested=bool(prefix))
-        self._stored[name] = scope.own()
+        self._stored[name] = scope.claim()
         layer, found = self.layers.read(entry, name, self._stored[name])
-        self.found += [(name, item) for item in found]
+        self.recognitions += [(name, item) for item in found]
         return layer
 
     def require_called(self, graph: Graph) -> None:
-        """Check that every layer that stores weights has become part of the graph.
+        """Check that every layer that stores weights is in the graph.
 
         Raises:
-            UnsupportedError: Nothing calls one.
+            UnsupportedError: Nothing in the model calls such a layer.
         """
         for name, stored in self._stored.items():
             learned = [weight for path, weight in stored.items() if not is_random_state(path)]
@@ -181,56 +167,6 @@ class ModelReader:
                     f"stores {weights_text(learned)}, and nothing in the model calls it",
                     where=f"layer '{name}'",
                 )
-
-
-def _without_marks(entry: object) -> object:
-    """An entry without what differs between the places where one layer stands."""
-    if isinstance(entry, Mapping):
-        return {
-            key: _without_marks(value)
-            for key, value in entry.items()
-            if key not in {"shared_object_id", "inbound_nodes"}
-        }
-    return [_without_marks(item) for item in entry] if isinstance(entry, list) else entry
-
-
-def _class_of_weights(entry: Mapping[str, Any], name: str) -> str:
-    """The Python class under whose name Keras stores a layer's weights: without its package."""
-    class_name = entry_class(entry, f"layer '{name}'").rsplit(">", 1)[-1]
-    return {"GroupQueryAttention": "GroupedQueryAttention"}.get(class_name, class_name)
-
-
-def _unnamed(entry: object, taken: Collection[str]) -> str | None:
-    """The name that Keras makes for a user's layer whose ``get_config`` keeps none; None for any other entry."""
-    config = entry.get("config") if isinstance(entry, Mapping) else None
-    if not isinstance(entry, Mapping) or not isinstance(config, Mapping) or {"name"} & {*entry, *config}:
-        return None
-    class_name = str(entry.get("class_name")).rsplit(">", 1)[-1]
-    if is_built_in(entry) or not class_name.isidentifier():
-        return None
-    base = name = snake_case(class_name)
-    number = 0
-    while name in taken:
-        number += 1
-        name = f"{base}_{number}"
-    return name
-
-
-def _local_name(entry: object, where: str) -> str:
-    """A layer's name: Keras 3 repeats it beside the config, older files have it only there."""
-    if not isinstance(entry, Mapping):
-        raise UnsafeFileError("has a layer that is not an object", where=where)
-    config = entry.get("config")
-    name = entry.get("name") or (config.get("name") if isinstance(config, Mapping) else None)
-    if not isinstance(name, str) or not name or len(name) > 1000:
-        raise UnsafeFileError("has a layer without a name", where=where)
-    if not name.isprintable():
-        raise UnsafeFileError("has a layer whose name cannot be printed", where=where)
-    if name.startswith("/") or ".." in name.replace("\\", "/").split("/"):
-        raise UnsafeFileError(
-            f"has a layer named like a path that leads elsewhere: '{name:.80}'", where=where
-        )
-    return name
 
 
 def _check_inputs(inputs: Outputs, layers: Mapping[str, "Layer | Block"], where: str) -> None:

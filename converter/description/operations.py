@@ -1,7 +1,7 @@
-"""Nodes of a functional model that are no layers: operations of Keras 3.
+"""Reads operations of Keras 3: nodes of a functional model that are not layers.
 
 ``x + y`` on symbolic tensors is stored as the class ``Add`` of ``keras.src.ops.numpy``. Only those listed here
-are built, as the public function of ``keras.ops``. ``keras_2`` reads what Keras 2 wrote in their place.
+are built, as the public function of ``keras.ops``. ``keras_2`` reads the corresponding nodes of Keras 2.
 """
 
 import re
@@ -31,7 +31,7 @@ _OPERATIONS = frozenset(
 def is_operation(entry: Mapping[str, Any]) -> bool:
     """Whether an entry of a model is an operation rather than a layer.
 
-    The legacy format states no module; there, an ``Add`` without the options that every layer has is one.
+    The legacy format states no module; there, an ``Add`` without the options that every layer has is an operation.
     """
     if "module" in entry:
         return str(entry["module"]).startswith(_MODULES)

@@ -1,8 +1,8 @@
-"""The numbers of a recognised activation class: from its config, or from its weights if it learns them.
+"""Reads the parameters of a recognised activation class: from its config, or from its weights if they are learned.
 
-A stored weight holds what was learned; a config that names the same parameter only says where it started. The
-file does not name weights, so several are taken in the order of the formula's parameters, and the finding
-says so.
+A stored weight holds the learned value; a config entry for the same parameter is only its initial value. The file
+does not name weights, so several weights are assigned in the order of the formula's parameters, and the finding says
+so.
 """
 
 from collections.abc import Mapping
@@ -28,18 +28,18 @@ def of_own_layer(
     shape: InputShape | None,
     where: str,
 ) -> dict[str, Parameter]:
-    """Parameters of a layer of ``converter.layers``.
+    """Read the parameters of a layer of ``converter.layers``.
 
     Args:
-        kind: What it computes.
+        kind: The activation that it computes.
         config: Its options: the parameters, ``trainable_<parameter>`` and ``axis``.
         weights: One for each parameter that is learned, in order.
-        shape: What it was built for, where the file says it.
+        shape: The input shape that it was built for, if the file states it.
         where: The layer.
 
     Raises:
         UnsafeFileError: A parameter is not a finite number.
-        UnsupportedError: Weights are missing, or the parameters differ along another axis than the last.
+        UnsupportedError: Weights are missing, or the parameters vary along another axis than the last.
     """
     expected = kind.class_names[kind.layer]
     learned = [name for name in kind.parameters if config.get(f"trainable_{name}")]
@@ -56,7 +56,7 @@ def of_own_layer(
     return values
 
 
-def of_users_class(
+def of_custom_class(
     kind: type[Activation],
     name: str,
     config: Mapping[str, Any],
@@ -64,19 +64,19 @@ def of_users_class(
     shape: InputShape | None,
     where: str,
 ) -> tuple[dict[str, Parameter], str]:
-    """Parameters of a user's class, and what was assumed about them (empty if nothing).
+    """Read the parameters of a user's class, and say what was assumed about them (empty if nothing).
 
     Args:
-        kind: What a class of that name is taken to compute.
-        name: The class's, without its package.
-        config: Its options: the parameters, and such as say how these are stored.
-        weights: What is stored for it, by path.
-        shape: What it was built for, where the file says it.
+        kind: The activation that a class of that name is assumed to compute.
+        name: The name of the class, without its package.
+        config: Its options: the parameters, and options that say how they are stored.
+        weights: Its stored weights, by path.
+        shape: The input shape that it was built for, if the file states it.
         where: The layer.
 
     Raises:
         UnsafeFileError: A parameter is not a finite number.
-        UnsupportedError: Config and weights are not those of such a class.
+        UnsupportedError: The config and weights do not belong to such a class.
     """
     expected = kind.class_names[name]
     keys = set(config) - LAYER_KEYS
@@ -98,7 +98,7 @@ def of_users_class(
 def learned_values(
     names: list[str], weights: Mapping[str, Weight], shape: InputShape | None, where: str
 ) -> dict[str, Parameter]:
-    """The numbers of stored weights, which belong to these parameters in this order.
+    """Read stored weights, which belong to these parameters in this order.
 
     Raises:
         UnsupportedError: A weight is neither a scalar nor one number for each channel of the last axis, or
@@ -109,16 +109,16 @@ def learned_values(
 
 
 def learned_names(names: list[str], config: Mapping[str, Any], count: int) -> list[str] | None:
-    """Which parameters the stored weights hold, in their order.
+    """Determine which parameters the stored weights hold, in order.
 
     Args:
-        names: Of the parameters that may be learned.
+        names: The parameters that may be learned.
         config: The layer's options.
-        count: How many weights are stored.
+        count: The number of stored weights.
 
     Returns:
-        All, those that the options say (``trainable_<parameter>``), or those that the config lacks, whichever
-        are as many as the weights; None if none are.
+        The first of these whose number equals that of the weights: all parameters, those that the options declare
+        as learned (``trainable_<parameter>``), those that the config lacks; None if no number fits.
     """
     said = [name for name in names if config.get(f"trainable_{name}") is True]
     lacking = [name for name in names if name not in config]
@@ -136,7 +136,7 @@ def _assumed(learned: list[str], options: Mapping[str, Any]) -> str:
 
 
 def _written(value: object, key: str, where: str) -> Parameter:
-    """A parameter in a user's config: what differs by channel is learned, so it is a weight and never stands here."""
+    """A parameter in a user's config: one number, because per-channel parameters are learned and so are weights."""
     read = parameter if key in _LISTS else number
     return read(plain_array(value), key, where)
 

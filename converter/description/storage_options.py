@@ -1,13 +1,13 @@
-"""Options of a user's class that say how it keeps its parameters, not what it computes.
+"""Checks options of a user's class that say how it stores its parameters, not what it computes.
 
     per_channel, learnable, trainable_<parameter>     whether a parameter is learned, and one for each channel
     units, input_dim, num_parameters                  how many numbers a parameter has
-    shared_axes                                       along which axes it does not differ, as for PReLU
-    axis                                              along which it does; only the last can be
+    shared_axes                                       axes along which a parameter does not vary, as for PReLU
+    axis                                              the axis along which it varies; must be the last
     *_initializer, *_regularizer, *_constraint        needed by training only
 
-They may stand beside the known parameters as long as they agree with what is stored. Any other option may be
-part of the formula.
+These options are accepted beside the known parameters if they agree with the stored weights. Any other option may
+be part of the formula.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,29 +18,29 @@ from converter.description.stored_text import options_text, weights_text
 from converter.errors import UnsupportedError
 
 InputShape = tuple[int | None, ...]
-"""What a layer was built for, the batch included."""
+"""The input shape that a layer was built for, including the batch."""
 
 _Agrees = Callable[[object, list[Weight], InputShape | None], bool]
 
 
 def is_storage_option(key: str) -> bool:
-    """Whether an option may stand beside a class's parameters."""
+    """Whether an option says only how a class stores its parameters."""
     return key in _AGREES or key.startswith("trainable_") or key.endswith(TRAINING_SUFFIXES)
 
 
 def require_agreement(
     options: Mapping[str, object], weights: Mapping[str, Weight], shape: InputShape | None, where: str
 ) -> None:
-    """Check that such options say what the stored weights show.
+    """Check that storage options agree with the stored weights.
 
     Args:
-        options: Those for which ``is_storage_option`` holds.
-        weights: The layer's.
-        shape: What the layer was built for, where the file says it.
+        options: Options for which ``is_storage_option`` holds.
+        weights: The layer's stored weights, by path.
+        shape: The input shape that the layer was built for, if the file states it.
         where: The layer.
 
     Raises:
-        UnsupportedError: One does not.
+        UnsupportedError: An option contradicts the weights.
     """
     listed = list(weights.values())
     for key, value in options.items():
@@ -61,7 +61,7 @@ def _agrees(key: str) -> _Agrees:
 
 
 def _learns(value: object, weights: list[Weight], _: InputShape | None) -> bool:
-    """What learns stores a weight; what does not may store one as well."""
+    """A learned parameter must have a weight; one that is not learned may have one too."""
     return value is None or value is False or (value is True and bool(weights))
 
 

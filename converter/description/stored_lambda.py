@@ -1,4 +1,4 @@
-"""Where the parts of a lambda stand in a file."""
+"""Extracts the parts of a stored lambda: code, defaults and closure."""
 
 from collections.abc import Mapping
 
@@ -7,13 +7,13 @@ from converter.lambdas import LambdaUnreadableError
 
 
 def lambda_parts(function: object) -> tuple[str, object, object]:
-    """Code, defaults and closure.
+    """The code, defaults and closure of a lambda.
 
-    Keras 3 writes a Lambda's as a ``__lambda__`` object, Keras 2 as a list; as an ``activation=`` argument
-    both write ``{"value": list}``.
+    Keras 3 writes the function of a Lambda layer as a ``__lambda__`` object, Keras 2 as a list. For an
+    ``activation=`` argument, both write ``{"value": list}``.
 
     Raises:
-        LambdaUnreadableError: It is none of these.
+        LambdaUnreadableError: It has none of these forms.
     """
     parts = function
     if isinstance(function, Mapping) and function.get("class_name") == "__lambda__":
@@ -26,5 +26,5 @@ def lambda_parts(function: object) -> tuple[str, object, object]:
 
 
 def _plain(values: object) -> object:
-    """A tensor of no axes among the values becomes its number."""
+    """Replace tensors of rank 0 among the values by their numbers."""
     return [plain_array(value) for value in values] if isinstance(values, list) else values

@@ -1,4 +1,4 @@
-"""What a layer stores, in words for an error or a reason."""
+"""Formats the options and weights that a layer stores, for error texts."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,13 +11,13 @@ _MOST = 8
 
 
 def stored_text(config: Mapping[str, Any], weights: Mapping[str, Weight]) -> str:
-    """Such as ``units=8, use_bias=True and 2 weights of shapes (8, 8), (8,)``; ``nothing`` if it is that."""
+    """Such as ``units=8, use_bias=True and 2 weights of shapes (8, 8), (8,)``; ``nothing`` if there is nothing."""
     options = options_text(config, [key for key in config if is_own_option(key)])
     return " and ".join(filter(None, (options, weights_text(list(weights.values()))))) or "nothing"
 
 
 def is_own_option(key: str) -> bool:
-    """Whether a config key is neither one that every layer has nor one that only training needs."""
+    """Whether a config key belongs to the class: not one that every layer has, or that only training needs."""
     return key not in LAYER_KEYS and not key.endswith(TRAINING_SUFFIXES)
 
 

@@ -1,8 +1,8 @@
-"""Where a layer's weights belong, when the file only lists them.
+"""Assigns paths to a layer's weights if the file only lists them.
 
-The legacy format stores a list per layer, in the order in which Keras lists the weights: a layer's own first,
-then those of its parts in the order in which these were made. The ``.keras`` format stores paths, such as
-``forward_layer/cell/vars/0``; here the list gets the same paths.
+The legacy format stores a list per layer, in the order in which Keras lists the weights: first a layer's own, then
+those of its parts in the order of their creation. The ``.keras`` format stores paths, such as
+``forward_layer/cell/vars/0``. This module gives the same paths to the weights in a list.
 """
 
 from collections import Counter
@@ -11,7 +11,7 @@ from itertools import chain
 from typing import Any
 
 from converter.archive import Weight
-from converter.archive.scope import snake_case
+from converter.archive.weight_scope import snake_case
 from converter.errors import UnsafeFileError
 
 _KERNELS = {
@@ -32,11 +32,10 @@ def by_path(
 ) -> dict[str, Weight]:
     """Weights by path, from weights by path or by position.
 
-    Paths are written alike: Keras 2 calls a part of an attention layer ``_query_dense``, Keras 3
-    ``query_dense``.
+    Paths are normalised: Keras 2 calls a part of an attention layer ``_query_dense``, Keras 3 ``query_dense``.
 
     Raises:
-        UnsafeFileError: Two weights have one path then.
+        UnsafeFileError: Two weights have the same path after that.
     """
     if all(key.isdecimal() for key in weights):
         listed = [weights[str(index)] for index in range(len(weights))]

@@ -1,8 +1,8 @@
-"""Whether what a layer stores has the shapes that its options call for.
+"""Checks that a layer's stored weights have the shapes that its options require.
 
-Found here, before Keras makes a variable of whatever size the options name: ``Dense(units=10**9)`` over four
-stored numbers would otherwise ask for the memory first and compare afterwards. None stands for a size that
-comes from the layer's input.
+This is checked before Keras allocates variables of the size in the options: for ``Dense(units=10**9)`` with four
+stored numbers, Keras would allocate the memory first and compare the shapes afterwards. None stands for a size that
+is given by the layer's input.
 
     Dense            kernel (None, units)                 bias (units,)
     Embedding        (input_dim, output_dim)
@@ -17,7 +17,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from converter.description.policies import require_not_quantized
+from converter.description.dtype_policies import require_not_quantized
 from converter.errors import UnsafeFileError
 from converter.graph import Graph, Layer
 

@@ -1,4 +1,4 @@
-"""Folding: the scales that lowering leaves become part of the linear layers around them."""
+"""Folds the scales that lowering creates into the linear layers around them."""
 
 from converter.folding.fold import fold
 

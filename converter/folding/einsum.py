@@ -1,26 +1,26 @@
-"""EinsumDense: its equation names the axes.
+"""Folds a scale into an EinsumDense, whose equation names the axes.
 
     "abc,cde->abde" with bias axes "de": input axis c is kernel axis 0, output axes d and e are kernel axes
     1 and 2, and both are axes of the bias.
 
-A scale that differs along an axis can go where that axis is one of the kernel's (and of the bias's, on the
-output side).
+A scale that differs along an axis can be folded if that is an axis of the kernel (and, on the output side, of
+the bias).
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from converter.folding.fused import require_crossed
+from converter.folding.fused_activation import require_crossed
 from converter.folding.refusal import Refusal
 from converter.folding.scale import Scale, Shape
-from converter.folding.scaled import require_weights, scaled
+from converter.folding.scaled_weights import require_weights, scaled
 from converter.graph import Layer
 
 
 @dataclass(frozen=True)
 class Equation:
-    """The letters of the input, kernel and output, in order; a leading ellipsis is left out."""
+    """The axis letters of the input, kernel and output, in order, without a leading ellipsis."""
 
     input: str
     kernel: str
@@ -31,8 +31,8 @@ def read_equation(layer: Layer) -> Equation:
     """The equation of an EinsumDense.
 
     Raises:
-        Refusal: It is not of the form ``in,kernel->out`` with letters that are each named once, or has an
-            ellipsis elsewhere than in front.
+        Refusal: It is not of the form ``in,kernel->out`` with each letter once per term, or has an ellipsis
+            elsewhere than in front.
     """
     text = layer.config.get("equation")
     left, arrow, output = str(text).replace(" ", "").partition("->")
@@ -76,13 +76,13 @@ def _require_plain_bias(layer: Layer) -> None:
 
 
 def _bias_axes(equation: Equation, named: str) -> str:
-    """The bias has the output's axes from the first named one on; those not named have size 1."""
+    """The axes of the bias: the output's from the first named one on; ``.`` is an axis of size 1."""
     axes = "".join(axis if axis in named else "." for axis in equation.output)
     return axes.lstrip(".")
 
 
 def _placed(layer: Layer, scale: Scale, tensor: str, weight: str) -> Scale:
-    """A scale on a tensor with these axes, laid out for a weight with those."""
+    """Lay out a scale on a tensor with the axes ``tensor`` for a weight with the axes ``weight``."""
     letters = tensor[-scale.ndim :]
     if len(letters) < scale.ndim:
         raise Refusal(f"the scale differs along an axis that '{layer.name}' does not name")

@@ -1,18 +1,18 @@
-"""Moves the scales that lowering left into the linear layers around them.
+"""Folds the scales that lowering created into the weights of the linear layers around them.
 
     dense -> dense_scale (Rescaling s) -> sigmoid       becomes   dense (s W, s c) -> sigmoid
     softsign -> gain (Rescaling g) -> dense_1 (W, c)    becomes   softsign -> dense_1 (W g, c)
 
-A scale moves back to the layers that make its tensor or, if that cannot be, forward to all that take it,
-through layers that it crosses exactly. What cannot be folded stays as it is, with the reason.
+A scale moves backward to the layers that produce its tensor or, if that is not possible, forward to all consumers,
+through layers that it crosses exactly. A scale that cannot be folded stays, and the reason is reported.
 """
 
-from converter.folding.back import back
-from converter.folding.forward import forward
+from converter.folding.backward import propagate_backward
+from converter.folding.forward import propagate_forward
+from converter.folding.graph_view import GraphView
 from converter.folding.precision import compute_type, require_harmless
 from converter.folding.refusal import Refusal
-from converter.folding.shapes import shapes_of
-from converter.folding.walk import Walk
+from converter.folding.shape_inference import infer_shapes
 from converter.graph import Graph, Layer
 from converter.lowering.lower import Lowered, Rewrite
 
@@ -21,20 +21,20 @@ def fold(lowered: Lowered) -> tuple[Graph, tuple[Rewrite, ...]]:
     """Fold every scale that algebra allows.
 
     Returns:
-        The folded model; and one rewrite per scale in order, which says where it went, or why it stays.
+        The folded model, and one rewrite per scale, in order, which says where it was folded or why it was not.
 
     Ensures:
-        Only the named scales disappear, of which none ends a mask; only linear layers have changed weights.
+        Only the named scales are removed, none of which ends a mask; only linear layers have changed weights.
     """
     graph, scales = lowered.graph, frozenset(lowered.scales)
-    shapes = shapes_of(graph)
+    shapes = infer_shapes(graph)
     rewrites: dict[str, Rewrite] = {}
     for name in lowered.scales:
         if name in rewrites:
             continue
         try:
-            walk = Walk(graph, shapes, scales, compute_type(graph.layers[name]))
-            graph, names, into = _fold_one(walk, name)
+            view = GraphView(graph, shapes, scales, compute_type(graph.layers[name]))
+            graph, names, into = _fold_one(view, name)
         except Refusal as refusal:
             rewrites[name] = Rewrite(name, f"{_text(graph.layers[name])} not folded: {refusal}", done=False)
         else:
@@ -43,19 +43,19 @@ def fold(lowered: Lowered) -> tuple[Graph, tuple[Rewrite, ...]]:
     return graph, tuple(rewrites[name] for name in lowered.scales)
 
 
-def _fold_one(walk: Walk, name: str) -> tuple[Graph, list[str], str]:
-    """The graph without a scale, the names of all the scales that went, and of the layers that took them."""
-    graph = walk.graph
+def _fold_one(view: GraphView, name: str) -> tuple[Graph, list[str], str]:
+    """Fold one scale: the new graph, the names of all removed scales, and the layers that absorbed them, as text."""
+    graph = view.graph
     calls = graph.calls_of(name)
     if len(calls) != 1 or len(calls[0].sources) != 1:
         raise Refusal(f"it is shared: it is called {len(calls)} times")
-    scale = walk.carried(name)
-    require_harmless(scale, walk.kind)
+    scale = view.scale_of(name)
+    require_harmless(scale, view.dtype)
     try:
-        changed, names = back(walk, calls[0].sources[0], scale), [name]
+        changed, names = propagate_backward(view, calls[0].sources[0], scale), [name]
     except Refusal as before:
         try:
-            changed, names = forward(walk, name)
+            changed, names = propagate_forward(view, name)
         except Refusal as after:
             raise Refusal(f"before it, {before}; after it, {after}") from after
     graph = graph.but(layers={**graph.layers, **{layer.name: layer for layer in changed}})

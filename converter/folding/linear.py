@@ -1,4 +1,4 @@
-"""Layers that are linear up to a bias: how a scale on their output or input becomes part of their weights.
+"""Folds a scale on the output or input of a linear layer into its weights.
 
     output:  s * (W x + c)  =  (s W) x + s c
     input:   W (s x) + c    =  (W s) x + c
@@ -18,11 +18,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from converter.folding.einsum import einsum_input, einsum_output
-from converter.folding.fused import require_crossed
+from converter.folding.fused_activation import require_crossed
 from converter.folding.normalization import normalization_input, normalization_output
 from converter.folding.refusal import Refusal
 from converter.folding.scale import Scale, Shape, along, laid
-from converter.folding.scaled import require_weights, scaled
+from converter.folding.scaled_weights import require_weights, scaled
 from converter.graph import Layer
 
 Absorb = Callable[[Layer, Scale, Shape | None], Layer]
@@ -30,10 +30,14 @@ Absorb = Callable[[Layer, Scale, Shape | None], Layer]
 
 @dataclass(frozen=True)
 class Linear:
-    """How one kind of layer takes a scale.
+    """How one kind of layer absorbs a scale.
 
-    Each function gets the layer, the scale on its output or input, and the shape of that tensor if it is
-    known; it returns the changed layer or raises Refusal.
+    Each function takes the layer, the scale on its output or input, and the shape of that tensor if it is
+    known; it returns the changed layer, or raises Refusal.
+
+    Attributes:
+        output: Absorbs a scale on the output.
+        input: Absorbs a scale on the input.
     """
 
     output: Absorb
@@ -41,7 +45,7 @@ class Linear:
 
 
 def _channels(layer: Layer, scale: Scale) -> Scale:
-    """The scale's number for each channel; the kernel has the rank of the tensors where channels come first."""
+    """The scale's number for each channel; with channels first, the kernel's rank tells that of the tensors."""
     first = layer.config.get("data_format") == "channels_first"
     return along(scale, 1 - len(layer.weights["vars/0"].shape) if first else -1, layer.name)
 

@@ -1,15 +1,15 @@
-"""Layers that merge branches: the scale on their output, and those on the branches.
+"""Relates the scale on the output of a merging layer to the scales on its branches.
 
     s x + s y      =  s (x + y)            Add, Subtract, Average; Maximum and Minimum for s > 0
     [s1 x | s2 y]  =  [s1 | s2] [x | y]    Concatenate
-    (s x) y        =  s (x y)              Multiply, forward alone
+    (s x) y        =  s (x y)              Multiply, forward only
 
-Where a mask reaches a Multiply, it takes ones in the place of masked steps, and no scale crosses it.
+A Multiply that a mask reaches takes 1 in place of masked steps, so no scale crosses it.
 """
 
 import numpy as np
 
-from converter.folding.fused import require_positive
+from converter.folding.fused_activation import require_positive
 from converter.folding.refusal import Refusal
 from converter.folding.scale import Scale, Shape, shortest
 from converter.graph import Layer
@@ -19,14 +19,14 @@ SUMS = frozenset({"Add", "Subtract", "Average", "Maximum", "Minimum"})
 MERGES = SUMS | {"Concatenate", "Multiply"}
 
 Branches = list[Scale | None]
-"""The scale on each branch, None where there is none."""
+"""The scale on each branch; None for a branch without one."""
 
 
 def same(layer: Layer, scales: Branches, shapes: list[Shape | None]) -> Scale:
-    """The one scale on all those branches of one of ``SUMS`` that carry any.
+    """The scale that all scaled branches of a layer in ``SUMS`` have in common.
 
     Raises:
-        Refusal: They carry different ones; or as ``require_same_for_all``.
+        Refusal: They have different scales; or as ``require_same_for_all``.
     """
     first, *others = [scale for scale in scales if scale is not None]
     if not all(np.array_equal(other, first) for other in others):
@@ -36,10 +36,11 @@ def same(layer: Layer, scales: Branches, shapes: list[Shape | None]) -> Scale:
 
 
 def require_same_for_all(layer: Layer, scale: Scale, shapes: list[Shape | None]) -> None:
-    """Check that a scale on the output of one of ``SUMS`` is the same scale on each branch.
+    """Check that a scale on the output of a layer in ``SUMS`` equals the same scale on each branch.
 
     Raises:
-        Refusal: Its sign does not suit; or it differs along an axis that not every branch has in full.
+        Refusal: A Maximum or Minimum has a negative scale; or the scale differs along an axis that is broadcast
+            in some branch.
     """
     if layer.kind in {"Maximum", "Minimum"}:
         require_positive(layer, scale, f"takes a {layer.kind.lower()}")
@@ -52,7 +53,7 @@ def require_same_for_all(layer: Layer, scale: Scale, shapes: list[Shape | None])
 
 
 def parts(layer: Layer, scale: Scale, shapes: list[Shape | None]) -> list[Scale]:
-    """What each branch of a Concatenate gets of a scale on its output."""
+    """Split a scale on the output of a Concatenate into the scales on its branches."""
     if not scale.ndim:
         return [scale] * len(shapes)
     axis = _axis(layer, shapes)
@@ -65,7 +66,7 @@ def parts(layer: Layer, scale: Scale, shapes: list[Shape | None]) -> list[Scale]
 
 
 def joined(layer: Layer, scales: Branches, shapes: list[Shape | None]) -> Scale:
-    """The scale on the output of a Concatenate, whose numbers are 1 for a branch without one.
+    """Join the scales on the branches of a Concatenate into that on its output; a branch without one counts as 1.
 
     Raises:
         Refusal: A scale does not fit its branch, or the branches' sizes are not known.
@@ -93,17 +94,17 @@ def _common_shape(layer: Layer, scales: list[Scale]) -> tuple[int, ...]:
 
 
 def product(layer: Layer, scales: Branches, shapes: list[Shape | None], *, masked: bool) -> Scale:
-    """The scale on the output of a Multiply of which one branch alone carries a scale.
+    """The scale on the output of a Multiply that has a scale on exactly one branch.
 
     Args:
         layer: The Multiply.
-        scales: On its branches.
-        shapes: Of its branches.
-        masked: Whether a mask may reach it, where it takes ones for what is masked.
+        scales: The scales on its branches.
+        shapes: The shapes of its branches.
+        masked: Whether a mask may reach it: it takes 1 in place of masked values.
 
     Raises:
-        Refusal: A mask may reach it; several branches carry a scale; the scale differs by channel, and the
-            branches' ranks are not known to be the same.
+        Refusal: A mask may reach it; several branches have a scale; or the scale differs by channel, and the
+            branches are not known to have the same rank.
     """
     scale, *others = [scale for scale in scales if scale is not None]
     if masked:

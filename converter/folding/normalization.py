@@ -1,17 +1,17 @@
-"""BatchNormalization: with its stored statistics it is linear, channel by channel.
+"""Folds a scale into a BatchNormalization, which with its stored statistics is linear in each channel.
 
     output:  s (gamma z + beta)              =  (s gamma) z + s beta
     input:   gamma (s x - mean) / deviation  =  (s gamma) (x - mean / s) / deviation
 
-where deviation = sqrt(variance + epsilon) stays as it is. Without a gamma the input side would have to change
-the epsilon, which is one number with a meaning of its own; that is refused.
+where deviation = sqrt(variance + epsilon) does not change. A layer without gamma is refused: the input side would
+have to change epsilon, which is one number for all channels and guards the division.
 """
 
 import numpy as np
 
 from converter.folding.refusal import Refusal
 from converter.folding.scale import Scale, Shape, along
-from converter.folding.scaled import require_weights, scaled
+from converter.folding.scaled_weights import require_weights, scaled
 from converter.graph import Layer
 
 

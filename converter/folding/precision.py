@@ -1,4 +1,4 @@
-"""In which types a layer computes and keeps its weights, and which scales are harmless there."""
+"""The dtypes in which a layer computes and stores its weights, and the scales that are safe in them."""
 
 import numpy as np
 
@@ -7,8 +7,8 @@ from converter.folding.refusal import Refusal
 from converter.folding.scale import Scale
 from converter.graph import Layer
 
-# Between a layer's product and its bias a folded scale s makes s * W x of what was W x. Within these powers
-# of two that neither overflows nor vanishes for any tensor that a model of this type can sensibly hold.
+# Folding a scale s turns the intermediate product W x into s * W x, before the bias is added. Within these powers
+# of two, that neither overflows nor underflows for the tensors that a model of this dtype reasonably has.
 _HARMLESS_EXPONENT = {"float16": 10, "bfloat16": 32, "float32": 32, "float64": 32}
 
 
@@ -16,7 +16,7 @@ def compute_type(layer: Layer) -> str:
     """The float type that a layer computes in.
 
     Raises:
-        Refusal: Its policy is no float policy.
+        Refusal: Its policy is not a float policy.
     """
     name = layer.policy.removeprefix("mixed_")
     if name not in FLOATS:
@@ -33,7 +33,7 @@ def require_harmless(scale: Scale, kind: str) -> None:
     """Check the size of a scale.
 
     Raises:
-        Refusal: It is zero, not finite, or beyond what the type that it computes in bears.
+        Refusal: It is zero, not finite, or outside the safe range of the dtype that it computes in.
     """
     if not np.isfinite(scale).all():
         raise Refusal("it is not finite")

@@ -1,6 +1,6 @@
-"""A scale: the factor on every element of one sample of a tensor.
+"""Represents a scale: the factor by which every element of one sample of a tensor is multiplied.
 
-It is an array that broadcasts to the tensor from the last axis, without the batch, in its shortest form:
+A scale is an array that broadcasts to the tensor from the last axis, without the batch axis, in its shortest form:
 
     2.0              shape ()         one number for all
     [2, 3, 4]        shape (3,)       differs along the last axis
@@ -17,11 +17,11 @@ from converter.folding.refusal import Refusal
 Scale: TypeAlias = NDArray[np.float64]
 
 Shape: TypeAlias = tuple[int | None, ...]
-"""A tensor's sizes with the batch; None is a size that is known only when the model runs."""
+"""A tensor's sizes including the batch; None is a size that is known only when the model runs."""
 
 
 def shortest(factor: Scale) -> Scale:
-    """The same scale with every axis of equal numbers reduced to 1, and without leading ones."""
+    """The same scale with every axis of equal numbers reduced to size 1, and without leading axes of size 1."""
     for axis in range(factor.ndim):
         first = factor.take([0], axis)
         if (factor == first).all():
@@ -31,7 +31,7 @@ def shortest(factor: Scale) -> Scale:
 
 
 def along(scale: Scale, axis: int, layer: str) -> Scale:
-    """The numbers of a scale that differs along one axis alone.
+    """The numbers of a scale that differs along one axis only.
 
     Args:
         scale: In its shortest form.
@@ -50,5 +50,5 @@ def along(scale: Scale, axis: int, layer: str) -> Scale:
 
 
 def laid(vector: Scale, axis: int) -> Scale:
-    """One number per channel, laid along an axis counted from the end: the inverse of ``along``."""
+    """Place one number per channel along an axis, counted from the end: the inverse of ``along``."""
     return vector.reshape(vector.shape + (1,) * (-1 - axis)) if vector.ndim else vector

@@ -1,16 +1,26 @@
-"""What a saved ``Lambda`` layer computes, found out without running any of it.
+"""Determines what a saved ``Lambda`` layer computes, without running any of it.
 
-Keras stores a lambda as base64 of marshalled CPython bytecode and does not say which Python wrote it.
-Here the bytes are read as data (``marshal_reader``, ``code_object``), followed symbolically through a
-small list of allowed instructions (``opcodes``, ``evaluator``), and become an expression in one input
-(``expression``); its other arguments and its free variables are the numbers that are stored beside it
-(``binding``). ``normal_form`` then says whether that expression is one of the known activations, and
-``elementwise`` which operations it consists of if it is another one.
+Keras stores a lambda as base64 of marshalled CPython bytecode and does not record which Python wrote it.
+``lambda_reader`` tries each version. The bytes are parsed as data (``marshal_reader``, ``code_object``). A small
+set of allowed opcodes (``opcodes``) is executed symbolically (``bytecode_evaluator``), which yields an expression
+in one input (``expression``); the other arguments and the free variables are the numbers that the file stores
+(``argument_binding``). ``activation_patterns`` tells whether the expression is one of the known activations, and
+``elementwise`` which operations it consists of if it is not.
 
-The functions that a lambda calls are only spelled in the file; nothing here looks one up.
+The file holds only the names of the functions that a lambda calls; nothing here looks a function up.
 """
 
+from converter.lambdas.activation_patterns import (
+    as_named_call,
+    as_rational,
+    as_sigmoid,
+    as_softsign,
+    constant,
+    scaled_abs,
+    scaled_input,
+)
 from converter.lambdas.elementwise import compute, operations
+from converter.lambdas.errors import LambdaUnreadableError
 from converter.lambdas.expression import (
     Add,
     Call,
@@ -25,17 +35,7 @@ from converter.lambdas.expression import (
     unbracketed,
 )
 from converter.lambdas.known_functions import FUNCTIONS, Function
-from converter.lambdas.normal_form import (
-    as_named_call,
-    as_rational,
-    as_sigmoid,
-    as_softsign,
-    constant,
-    scaled_abs,
-    scaled_input,
-)
-from converter.lambdas.reading import read_lambda
-from converter.lambdas.unreadable import LambdaUnreadableError
+from converter.lambdas.lambda_reader import read_lambda
 
 __all__ = [
     "FUNCTIONS",

@@ -1,9 +1,9 @@
-"""A code object of the only shape that is read further: named arguments, free variables, no locals."""
+"""Reads a code object and checks that it is a simple function: named arguments, free variables, no locals."""
 
 from typing import NamedTuple, TypeVar
 
+from converter.lambdas.errors import LambdaUnreadableError, damaged
 from converter.lambdas.marshal_reader import Layout, MarshalledCode, read_marshal
-from converter.lambdas.unreadable import LambdaUnreadableError, damaged
 
 BEFORE_3_11 = Layout(
     integers=("argcount", "posonlyargcount", "kwonlyargcount", "nlocals", "stacksize", "flags"),
@@ -26,14 +26,14 @@ _T = TypeVar("_T")
 
 
 class CodeObject(NamedTuple):
-    """What is left of a code object once its shape is known to be that of a lambda.
+    """The relevant fields of a code object that has been checked.
 
     Attributes:
         bytecode: The instructions.
-        constants: What they load by number.
-        names: The globals and attributes that they spell by number; all are identifiers.
-        arguments: The names of the arguments, those that take keywords only last.
-        keyword_only: How many of them take keywords only.
+        constants: The constants, which instructions load by index.
+        names: The names of globals and attributes, to which instructions refer by index; all are identifiers.
+        arguments: The names of the arguments, with the keyword-only ones last.
+        keyword_only: How many arguments are keyword-only.
         captured: The names of the free variables, in the order of the closure.
     """
 
@@ -50,11 +50,11 @@ def read_code_object(data: bytes, layout: Layout) -> CodeObject:
 
     Args:
         data: Marshalled bytes.
-        layout: The layout to read them by.
+        layout: The layout of a code object in the assumed version of Python.
 
     Raises:
-        LambdaUnreadableError: They are no code object of this layout, or not that of a function of named
-            arguments without variables or functions of its own.
+        LambdaUnreadableError: They are not a code object of this layout, or the function has ``*args``, local
+            variables or nested functions.
     """
     marshalled = read_marshal(data, layout)
     if not isinstance(marshalled, MarshalledCode):
@@ -90,7 +90,7 @@ def _check_flags(flags: int) -> None:
 
 
 def _variables(code: MarshalledCode) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The names of the local variables, arguments first, and of the free ones."""
+    """The names of the local variables, with the arguments first, and those of the free variables."""
     if "localspluskinds" not in code.fields:
         if _names(code, "cellvars"):
             raise LambdaUnreadableError(_SHARES)
@@ -110,9 +110,9 @@ def _variables(code: MarshalledCode) -> tuple[tuple[str, ...], tuple[str, ...]]:
 def _names(code: MarshalledCode, name: str) -> tuple[str, ...]:
     found = _field(code, name, tuple)
     if not all(isinstance(item, str) and len(item) <= _MAX_NAME for item in found):
-        raise damaged("a name is none")
+        raise damaged("a name is not a short text")
     if name == "names" and not all(item.isidentifier() for item in found):
-        raise damaged("a name is no identifier")
+        raise damaged("a name is not an identifier")
     return found
 
 

@@ -1,16 +1,17 @@
-"""The operations that an expression consists of, whatever names and operators it was written with.
+"""Rewrites an expression with elementwise operations, whatever names and operators it was written with.
 
     x * tf.nn.sigmoid(x)                                 multiply(x, sigmoid(x))
     K.clip(x, 0, max_value=6) / 6             ->         divide(clip(x, 0, 6), 6)
     tf.where(x > 0, x, 0.1 * x)                          where(greater(x, 0), x, multiply(0.1, x))
 
-Each operation works on every element by itself, so that the result has the shape of x. An operation either
-gives numbers or truth values and takes numbers, but for ``where`` and the logical ones.
+Each operation is elementwise, so the result has the shape of x. Operations take numbers, except that ``where``
+takes a truth value first and logical operations take truth values; they give either numbers or truth values.
 """
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from converter.lambdas.errors import LambdaUnreadableError
 from converter.lambdas.expression import (
     Add,
     Binary,
@@ -31,7 +32,6 @@ from converter.lambdas.expression import (
     Sub,
 )
 from converter.lambdas.known_functions import FUNCTIONS, Function
-from converter.lambdas.unreadable import LambdaUnreadableError
 
 _OPERATORS: Mapping[type[Binary], str] = {
     Add: "add",
@@ -48,15 +48,15 @@ _OPERATORS: Mapping[type[Binary], str] = {
 }
 _COMPARISONS = frozenset({"less", "less_equal", "equal", "not_equal", "greater", "greater_equal"})
 _LOGICAL = frozenset({"logical_and", "logical_or", "logical_not"})
-_MOST_LEVELS = 60  # whoever computes it or writes it down does so recursively
+_MOST_LEVELS = 60  # expressions are computed and printed recursively
 
 
 def operations(expression: Expression) -> Expression:
-    """An expression written with ``Input``, ``Number`` and calls of operations only.
+    """Rewrite an expression with ``Input``, ``Number`` and calls of operations only.
 
     Raises:
-        LambdaUnreadableError: It calls a function that is not known to be elementwise, or calls one in a way
-            that is not known; it does not depend on x, or gives truth values or integers.
+        LambdaUnreadableError: It calls a function that is not known to be elementwise, or with unknown arguments;
+            or it does not depend on x, or gives truth values or integers.
     """
     written = _written(expression, 0)
     if _is_truth(written):
@@ -69,12 +69,12 @@ def operations(expression: Expression) -> Expression:
 
 
 def compute(written: Expression, x: Any, functions: Mapping[str, Callable[..., Any]]) -> Any:  # noqa: ANN401  whatever the functions compute with
-    """Compute what ``operations`` made.
+    """Compute an expression that ``operations`` returned.
 
     Args:
         written: The expression.
         x: The value of its input.
-        functions: By operation.
+        functions: The function that computes each operation.
     """
     match written:
         case Input():
@@ -110,7 +110,7 @@ def _written(expression: Expression, level: int) -> Expression:
 
 
 def _in_order(call: Call, function: Function) -> tuple[Expression, ...]:
-    """The arguments of a call by position, with the defaults of those that are not given."""
+    """The arguments of a call in the order of the parameters, with the defaults of those that are not given."""
     names = function.parameters
     first_default = len(names) - len(function.defaults)
     found: dict[int, Expression] = dict(enumerate(call.arguments))
@@ -129,7 +129,7 @@ def _in_order(call: Call, function: Function) -> tuple[Expression, ...]:
 
 
 def _require_kinds(call: Call, written_as: Expression) -> None:
-    """Truth values where an operation needs them, and nowhere else."""
+    """Check that an operation gets truth values where it needs them, and numbers everywhere else."""
     if call.function in _LOGICAL:
         wanted = [True] * len(call.arguments)
     elif call.function == "where":
@@ -147,14 +147,14 @@ def _is_truth(written: Expression) -> bool:
 
 
 def _depends(written: Expression) -> bool:
-    """Whether x stands in it."""
+    """Whether the expression contains x."""
     if isinstance(written, Call):
         return any(map(_depends, written.arguments))
     return isinstance(written, Input)
 
 
 def _is_integer(written: Expression) -> bool:
-    """Whether its numbers are integers though x is none: a choice between integers."""
+    """Whether the result consists of integers although x does not, as in a choice between integers."""
     if isinstance(written, Number):
         return isinstance(written.value, int)
     if isinstance(written, Input):

@@ -1,9 +1,9 @@
-"""The expressions that a lambda can turn out to be: arithmetic, comparisons and calls over one input.
+"""Expression trees of lambdas: arithmetic, comparisons and function calls over one input.
 
 ``lambda x: x / (1 + tf.abs(x))`` is
 ``Div(Input(), Add(Number(1), Call("tf.abs", (Input(),))))``.
 
-Expressions are compared by structure, and ``str()`` writes them as Python does, with every operator in brackets.
+Expressions are compared by structure. ``str()`` formats them as Python code, with brackets around every operator.
 """
 
 from dataclasses import dataclass
@@ -31,12 +31,12 @@ class Number:
 
 @dataclass(frozen=True)
 class Call:
-    """A function that is called.
+    """A call of a function.
 
     Attributes:
         function: Its dotted name as the lambda spells it: ``smooth_sigmoid``, ``tf.nn.sigmoid``.
-        arguments: What it is called with, in order.
-        keywords: What it is called with by name.
+        arguments: The positional arguments.
+        keywords: The keyword arguments.
     """
 
     function: str
@@ -61,7 +61,7 @@ class Neg:
 
 @dataclass(frozen=True)
 class Binary:
-    """left, an operator, right. The subclasses are the operators."""
+    """A binary operation. Each subclass is one operator."""
 
     symbol: ClassVar[str]
     left: "Expression"

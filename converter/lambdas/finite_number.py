@@ -1,23 +1,23 @@
-"""Checks that a value of a file is a number that an expression can hold."""
+"""Checks that a value from a file is a finite number, as an expression requires."""
 
 import math
 from collections.abc import Mapping
 
+from converter.lambdas.errors import LambdaUnreadableError
 from converter.lambdas.expression import Number
-from converter.lambdas.unreadable import LambdaUnreadableError
 
 _SHOWN = 40  # characters of a text in a reason
 
 
 def as_number(value: object, what: str) -> Number:
-    """The number that a value is.
+    """Convert a value to a ``Number``.
 
     Args:
         value: From bytecode, or as Keras stores it.
-        what: How a reason begins, such as ``it uses``.
+        what: The beginning of the reason, such as ``it uses``.
 
     Raises:
-        LambdaUnreadableError: It is no finite number.
+        LambdaUnreadableError: It is not a finite number.
     """
     if value is None or isinstance(value, bool):
         raise LambdaUnreadableError(f"{what} the constant {value}")

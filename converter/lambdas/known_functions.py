@@ -1,11 +1,11 @@
-"""The spellings under which users call the elementwise functions that are understood.
+"""The table of elementwise functions that a lambda may call, under all the names that users have for them.
 
-A name is believed: the file does not hold the module that it stands for. Only names whose module says what
-they are stand here (``K.sigmoid``, not a bare ``sigmoid``, which may be anyone's); ``abs`` is Python's own.
-Each leads to an operation, which is the same for all names: ``elementwise.py`` says what operations there are.
+A name is trusted: the file does not hold the module behind it. The table has only names that include their
+module (``K.sigmoid``, but not a bare ``sigmoid``, which may be the user's own function); ``abs`` is Python's
+built-in. Each name maps to an operation, which several names share; ``elementwise.py`` works with the operations.
 
 Left out on purpose: names whose meaning changed between versions (``hard_sigmoid``, ``K.gelu``), Python's
-``max`` and ``min``, which no tensor takes, and everything that looks at more than one element.
+``max`` and ``min``, which do not accept tensors, and every function that combines several elements.
 """
 
 import math
@@ -15,12 +15,12 @@ from typing import NamedTuple
 
 
 class Function(NamedTuple):
-    """What a name means.
+    """The meaning of a function's name.
 
     Attributes:
-        operation: Its name among the operations.
-        parameters: The names of its arguments, in order; none for a function of one argument without a name.
-        defaults: Of the last of them.
+        operation: The operation that it performs.
+        parameters: The names of its parameters, in order; an empty name for a positional-only parameter.
+        defaults: The defaults of the last parameters.
     """
 
     operation: str
@@ -40,7 +40,7 @@ _JAX_NN = ("jax.nn",)
 _PYTHON = ("math",)  # takes numbers only, never x
 _TF = (*_TENSORFLOW, *_MATH)
 
-# Functions of one argument: the operation, the modules that have it under this name, other names there.
+# Functions of one argument: the operation, the modules that have it, its name in them.
 _UNARY: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("abs", (*_TF, *_BACKEND, *_OPS, *_NUMPY), "abs"),
     ("abs", (*_OPS, *_NUMPY, "tf.experimental.numpy"), "absolute"),
@@ -77,7 +77,7 @@ _UNARY: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("logical_not", (*_TF, *_OPS, *_NUMPY), "logical_not"),
 )
 
-# Functions of two arguments, by how the modules call the arguments; those of numpy take no names.
+# Functions of two arguments, with the parameter names in each module; numpy's are positional-only.
 _XY, _X1X2, _NAMELESS = ("x", "y"), ("x1", "x2"), ("", "")
 _BINARY: tuple[tuple[str, tuple[str, ...], str, tuple[str, ...]], ...] = (
     *(

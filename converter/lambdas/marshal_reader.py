@@ -1,18 +1,18 @@
-"""A reader of Python's marshal format that builds nothing but plain values.
+"""Parses Python's marshal format into plain values only.
 
-The format (CPython ``Python/marshal.c``, versions 2 to 5): one byte says the kind, its top bit that the
-object gets the next number in a list of references; integers are little-endian; a container is a count and
-its items; a code object is a fixed row of fields that depends on the version of Python (``Layout``).
+The format (CPython ``Python/marshal.c``, versions 2 to 5): the first byte of an object is its kind, and its top bit
+says that the object gets the next number in a list of references; integers are little-endian; a container is a
+count and its items; a code object is a fixed sequence of fields that depends on the version of Python (``Layout``).
 
-The bytes may be hostile. Every length is checked against what is left, depth is bounded, a reference must
-point to a finished object, and nothing read is hashed, compared or executed.
+The bytes are untrusted. Every length is checked against the bytes that are left, depth is bounded, a reference must
+point to a complete object, and nothing that was read is hashed, compared or executed.
 """
 
 import struct
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from converter.lambdas.unreadable import LambdaUnreadableError, damaged
+from converter.lambdas.errors import LambdaUnreadableError, damaged
 
 _REFERENCED = 0x80
 _MAX_DEPTH = 20
@@ -20,7 +20,7 @@ _MAX_LONG_DIGITS = 80  # of 15 bits each: more than the largest float64 needs
 
 
 class Layout(NamedTuple):
-    """How one range of Python versions lays out a code object.
+    """The sequence of fields of a code object in one range of Python versions.
 
     Attributes:
         integers: The 32-bit integers that come first.
@@ -40,7 +40,7 @@ class MarshalledCode(NamedTuple):
 
 
 class Unneeded(NamedTuple):
-    """A value that was read over, because no lambda that uses it can be understood."""
+    """A value that was skipped, because a lambda that uses it is not supported."""
 
     kind: str
 
@@ -56,7 +56,7 @@ def read_marshal(data: bytes, layout: Layout) -> object:
         None, a bool, int, float, str, bytes, tuple, ``MarshalledCode`` or ``Unneeded``.
 
     Raises:
-        LambdaUnreadableError: The bytes are no such thing.
+        LambdaUnreadableError: The bytes are not in this format.
     """
     reader = _Reader(data, layout)
     value = reader.read_object()
@@ -66,7 +66,7 @@ def read_marshal(data: bytes, layout: Layout) -> object:
 
 
 class _Unfinished:
-    """Holds the place of a referenced object while its parts are being read."""
+    """Placeholder for a referenced object while its parts are being read."""
 
 
 class _Reader:

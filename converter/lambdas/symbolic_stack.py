@@ -1,14 +1,14 @@
-"""A stack of expressions, and the things that instructions do to it."""
+"""The stack of the symbolic execution: each method does what one kind of instruction does to it."""
 
 from typing import NamedTuple, TypeVar
 
-from converter.lambdas.binding import Bound
+from converter.lambdas.argument_binding import Bound
+from converter.lambdas.bytecode_version import BytecodeVersion
 from converter.lambdas.code_object import SINCE_3_11, CodeObject
+from converter.lambdas.errors import LambdaUnreadableError, damaged
 from converter.lambdas.expression import Arithmetic, Call, Expression, Neg
 from converter.lambdas.finite_number import as_number
 from converter.lambdas.known_functions import CONSTANTS
-from converter.lambdas.opcodes import Dialect
-from converter.lambdas.unreadable import LambdaUnreadableError, damaged
 
 _USES = "it uses"
 
@@ -22,7 +22,7 @@ class _Name(NamedTuple):
 
 
 class _Null:
-    """What CPython pushes beside a function that is about to be called."""
+    """The NULL that CPython pushes beside a function that is about to be called."""
 
 
 class _Keywords(NamedTuple):
@@ -37,16 +37,16 @@ class SymbolicStack:
     Args:
         code: Holds the names and constants that instructions refer to.
         bound: Holds the values of its variables.
-        dialect: The version of Python to read it as.
+        version: The version of Python as whose bytecode it is read.
 
-    Every method but ``result`` leaves it as one kind of instruction would; each raises
-    ``LambdaUnreadableError`` where that instruction could not be meant as something readable.
+    Every method except ``result`` changes the stack as one kind of instruction does. Each raises
+    ``LambdaUnreadableError`` if that instruction cannot be part of a readable expression.
     """
 
-    def __init__(self, code: CodeObject, bound: Bound, dialect: Dialect) -> None:
+    def __init__(self, code: CodeObject, bound: Bound, version: BytecodeVersion) -> None:
         self._code = code
         self._bound = bound
-        self._dialect = dialect
+        self._version = version
         self._items: list[Expression | _Name | _Null | _Keywords] = []
         self._keywords: tuple[str, ...] = ()
 
@@ -56,7 +56,7 @@ class SymbolicStack:
 
     def load_captured(self, variable: int) -> None:
         """Push the value of a free variable."""
-        before = len(self._code.arguments) if self._dialect.layout is SINCE_3_11 else 0
+        before = len(self._code.arguments) if self._version.layout is SINCE_3_11 else 0
         if variable < before:
             raise damaged("it takes an argument for a free variable")
         self._items.append(_at(self._bound.captured, variable - before))
@@ -75,11 +75,11 @@ class SymbolicStack:
         self._items.append(as_number(value, _USES))
 
     def load_name(self, index: int, *, called: bool = False) -> None:
-        """Push the global of this name, with a NULL if it is about to be called."""
+        """Push the name of a global, with a NULL if the global is about to be called."""
         self._push_name(_at(self._code.names, index), called=called)
 
     def load_attribute(self, index: int, *, called: bool = False) -> None:
-        """Replace the name on top by its attribute, with a NULL if it is about to be called."""
+        """Replace the name on top by that of its attribute, with a NULL if the attribute is about to be called."""
         attribute = _at(self._code.names, index)
         owner = self._pop()
         if not isinstance(owner, _Name):
@@ -95,14 +95,14 @@ class SymbolicStack:
         self._items.append(Neg(self._pop_expression()))
 
     def combine(self, operator: type[Arithmetic]) -> None:
-        """Replace the two on top by their combination."""
+        """Replace the two topmost expressions by the arithmetic operation on them."""
         right = self._pop_expression()
         left = self._pop_expression()
         self._items.append(operator(left, right))
 
     def compare(self, comparison: int) -> None:
-        """Replace the two on top by their comparison."""
-        operator = self._dialect.comparisons.get(comparison)
+        """Replace the two topmost expressions by their comparison."""
+        operator = self._version.comparisons.get(comparison)
         if operator is None:
             raise LambdaUnreadableError("it uses a comparison other than < <= == != > >=")
         right = self._pop_expression()
@@ -110,7 +110,7 @@ class SymbolicStack:
         self._items.append(operator(left, right))
 
     def name_keywords(self, index: int) -> None:
-        """Keep the names of the last arguments of the next call."""
+        """Remember the names of the last arguments of the next call."""
         names = _keyword_names(_at(self._code.constants, index))
         if not names or self._keywords:
             raise damaged("it names arguments that are not there")
@@ -130,12 +130,12 @@ class SymbolicStack:
         names, self._keywords = self._keywords, ()
         if len(names) > arguments or len(set(names)) != len(names):
             raise damaged("it names arguments that are not there")
-        if with_null and self._dialect.null_above:
+        if with_null and self._version.null_above:
             self._pop_null()
         function = self._pop()
         if not isinstance(function, _Name):
             raise LambdaUnreadableError("it calls something that is no named function")
-        if with_null and not self._dialect.null_above:
+        if with_null and not self._version.null_above:
             self._pop_null()
         positional = arguments - len(names)
         keywords = tuple(zip(names, given[positional:], strict=True))
@@ -149,10 +149,10 @@ class SymbolicStack:
         return returned
 
     def _push_name(self, dotted: str, *, called: bool) -> None:
-        if called and not self._dialect.null_above:
+        if called and not self._version.null_above:
             self.push_null()
         self._items.append(_Name(dotted))
-        if called and self._dialect.null_above:
+        if called and self._version.null_above:
             self.push_null()
 
     def _pop(self) -> Expression | _Name | _Null | _Keywords:

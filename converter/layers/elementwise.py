@@ -1,4 +1,4 @@
-"""What every activation layer does alike: keep the shape, pass the mask on, answer in the compute dtype."""
+"""Base class of the activation layers: keeps the shape, passes on the mask, returns the compute dtype."""
 
 import keras
 from keras import ops
@@ -7,7 +7,7 @@ from converter.layers.precision import Tensor
 
 
 class Elementwise(keras.layers.Layer):
-    """Base of the layers that map each element by itself. Subclasses define ``activate``.
+    """Base of the elementwise layers. Subclasses define ``activate``.
 
     Shapes: ``(batch, ...)`` to the same. Masks pass unchanged. The output has the layer's compute dtype.
     """

@@ -1,9 +1,8 @@
-"""The reference of a lambda's formula: the very functions that the lambda names, called as it calls them.
+"""The reference implementation of a lambda's formula: calls the functions that the lambda names, as it calls them.
 
-Nothing here is shared with the lowering but the list of known names. ``x * tf.nn.sigmoid(x)`` is parsed as
-Python writes it, and ``tf.nn.sigmoid`` is TensorFlow's own; the lowering takes ``keras.ops`` and an order of
-arguments from a table. So a name that is taken for another function, or arguments that are taken in another
-order, show in the parity.
+It shares nothing with the lowering except the list of known names. ``x * tf.nn.sigmoid(x)`` is parsed as Python,
+and ``tf.nn.sigmoid`` is TensorFlow's own function; the lowering uses ``keras.ops`` and an order of arguments from a
+table. So parity reveals a name that is mapped to the wrong function, or arguments in the wrong order.
 """
 
 import ast
@@ -37,7 +36,7 @@ _LIKE_NUMPY = frozenset({"np", "numpy", "jnp", "jax.numpy", "tf.experimental.num
 
 
 class Formula(Elementwise):
-    """What a lambda computes, as it is written; only the converter makes one.
+    """Computes a lambda's expression as it is written. Only the converter creates this layer.
 
     Args:
         expression: Such as ``x * tf.nn.sigmoid(x)``: operators, numbers, and calls of names that
@@ -46,7 +45,7 @@ class Formula(Elementwise):
 
     Raises:
         ValueError: The expression holds anything else.
-        TypeError: On a call: the answer has another type than the layer computes in.
+        TypeError: On a call: the result has another dtype than the layer computes in.
     """
 
     def __init__(self, expression: str, **kwargs: object) -> None:
@@ -54,13 +53,13 @@ class Formula(Elementwise):
         self._tree = ast.parse(expression, mode="eval").body
 
     def compute_output_spec(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
-        """The shape of the inputs. Numpy's functions take no symbolic tensor, so a zero tries the types."""
+        """The shape of the inputs. Numpy's functions take no symbolic tensors, so the dtype is tried with a zero."""
         self.activate(ops.zeros((1,) * len(inputs.shape), self.compute_dtype))
         return keras.KerasTensor(inputs.shape, self.compute_dtype)
 
     def activate(self, x: Tensor) -> Tensor:
-        """Compute the expression, in the type of ``x``."""
-        with np.errstate(all="ignore"):  # numpy warns of what the other modules just do
+        """Compute the expression, in the dtype of ``x``."""
+        with np.errstate(all="ignore"):  # numpy warns where the other modules do not
             answer = ops.convert_to_tensor(_value(self._tree, x))
         dtype = keras.backend.standardize_dtype(answer.dtype)
         if dtype != self.compute_dtype:
@@ -108,7 +107,7 @@ def _module(name: str) -> Any:  # noqa: ANN401  a module
         return ops
     if last == "activations":
         return keras.activations
-    import tensorflow as tf  # noqa: PLC0415  whoever only trains with the other layers need not have it
+    import tensorflow as tf  # noqa: PLC0415  training with the other layers does not require TensorFlow
 
     if last in {"K", "backend"}:
         return tf.keras.backend

@@ -1,4 +1,4 @@
-"""The numbers in a formula: alpha, a, b. Checked when given as numbers, passed through when tensors."""
+"""Parameters of a formula (alpha, a, b): numbers are checked, tensors are passed through."""
 
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -19,7 +19,7 @@ class Parameter:
     """One parameter of a layer.
 
     Attributes:
-        value: float64, shape () or the shape that broadcasts against the inputs; the start if it is learned.
+        value: float64, shape () or a shape that broadcasts against the inputs; the initial value if it is learned.
         trainable: Whether it becomes a weight.
         constraint: What the optimizer applies to the weight after each step.
     """
@@ -39,8 +39,8 @@ def checked(value: ArrayLike, name: str, dtype: str = "float32") -> NDArray[np.f
 
     Args:
         value: A real number, or a non-empty list or array of them, of any rank. Booleans are refused.
-        name: How the caller knows it; the error begins with it.
-        dtype: Where it will be stored or computed with; a number beyond its range is refused.
+        name: The name with which an error begins.
+        dtype: The dtype in which it will be stored or used; a number beyond its range is refused.
 
     Raises:
         TypeError: It is not made of real numbers.

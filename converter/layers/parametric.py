@@ -47,7 +47,7 @@ class Parametric(Elementwise):
                 continue
             checked(parameter.value, name, self.variable_dtype)
             if axis is None or parameter.value.ndim:
-                # Already here: a layer that is another's `activation=` is never built before its first call.
+                # Created here: a layer that is another's `activation=` is not built before its first call.
                 setattr(self, name, self._add(name, parameter, parameter.value.shape))
 
     def _add(self, name: str, parameter: Parameter, shape: tuple[int, ...]) -> keras.Variable:

@@ -7,7 +7,7 @@ from converter.layers.precision import Tensor
 
 
 class Positive(keras.constraints.Constraint):
-    """Raises what is below ``keras.config.epsilon()`` (1e-7) to it.
+    """Raises values below ``keras.config.epsilon()`` (1e-7) to it.
 
     A layer that uses it creates it itself, so it is never saved and not registered.
     """

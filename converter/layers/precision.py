@@ -1,4 +1,4 @@
-"""In which precision an activation is computed: 16-bit tensors go through float32."""
+"""Computes activations of 16-bit tensors in float32."""
 
 from collections.abc import Callable
 from typing import Any, TypeAlias

@@ -1,4 +1,4 @@
-"""How the activations become known to Keras: registered as ``plainserve>NAME``."""
+"""Registers the activations with Keras as ``plainserve>NAME``."""
 
 from typing import TypeVar
 

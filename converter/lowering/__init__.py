@@ -1,1 +1,1 @@
-"""Our activations become layers of Keras alone."""
+"""Replaces the known activations by built-in Keras layers."""

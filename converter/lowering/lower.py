@@ -1,33 +1,34 @@
-"""Replaces our activations by plain layers.
+"""Replaces PSS, SS and the other known activations by built-in Keras layers.
 
     dense (activation=RationalSS(1.5, 0.8))      dense (linear)
                                            ->    dense_scale     Rescaling(0.8)
                                                  dense_softsign  Activation(softsign)
                                                  dense_gain      Rescaling(1.875)
 
-A layer that is called twice yields steps that are called twice. An activation inside a recurrent cell has no
-place between layers: it stays an argument, by the name of a built-in function if it is one, as its one step
-if that is a lambda's formula.
+A layer that is called twice becomes steps that are called twice. An activation inside a recurrent cell cannot
+become a layer, so it stays an argument: the name of a built-in function if it equals one, or a formula step if it
+was a lambda.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from converter.activations import Activation, Step
-from converter.description.kinds import RECURRENT
+from converter.description.supported_layers import RECURRENT
 from converter.graph import Graph, Layer
-from converter.user_code import USERS_CODE, UsersCode
+from converter.user_code import USER_CODE, UserCode
 
-_SEPARABLE = "activation"
+_ARGUMENT = "activation"
+"""The argument whose function is applied to a layer's output, so that a layer behind it can apply it instead."""
 
 
 @dataclass(frozen=True)
 class Rewrite:
-    """One thing that was changed, or was left with a reason.
+    """One change to the model, or the reason why something was not changed.
 
     Attributes:
-        layer: Where.
-        what: What was done, with its numbers.
+        layer: The layer's name.
+        what: What was done, with its numbers; or the reason why not.
         done: False for a refusal.
     """
 
@@ -36,7 +37,7 @@ class Rewrite:
     done: bool = True
 
     def to_json(self) -> dict[str, str | bool]:
-        """Plain values."""
+        """The rewrite as JSON values."""
         return {"layer": self.layer, "what": self.what, "done": self.done}
 
 
@@ -46,9 +47,9 @@ class Lowered:
 
     Attributes:
         graph: The model; no layer outside recurrent cells holds one of our activations.
-        rewrites: What was done.
-        scales: The Rescaling layers that were made, which folding may take away again.
-        first_steps: The first of the steps that stand for an activation, by its layer.
+        rewrites: The changes, for the report.
+        scales: The names of the Rescaling layers that were created, which folding may remove again.
+        first_steps: For each layer with an activation, the name of the first layer that replaces that activation.
     """
 
     graph: Graph
@@ -58,14 +59,14 @@ class Lowered:
 
 
 def lower(graph: Graph) -> Lowered:
-    """Lower every activation that stands between layers, and name those in cells where they have a name."""
+    """Lower every activation outside recurrent cells; inside them, use built-in functions where they exist."""
     rewrites, scales, first_steps = [], [], {}
     masked = graph.has_masks
     for layer in list(graph.layers.values()):
-        found = _separable(layer)
+        found = _split_activation(layer)
         if found is not None:
             holder, rest = found
-            activation = holder.activations[_SEPARABLE]
+            activation = holder.activations[_ARGUMENT]
             graph, steps = _lower_layer(
                 graph, layer, holder.but(stops_mask=holder.stops_mask and masked), rest
             )
@@ -81,32 +82,32 @@ def lower(graph: Graph) -> Lowered:
     return Lowered(graph, tuple(rewrites), tuple(scales), first_steps)
 
 
-def _separable(layer: Layer) -> tuple[Layer, Layer | None] | None:
-    """What holds an activation that can stand after a layer, and what is left of the layer without it.
+def _split_activation(layer: Layer) -> tuple[Layer, Layer | None] | None:
+    """Split a layer into the part that has the activation and the layer without it (None if nothing is left).
 
-    None if there is no such activation. What ``TimeDistributed`` applies to each step, an elementwise
-    function can do to all of them.
+    Returns None if the layer has no activation that a layer behind it could apply. An elementwise activation
+    inside ``TimeDistributed`` can be applied to all steps at once.
     """
     if layer.kind == "TimeDistributed":
         part = layer.config["layer"]
-        found = _separable(part)
+        found = _split_activation(part)
         if found is None:
             return None
         holder, rest = found
-        if isinstance(holder.activations[_SEPARABLE], UsersCode):
-            return None  # it need not be elementwise: it stays at each step
+        if isinstance(holder.activations[_ARGUMENT], UserCode):
+            return None  # the code may not be elementwise, so it is still applied to each step
         kept = None if rest is None else layer.but(config={**layer.config, "layer": rest})
         return holder.but(stops_mask=False), kept
-    if _SEPARABLE not in layer.activations or layer.kind in RECURRENT:
+    if _ARGUMENT not in layer.activations or layer.kind in RECURRENT:
         return None
     if layer.kind == "Activation":
         return layer, None
-    activations = {key: value for key, value in layer.activations.items() if key != _SEPARABLE}
-    return layer, layer.but(config={**layer.config, _SEPARABLE: "linear"}, activations=activations)
+    activations = {key: value for key, value in layer.activations.items() if key != _ARGUMENT}
+    return layer, layer.but(config={**layer.config, _ARGUMENT: "linear"}, activations=activations)
 
 
 def _named_in_cells(layer: Layer) -> tuple[Layer, list[str]]:
-    """A recurrent layer whose activations are functions that Keras itself computes, where they are."""
+    """A recurrent layer with its activations replaced by functions that Keras itself computes, where possible."""
     texts: list[str] = []
 
     def changed(part: Layer) -> Layer:
@@ -126,7 +127,7 @@ def _named_in_cells(layer: Layer) -> tuple[Layer, list[str]]:
 
 
 def _as_function(activation: Activation) -> str | Step | None:
-    """The one function that an activation is, if it is one: a built-in one's name, or a formula's step."""
+    """The name of the built-in function that an activation equals, or its formula step; None if it is neither."""
     match activation.lower():
         case [Step("Activation", config)]:
             return str(config["activation"])
@@ -136,7 +137,7 @@ def _as_function(activation: Activation) -> str | Step | None:
 
 
 def _lower_layer(graph: Graph, layer: Layer, holder: Layer, rest: Layer | None) -> tuple[Graph, list[Layer]]:
-    """Put the steps of an activation behind what is left of its layer, or in its place."""
+    """Insert the steps of an activation behind the rest of its layer, or in place of the layer if nothing is left."""
     steps = [
         Layer(
             graph.free_name(f"{layer.name}_{step.suffix}"),
@@ -145,17 +146,17 @@ def _lower_layer(graph: Graph, layer: Layer, holder: Layer, rest: Layer | None) 
             holder.policy,
             step.weights,
         )
-        for step in holder.activations[_SEPARABLE].lower()
+        for step in holder.activations[_ARGUMENT].lower()
     ]
     if rest is None:
-        # A step that folding never takes away: a mask must still end here.
+        # Mark a step that folding never removes: the mask must still end here.
         stop = next((number for number, step in enumerate(steps) if step.kind != "Rescaling"), 0)
         steps[stop] = steps[stop].but(stops_mask=holder.stops_mask)
     return graph.replaced(layer.name, steps if rest is None else [rest, *steps]), steps
 
 
 def _text(step: Layer) -> str:
-    if step.kind == USERS_CODE:
+    if step.kind == USER_CODE:
         return "your code, traced"
     if step.kind == "Formula":
         return "the same operations"

@@ -28,7 +28,7 @@ from converter.parity.rounding import held_to_rounding
 from converter.parity.tolerance import default_tolerance
 from converter.parity.tolerances import Tolerances
 from converter.signature import Signature
-from converter.user_code import UsersCode
+from converter.user_code import UserCode
 
 # XNNPACK, which runs TFLite models, answers NaN to sigmoid(z) from about |z| = 1e27 on; no useful model gets
 # there. The probes of a TFLite artefact end before it, and the documentation says so.
@@ -227,7 +227,7 @@ def prove_activations(
         for layer in graph.layers.values()
         for part in layer.with_parts()
         for activation in part.activations.values()
-        if not isinstance(activation, UsersCode)
+        if not isinstance(activation, UserCode)
     }
     return {
         activation.formula: _prove_alone(activation, policy, target, options, tolerances)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from converter.building.dtype_policy import in_policy
 from converter.building.model_builder import build
-from converter.description.kinds import RECURRENT
+from converter.description.supported_layers import RECURRENT
 from converter.errors import ConversionError, UnsupportedError
 from converter.graph import Call, Graph, Layer, Ref
 from converter.parity.probes import InputHint, Probe

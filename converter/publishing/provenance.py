@@ -27,7 +27,7 @@ def provenance(
         "tools": {tool: importlib.metadata.version(tool) for tool in TOOLS},
         "options": options,
         "activations": [finding.to_json() for finding in evidence.findings],
-        "taken_as_keras": [each.to_json() for each in evidence.taken],
+        "taken_as_keras": [each.to_json() for each in evidence.assumed_built_ins],
         "basis": evidence.basis.value,
         "rewrites": [rewrite.to_json() for rewrite in rewrites],
         "parity": verified,

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from converter import __version__
-from converter.archive import combined
+from converter.archive import combined_digest
 from converter.basis import Basis
 from converter.options import Options
 from converter.publishing import manifest
@@ -40,7 +40,7 @@ def is_current(source: Path, options: Options) -> bool:
     if options.repository is None or not all(file.is_file() for file in files):
         return False
     try:
-        wanted = recipe(combined([manifest.sha256(file) for file in files]), options)
+        wanted = recipe(combined_digest([manifest.sha256(file) for file in files]), options)
     except importlib.metadata.PackageNotFoundError:  # the conversion itself says what is missing
         return False
     return all(

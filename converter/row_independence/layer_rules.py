@@ -17,9 +17,9 @@ import numpy as np
 from converter.activations import Step
 from converter.building.custom_objects import AsWritten
 from converter.building.plain_functions import PLAIN_FUNCTIONS
-from converter.description.kinds import IDENTITY_AT_INFERENCE
+from converter.description.supported_layers import IDENTITY_AT_INFERENCE
 from converter.graph import Call, Graph, Layer, Ref, refs
-from converter.user_code import UsersCode
+from converter.user_code import UserCode
 
 Shape = tuple[int | None, ...]
 
@@ -93,7 +93,7 @@ def works_by_row(layer: Layer, call: Call, shapes: tuple[Shape, ...], rank: int)
 
 
 def _functions_work_by_row(layer: Layer, rank: int) -> bool:
-    if any(isinstance(each, UsersCode | AsWritten) for each in layer.activations.values()):
+    if any(isinstance(each, UserCode | AsWritten) for each in layer.activations.values()):
         return False
     steps = [value for value in layer.config.values() if isinstance(value, Step)]
     names = [value for value in layer.config.values() if isinstance(value, str)]

@@ -1,6 +1,6 @@
 import pytest
 
-from converter.description.gadgets import refuse_gadgets
+from converter.description.unsafe_references import refuse_unsafe_references
 from converter.errors import UnsafeFileError
 
 WHERE = "layer 'x'"
@@ -36,7 +36,7 @@ def names(module, class_name, config=None):
 )
 def test_what_is_no_part_of_a_model_is_refused(entry):
     with pytest.raises(UnsafeFileError) as refusal:
-        refuse_gadgets(entry, WHERE)
+        refuse_unsafe_references(entry, WHERE)
     assert refusal.value.where == WHERE
 
 
@@ -55,4 +55,4 @@ def test_what_is_no_part_of_a_model_is_refused(entry):
     ],
 )
 def test_what_a_model_may_name_is_let_through(entry):
-    refuse_gadgets(entry, WHERE)
+    refuse_unsafe_references(entry, WHERE)

@@ -1,4 +1,4 @@
-"""TensorFlow functions that put tensors together, take them apart, or give them other shapes."""
+"""Translates TensorFlow functions that join, split, reshape or index tensors, and products of matrices."""
 
 from collections.abc import Mapping
 from itertools import accumulate
@@ -12,12 +12,12 @@ from converter.description.keras_2.operation import (
     Operation,
     axes,
     flag,
-    must_be,
+    integer,
+    integers,
     number,
     op,
     operand,
-    whole,
-    wholes,
+    require_one_of,
 )
 from converter.graph import Argument, Ref
 
@@ -28,33 +28,35 @@ def _several(values: Argument) -> list[Argument]:
 
 
 def _concat(values: Argument, axis: Argument) -> Operation:
-    return op("concatenate", _several(values), axis=whole(axis, "axis"))
+    return op("concatenate", _several(values), axis=integer(axis, "axis"))
 
 
 def _stack(values: Argument, axis: Argument = 0) -> Operation:
-    return op("stack", _several(values), axis=whole(axis, "axis"))
+    return op("stack", _several(values), axis=integer(axis, "axis"))
 
 
 def _unstack(value: Argument, num: Argument = None, axis: Argument = 0) -> Operation:
-    return op("unstack", value, num=num if num is None else whole(num, "num"), axis=whole(axis, "axis"))
+    return op("unstack", value, num=num if num is None else integer(num, "num"), axis=integer(axis, "axis"))
 
 
 def _split(
     value: Argument, num_or_size_splits: Argument, axis: Argument = 0, num: Argument = None
 ) -> Operation:
-    """Keras takes a number of equal parts as well, but where to cut instead of how long each part is."""
+    """Keras also takes the number of equal parts, but positions to cut at instead of the sizes of the parts."""
     del num  # how many sizes there are
     if not isinstance(num_or_size_splits, list):
-        return op("split", value, whole(num_or_size_splits, "num_or_size_splits"), axis=whole(axis, "axis"))
-    sizes = wholes(num_or_size_splits, "num_or_size_splits")[:-1]
+        return op(
+            "split", value, integer(num_or_size_splits, "num_or_size_splits"), axis=integer(axis, "axis")
+        )
+    sizes = integers(num_or_size_splits, "num_or_size_splits")[:-1]
     if any(size < 0 for size in sizes):
         raise ArgumentError(" with a size -1 before the last, which is not known")
-    return Operation("split", (value, list(accumulate(sizes))), {"axis": whole(axis, "axis")})
+    return Operation("split", (value, list(accumulate(sizes))), {"axis": integer(axis, "axis")})
 
 
 def _transpose(a: Argument, perm: Argument = None, conjugate: Argument = False) -> Operation:  # noqa: FBT002
-    must_be(conjugate, (False,), "conjugate")
-    return op("transpose", a, axes=perm if perm is None else wholes(perm, "perm"))
+    require_one_of(conjugate, (False,), "conjugate")
+    return op("transpose", a, axes=perm if perm is None else integers(perm, "perm"))
 
 
 def _squeeze(x: Argument, axis: Argument = None, squeeze_dims: Argument = None) -> Operation:
@@ -65,7 +67,7 @@ def _squeeze(x: Argument, axis: Argument = None, squeeze_dims: Argument = None) 
 
 
 def _expand_dims(x: Argument, axis: Argument = None, dim: Argument = None) -> Operation:
-    return op("expand_dims", x, axis=whole(dim if axis is None else axis, "axis"))
+    return op("expand_dims", x, axis=integer(dim if axis is None else axis, "axis"))
 
 
 def _reshape(tensor: Argument, shape: Argument) -> Operation:
@@ -75,7 +77,7 @@ def _reshape(tensor: Argument, shape: Argument) -> Operation:
         tensors = [position for position, size in enumerate(sizes) if isinstance(size, Ref)]
         if len(tensors) == 1:
             sizes[tensors[0]] = -1
-    return op("reshape", tensor, newshape=tuple(wholes(sizes, "shape")))
+    return op("reshape", tensor, newshape=tuple(integers(sizes, "shape")))
 
 
 def _shape(x: Argument, out_type: Argument = None) -> Operation:
@@ -85,21 +87,21 @@ def _shape(x: Argument, out_type: Argument = None) -> Operation:
 
 
 def _broadcast_to(x: Argument, shape: Argument) -> Operation:
-    return op("broadcast_to", x, shape=tuple(wholes(shape, "shape")))
+    return op("broadcast_to", x, shape=tuple(integers(shape, "shape")))
 
 
 def _tile(x: Argument, multiples: Argument) -> Operation:
-    return op("tile", x, repeats=tuple(wholes(multiples, "multiples")))
+    return op("tile", x, repeats=tuple(integers(multiples, "multiples")))
 
 
 def _repeat(x: Argument, repeats: Argument, axis: Argument = None) -> Operation:
     return op(
-        "repeat", x, repeats=whole(repeats, "repeats"), axis=axis if axis is None else whole(axis, "axis")
+        "repeat", x, repeats=integer(repeats, "repeats"), axis=axis if axis is None else integer(axis, "axis")
     )
 
 
 def _reverse(tensor: Argument, axis: Argument) -> Operation:
-    return op("flip", tensor, axis=tuple(wholes(axis, "axis")))
+    return op("flip", tensor, axis=tuple(integers(axis, "axis")))
 
 
 def _roll(x: Argument, shift: Argument, axis: Argument) -> Operation:
@@ -110,10 +112,10 @@ def _pad(
     tensor: Argument, paddings: Argument, mode: Argument = "CONSTANT", constant_values: Argument = 0
 ) -> Operation:
     if not isinstance(paddings, list):
-        wholes(paddings, "paddings")
-    widths = [wholes(pair, "paddings") for pair in paddings]
+        integers(paddings, "paddings")
+    widths = [integers(pair, "paddings") for pair in paddings]
     lowered = str(mode).lower()
-    must_be(lowered, ("constant", "reflect", "symmetric"), "mode")
+    require_one_of(lowered, ("constant", "reflect", "symmetric"), "mode")
     if lowered != "constant":
         return op("pad", tensor, pad_width=widths, mode=lowered)
     return op("pad", tensor, pad_width=widths, constant_values=number(constant_values, "constant_values"))
@@ -127,8 +129,8 @@ def _gather(
     validate_indices: Argument = None,
 ) -> Operation:
     del validate_indices  # TensorFlow ignores it
-    must_be(batch_dims, (0,), "batch_dims")
-    return op("take", params, indices, axis=0 if axis is None else whole(axis, "axis"), same_dtype=False)
+    require_one_of(batch_dims, (0,), "batch_dims")
+    return op("take", params, indices, axis=0 if axis is None else integer(axis, "axis"), same_dtype=False)
 
 
 def _one_hot(
@@ -139,9 +141,13 @@ def _one_hot(
     axis: Argument = -1,
     dtype: Argument = "float32",
 ) -> Operation:
-    must_be(1 if on_value is None else on_value, (1,), "on_value")
-    must_be(0 if off_value is None else off_value, (0,), "off_value")
-    options: Any = {"num_classes": whole(depth, "depth"), "axis": whole(axis, "axis"), "dtype": str(dtype)}
+    require_one_of(1 if on_value is None else on_value, (1,), "on_value")
+    require_one_of(0 if off_value is None else off_value, (0,), "off_value")
+    options: Any = {
+        "num_classes": integer(depth, "depth"),
+        "axis": integer(axis, "axis"),
+        "dtype": str(dtype),
+    }
     return op("one_hot", indices, **options, same_dtype=False)
 
 
@@ -156,13 +162,13 @@ def _matmul(
     b_is_sparse: Argument = False,  # noqa: FBT002  likewise
 ) -> Operation:
     del a_is_sparse, b_is_sparse
-    left = _turned(a) if flag(transpose_a, "transpose_a") or flag(adjoint_a, "adjoint_a") else a
-    right = _turned(b) if flag(transpose_b, "transpose_b") or flag(adjoint_b, "adjoint_b") else b
+    left = _last_axes_swapped(a) if flag(transpose_a, "transpose_a") or flag(adjoint_a, "adjoint_a") else a
+    right = _last_axes_swapped(b) if flag(transpose_b, "transpose_b") or flag(adjoint_b, "adjoint_b") else b
     return op("matmul", left, right)
 
 
-def _turned(matrices: Argument) -> Argument:
-    """The last two axes exchanged."""
+def _last_axes_swapped(matrices: Argument) -> Argument:
+    """The matrices with their last two axes swapped."""
     array = operand(matrices)
     if isinstance(array, np.ndarray) and array.ndim > 1:
         return np.swapaxes(array, -1, -2)
@@ -171,9 +177,9 @@ def _turned(matrices: Argument) -> Argument:
 
 def _tensordot(a: Argument, b: Argument, axes: Argument) -> Operation:
     if isinstance(axes, list):
-        found = [wholes(side, "axes") if isinstance(side, list) else whole(side, "axes") for side in axes]
+        found = [integers(side, "axes") if isinstance(side, list) else integer(side, "axes") for side in axes]
         return op("tensordot", a, b, axes=found)
-    return op("tensordot", a, b, axes=whole(axes, "axes"))
+    return op("tensordot", a, b, axes=integer(axes, "axes"))
 
 
 def _bias_add(value: Argument, bias: Argument, data_format: Argument = None) -> Operation:
@@ -181,14 +187,14 @@ def _bias_add(value: Argument, bias: Argument, data_format: Argument = None) -> 
     if data_format is None or (isinstance(data_format, str) and data_format.endswith("C")):
         return op("add", value, bias)
     if not isinstance(data_format, str) or not data_format.startswith("NC"):
-        must_be(data_format, (None,), "data_format")
+        require_one_of(data_format, (None,), "data_format")
     moved = op("moveaxis", value, source=1, destination=-1)
     return op("moveaxis", op("add", moved, bias), source=-1, destination=1)
 
 
 def _crelu(features: Argument, axis: Argument = -1) -> Operation:
     parts = [op("relu", features), op("relu", op("negative", features))]
-    return op("concatenate", parts, axis=whole(axis, "axis"))
+    return op("concatenate", parts, axis=integer(axis, "axis"))
 
 
 ARRAYS: Mapping[str, Reader] = {

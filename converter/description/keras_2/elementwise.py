@@ -1,12 +1,12 @@
-"""TensorFlow functions that work element by element.
+"""Translates elementwise TensorFlow functions.
 
-The parameters have TensorFlow's names and defaults, which are not always those of Keras: ``tf.nn.gelu`` is exact
-unless it is asked to approximate, ``keras.ops.gelu`` approximates.
+The parameters have TensorFlow's names and defaults, which are not always those of Keras: ``tf.nn.gelu`` is exact by
+default, ``keras.ops.gelu`` is approximate.
 """
 
 from collections.abc import Callable, Mapping
 
-from converter.description.keras_2.operation import Operation, flag, identity, must_be, number, op
+from converter.description.keras_2.operation import Operation, flag, identity, number, op, require_one_of
 from converter.graph import Argument
 
 Reader = Callable[..., Operation]
@@ -88,7 +88,7 @@ def _squared_difference(x: Argument, y: Argument) -> Operation:
 
 
 def _cast(x: Argument, dtype: Argument) -> Operation:
-    must_be(dtype, tuple(sorted(_DTYPES)), "dtype")
+    require_one_of(dtype, tuple(sorted(_DTYPES)), "dtype")
     return op("cast", x, dtype=dtype, same_dtype=False)
 
 

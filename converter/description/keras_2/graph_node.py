@@ -1,4 +1,4 @@
-"""Nodes of TensorFlow 2.0 to 2.3: an operation of TensorFlow's graph, with constants and attributes.
+"""Reads nodes of TensorFlow 2.0 to 2.3: an operation of TensorFlow's graph, with constants and attributes.
 
 The mean along the first axis is stored as
 
@@ -77,7 +77,7 @@ _COUNT = "N"
 
 
 def name_of(config: Mapping[str, Any]) -> str:
-    """The operation's name in TensorFlow's graph; empty where it is written in a form that is not known."""
+    """The operation's name in TensorFlow's graph; empty if the node is malformed."""
     node = config.get("node_def")
     return str(node.get("op")) if isinstance(node, Mapping) else ""
 
@@ -148,7 +148,7 @@ def _value(kind: str, value: Argument) -> Argument:
 
 
 def _require_known(attributes: Mapping[str, Argument], known: Mapping[str, str]) -> None:
-    """Types and counts follow from the inputs; what is off does not matter."""
+    """Check that all attributes that are set are known. Types and counts follow from the inputs."""
     for key, value in attributes.items():
         if key not in known and key != _COUNT and not isinstance(value, str) and value:
             raise ArgumentError(f" with the attribute '{key:.40}', which is not known")

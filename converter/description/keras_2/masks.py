@@ -1,4 +1,4 @@
-"""Built-in layers that treat masks in Keras 2 otherwise than in Keras 3."""
+"""Marks built-in layers that treat masks differently in Keras 2 and Keras 3."""
 
 from converter.graph import Graph, Layer
 

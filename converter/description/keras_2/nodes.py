@@ -36,8 +36,8 @@ def read_node(entry: Mapping[str, Any], name: str, prefix: str) -> Iterator[tupl
 
     Args:
         entry: Its object in the file.
-        name: What it is called in its model.
-        prefix: What stands before that in the graph.
+        name: The node's name in its model.
+        prefix: The prefix of that name in the graph.
 
     Yields:
         Name in the model, layer and call of each operation that it becomes; the node's own is the last.

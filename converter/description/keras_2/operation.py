@@ -1,10 +1,10 @@
-"""A call of TensorFlow as an expression of operations of ``keras.ops``, and the layers and calls that it becomes.
+"""Represents a call of TensorFlow as an expression of ``keras.ops``, and turns it into layers and calls.
 
-For one:
+For example:
 
     tf.nn.silu(x, beta=1.5)  ->  multiply(x, sigmoid(multiply(x, 1.5)))
 
-What is inside becomes an operation of the graph by itself, so that no later stage has to know of TensorFlow.
+Each nested operation becomes an operation of the graph, so that no later stage depends on TensorFlow's semantics.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ from converter.graph import Argument, Call, Layer, Ref
 
 
 class ArgumentError(Exception):
-    """An argument with which a function is not known; the text follows the function's name."""
+    """A function is called with an unsupported argument; the text follows the function's name in the message."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class Operation:
         function: Its name there.
         args: Tensors, constants, other operations, or lists of them.
         options: Keyword arguments: plain values.
-        same_dtype: The result has the dtype of what is taken, which TensorFlow demands to be one. Keras would
-            promote instead, and make ``float32`` of the mean of integers.
+        same_dtype: All operands have one dtype, as TensorFlow requires, and the result has it too. Keras would
+            promote instead: the mean of integers would be ``float32``.
         output: Which of its results another operation takes.
     """
 
@@ -72,16 +72,16 @@ def identity(x: Argument) -> Operation:
 
 
 def as_calls(operation: Operation, name: str, index: int, prefix: str) -> Iterator[tuple[str, Layer, Call]]:
-    """What an expression becomes: operations inside it first.
+    """Turn an expression into layers and calls, nested operations first.
 
-    A node that is called again may compute something else then, so what is inside it is named
+    A node may compute something else in another call, so its nested operations are named
     ``name/function_<call>_<number>``.
 
     Args:
         operation: The expression.
-        name: What the node is called in its model: whoever takes its result names this.
+        name: The node's name in its model, by which consumers refer to its result.
         index: Which of the node's calls this is.
-        prefix: What stands before the node's name in the graph.
+        prefix: The prefix of the node's name in the graph.
 
     Yields:
         Name in the model, layer, call.
@@ -107,7 +107,7 @@ def as_calls(operation: Operation, name: str, index: int, prefix: str) -> Iterat
     yield outer
 
 
-def whole(value: Argument, name: str) -> int:
+def integer(value: Argument, name: str) -> int:
     """An integer argument.
 
     Raises:
@@ -140,7 +140,7 @@ def flag(value: Argument, name: str) -> bool:
     return value
 
 
-def wholes(value: Argument, name: str) -> list[int]:
+def integers(value: Argument, name: str) -> list[int]:
     """An argument that is a list of integers.
 
     Raises:
@@ -148,7 +148,7 @@ def wholes(value: Argument, name: str) -> list[int]:
     """
     if not isinstance(value, list | tuple):
         raise _unknown(value, name)
-    return [whole(item, name) for item in value]
+    return [integer(item, name) for item in value]
 
 
 def axes(value: Argument, name: str = "axis") -> int | list[int] | None:
@@ -159,10 +159,10 @@ def axes(value: Argument, name: str = "axis") -> int | list[int] | None:
     """
     if value is None:
         return None
-    return wholes(value, name) if isinstance(value, list | tuple) else whole(value, name)
+    return integers(value, name) if isinstance(value, list | tuple) else integer(value, name)
 
 
-def must_be(value: Argument, known: Sequence[Argument], name: str) -> None:
+def require_one_of(value: Argument, known: Sequence[Argument], name: str) -> None:
     """Require one of several values.
 
     Raises:

@@ -1,9 +1,9 @@
-"""TensorFlow functions that work along axes: sums, means, norms, softmax."""
+"""Translates TensorFlow functions that work along axes: sums, means, norms, softmax."""
 
 from collections.abc import Mapping
 
 from converter.description.keras_2.elementwise import Reader
-from converter.description.keras_2.operation import Operation, axes, flag, must_be, op, whole
+from converter.description.keras_2.operation import Operation, axes, flag, integer, op, require_one_of
 from converter.graph import Argument
 
 _REDUCTIONS = {
@@ -38,7 +38,7 @@ def _norm(
     axis: Argument = None,
     keepdims: Argument = False,  # noqa: FBT002  likewise
 ) -> Operation:
-    must_be(ord, ("euclidean",) if isinstance(axis, list) else ("euclidean", 2), "ord")
+    require_one_of(ord, ("euclidean",) if isinstance(axis, list) else ("euclidean", 2), "ord")
     return _euclidean_norm(tensor, axis, keepdims)
 
 
@@ -51,7 +51,8 @@ def _l2_normalize(x: Argument, axis: Argument = None, epsilon: Argument = 1e-12)
 def _index_of(*, largest: bool) -> Reader:
     """The first index of an extreme: along the first axis and as int64 if nothing else is said.
 
-    Not ``keras.ops.argmax``: to that, -0 is less than 0, and what tells the two apart has no counterpart in ONNX.
+    ``keras.ops.argmax`` is not used: it orders -0 before 0, and the operation that distinguishes them has no
+    counterpart in ONNX.
     """
 
     def read(
@@ -60,10 +61,10 @@ def _index_of(*, largest: bool) -> Reader:
         output_type: Argument = "int64",
         dimension: Argument = None,
     ) -> Operation:
-        must_be(output_type, ("int32", "int64"), "output_type")
+        require_one_of(output_type, ("int32", "int64"), "output_type")
         along = next((given for given in (axis, dimension) if given is not None), 0)
         ordered = x if largest else op("negative", x)
-        if whole(along, "axis") != -1:
+        if integer(along, "axis") != -1:
             ordered = op("moveaxis", ordered, source=along, destination=-1)
         index = op("squeeze", op("top_k", ordered, k=1, same_dtype=False, output=1), axis=-1)
         return op("cast", index, dtype=output_type, same_dtype=False)
@@ -74,7 +75,7 @@ def _index_of(*, largest: bool) -> Reader:
 def _softmax(function: str) -> Reader:
     def read(logits: Argument, axis: Argument = None, dim: Argument = None) -> Operation:
         along = next((given for given in (axis, dim) if given is not None), -1)
-        return op(function, logits, axis=whole(along, "axis"))
+        return op(function, logits, axis=integer(along, "axis"))
 
     return read
 
@@ -85,8 +86,8 @@ def _cumsum(
     exclusive: Argument = False,  # noqa: FBT002  as TensorFlow has it
     reverse: Argument = False,  # noqa: FBT002  likewise
 ) -> Operation:
-    must_be(exclusive, (False,), "exclusive")
-    along = whole(axis, "axis")
+    require_one_of(exclusive, (False,), "exclusive")
+    along = integer(axis, "axis")
     if not flag(reverse, "reverse"):
         return op("cumsum", x, axis=along)
     return op("flip", op("cumsum", op("flip", x, axis=along), axis=along), axis=along)

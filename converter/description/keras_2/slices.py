@@ -1,6 +1,6 @@
-"""TensorFlow functions that take a part of a tensor, as the item that Python would write.
+"""Translates TensorFlow functions that slice a tensor to Python's item access.
 
-For one:
+For example:
 
     strided_slice(x, [0, 1], [0, 5], [1, 2], begin_mask=1, end_mask=1)  ->  x[:, 1:5:2]
 
@@ -11,7 +11,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from converter.description.keras_2.elementwise import Reader
-from converter.description.keras_2.operation import ArgumentError, Operation, must_be, whole, wholes
+from converter.description.keras_2.operation import (
+    ArgumentError,
+    Operation,
+    integer,
+    integers,
+    require_one_of,
+)
 from converter.graph import Argument
 
 _PARTS = ("start", "stop", "step")
@@ -30,13 +36,13 @@ def _key(key: Argument) -> Argument:
     if isinstance(key, Mapping):
         if set(key) != set(_PARTS):
             raise ArgumentError(" with a slice that is written in an unknown way")
-        return slice(*(None if key[part] is None else whole(key[part], part) for part in _PARTS))
-    return key if key is None or key is Ellipsis else whole(key, "slice_spec")
+        return slice(*(None if key[part] is None else integer(key[part], part) for part in _PARTS))
+    return key if key is None or key is Ellipsis else integer(key, "slice_spec")
 
 
 def _slice(x: Argument, begin: Argument, size: Argument) -> Operation:
     """``size`` elements from ``begin`` on; -1 is all that are left."""
-    starts, sizes = wholes(begin, "begin"), wholes(size, "size")
+    starts, sizes = integers(begin, "begin"), integers(size, "size")
     if len(starts) != len(sizes):
         raise ArgumentError(" with begin and size of different lengths")
     return _item(
@@ -59,13 +65,13 @@ def _strided_slice(
     new_axis_mask: Argument = 0,
     shrink_axis_mask: Argument = 0,
 ) -> Operation:
-    """Bit k of a mask is about axis k: no start, no end, or a position instead of a slice."""
-    must_be(ellipsis_mask, (0,), "ellipsis_mask")
-    must_be(new_axis_mask, (0,), "new_axis_mask")
-    starts, stops = wholes(begin, "begin"), wholes(end, "end")
-    steps = [1] * len(starts) if strides is None else wholes(strides, "strides")
-    no_start, no_stop = whole(begin_mask, "begin_mask"), whole(end_mask, "end_mask")
-    position = whole(shrink_axis_mask, "shrink_axis_mask")
+    """Bit k of a mask applies to axis k: no start, no end, or a position instead of a slice."""
+    require_one_of(ellipsis_mask, (0,), "ellipsis_mask")
+    require_one_of(new_axis_mask, (0,), "new_axis_mask")
+    starts, stops = integers(begin, "begin"), integers(end, "end")
+    steps = [1] * len(starts) if strides is None else integers(strides, "strides")
+    no_start, no_stop = integer(begin_mask, "begin_mask"), integer(end_mask, "end_mask")
+    position = integer(shrink_axis_mask, "shrink_axis_mask")
 
     def key(axis: int) -> int | slice:
         if position >> axis & 1:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from converter.activations import Formula, by_expression
-from converter.activations.float64 import FLOAT64
+from converter.activations.float64_operations import FLOAT64
 from converter.errors import UnsupportedError
 from converter.lambdas import FUNCTIONS, Call, Input, Number, read_lambda
 

@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 import pytest
 
-from converter.archive import combined, open_archive
+from converter.archive import combined_digest, open_archive
 from converter.description import InputShapes, describe
 from converter.errors import ConversionError, UnsafeFileError, UsageError
 
@@ -98,9 +98,9 @@ def test_the_digest_is_of_both_files(model_json, weights):
     file = weights()
     digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (model_json, file)]
     with open_archive(model_json, weights=file) as archive:
-        assert archive.sha256 == combined(digests)
+        assert archive.sha256 == combined_digest(digests)
         assert archive.sha256 == hashlib.sha256("".join(f"{each}\n" for each in digests).encode()).hexdigest()
-    assert combined(digests[:1]) == digests[0]
+    assert combined_digest(digests[:1]) == digests[0]
 
 
 def test_json_without_weights_says_which_option_is_missing(model_json):
@@ -120,7 +120,7 @@ def test_weights_without_json_say_what_to_type(weights):
 def test_a_whole_model_takes_no_weights(request, weights, fixture):
     path = request.getfixturevalue(fixture)()
     with (
-        pytest.raises(UsageError, match="with which alone --weights goes"),
+        pytest.raises(UsageError, match="--weights is accepted only with that"),
         open_archive(path, weights=weights()),
     ):
         pass

@@ -15,7 +15,7 @@ from converter.basis import Basis
 from converter.building.model_builder import build
 from converter.description import InputShapes, describe
 from converter.description.layer_reader import LayerReader
-from converter.description.statement import Statement
+from converter.description.stated_activation import StatedActivation
 from converter.description.weight_shapes import require_fitting_weights
 from converter.errors import ConversionError, UnsafeFileError, UnsupportedError
 from converter.graph import Call, Graph, Layer, Ref
@@ -31,7 +31,7 @@ ONE = weights(vars__0=[1.0, 2.0, 3.0])
 
 
 def read(entry, stored, **stated):
-    reader = LayerReader({name: Statement.parse(text) for name, text in stated.items()}, keras_2=False)
+    reader = LayerReader({name: StatedActivation.parse(text) for name, text in stated.items()}, keras_2=False)
     return reader.read(entry, "act", stored)
 
 

@@ -9,7 +9,7 @@ from converter.description.activation_reader import from_lambda
 from converter.description.argument_reader import from_argument
 from converter.description.class_reader import from_class
 from converter.description.layer_reader import LayerReader
-from converter.description.statement import Statement
+from converter.description.stated_activation import StatedActivation
 from converter.errors import UnsafeFileError, UnsupportedError, UsageError
 
 WHERE = "layer 'act'"
@@ -22,7 +22,7 @@ def weights(*arrays, path="vars/{}"):
 
 
 def read(entry, stored=None, **stated):
-    reader = LayerReader({name: Statement.parse(text) for name, text in stated.items()}, keras_2=False)
+    reader = LayerReader({name: StatedActivation.parse(text) for name, text in stated.items()}, keras_2=False)
     return reader.read(entry, "act", stored or {})
 
 
@@ -185,7 +185,7 @@ def test_a_lambda_with_further_inputs_is_refused(option):
     ],
 )
 def test_a_statement(text, activation):
-    assert Statement.parse(text).found({}, {}, None, WHERE).activation == activation
+    assert StatedActivation.parse(text).recognise({}, {}, None, WHERE).activation == activation
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ def test_a_statement(text, activation):
 )  # fmt: skip
 def test_a_statement_that_means_nothing_is_a_usage_error(text):
     with pytest.raises(UsageError, match="--activation"):
-        Statement.parse(text)
+        StatedActivation.parse(text)
 
 
 def test_a_statement_stands_in_for_an_unknown_class():

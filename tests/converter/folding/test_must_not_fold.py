@@ -9,7 +9,7 @@ import pytest
 from converter.activations import PSS, RationalSS
 from converter.archive import Weight
 from converter.graph import Layer
-from converter.user_code import USERS_CODE
+from converter.user_code import USER_CODE
 
 CASES = []
 
@@ -132,7 +132,7 @@ def residual_branch_from_a_linear_layer(model):
     return [model.add("Dense", model.add("Add", made, other), units=2)]
 
 
-@case("before it, the output of 'dense1' has 2 takers")
+@case("before it, the output of 'dense1' has 2 consumers")
 def residual_branch_around_the_scale(model):
     made = model.add("Dense", model.input(6), units=6)
     return [model.add("Add", made, model.add("Activation", made, activation=PSS(3.0)))]
@@ -170,7 +170,7 @@ def shared_layer_on_the_way(model):
     return [model.add("Activation", made, activation=PSS(3.0)), model.again("dropout", ends[1])]
 
 
-@case("before it, the output of 'dense' has 2 takers; after it, sigmoid stands between")
+@case("before it, the output of 'dense' has 2 consumers; after it, sigmoid stands between")
 def two_consumers_of_the_linear_layer(model):
     made = model.add("Dense", model.input(6), units=4, name="dense")
     return [model.add("Activation", made, activation=PSS(3.0)), model.add("ReLU", made)]
@@ -565,7 +565,7 @@ def test_the_users_code_may_make_a_mask_that_a_product_takes_ones_for(sketch, fo
     model = sketch()
     graph = model.graph(product_of_the_gain(model))
     assert folded(graph).left == []
-    unknown = Layer("mine", USERS_CODE)
+    unknown = Layer("mine", USER_CODE)
     result = folded(graph.with_layer(unknown))
     assert "'multiply3' multiplies, and takes ones for what a mask hides" in result.left[0]
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from converter.activations import PSS, SS, RationalSS
 from converter.building.model_builder import build
-from converter.folding.shapes import shapes_of
+from converter.folding.shape_inference import infer_shapes
 from converter.graph import Ref
 
 EXAMPLES, KERAS_EXAMPLES = 1000, 100
@@ -209,7 +209,7 @@ def grow(draw, model, pool):  # noqa: PLR0911  one per way to grow
 
 
 def branched(draw, model, source, what):
-    """One of our activations with two takers, whose ways meet again."""
+    """One of our activations with two consumers, whose branches are merged again."""
     shape = model.shape(source)
     space = len(shape) - 1
     made = model.add("Activation", source, activation=draw(activation(shape[-1])))
@@ -268,14 +268,16 @@ def test_a_thousand_random_models_answer_as_before(policy, dtype, bound, sketch,
         expected = numpy_outputs(graph, model.examples, np.float64)
         found = numpy_outputs(result.graph, model.examples, dtype)
         assert error(expected, found) < bound
-        shapes = shapes_of(graph)
+        shapes = infer_shapes(graph)
         assert {ref: shapes[ref][1:] for ref in model.values} == {
             ref: model.shape(ref) for ref in model.values
         }
         done = [rewrite.done for rewrite in result.rewrites]
         assert len(result.lowered.graph.layers) - len(result.graph.layers) == sum(done)
         forked = [
-            rewrite.done for rewrite in result.rewrites if takers(result.lowered.graph, rewrite.layer) > 1
+            rewrite.done
+            for rewrite in result.rewrites
+            if consumer_count(result.lowered.graph, rewrite.layer) > 1
         ]
         seen.update(models=1, folded=sum(done), left=len(done) - sum(done), forked=sum(forked))
 
@@ -302,7 +304,7 @@ def test_random_models_answer_in_keras_as_before(policy, bound, sketch, folded, 
     hold()
 
 
-def takers(graph, name):
+def consumer_count(graph, name):
     return len(graph.consumers(Ref(name)))
 
 

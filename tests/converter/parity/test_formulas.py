@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from converter.activations import PSS, Formula
-from converter.activations.float64 import FLOAT64
+from converter.activations.float64_operations import FLOAT64
 from converter.exporters import ExportOptions
 from converter.graph import Call, Graph, Layer, Ref
 from converter.lambdas import FUNCTIONS, read_lambda

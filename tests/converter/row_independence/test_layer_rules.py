@@ -15,8 +15,8 @@ from converter.building.model_builder import build_with_shapes
 from converter.building.plain_functions import PLAIN_FUNCTIONS
 from converter.command.cli import main
 from converter.description import InputShapes, describe
-from converter.description.kinds import IDENTITY_AT_INFERENCE, KINDS
 from converter.description.operations import _OPERATIONS
+from converter.description.supported_layers import IDENTITY_AT_INFERENCE, KINDS
 from converter.graph import Call, Graph, Layer, Ref
 from converter.parity.probes import probes
 from converter.parity.reference import Answer
