@@ -10,7 +10,7 @@ from typing import cast
 
 from converter.artefacts.contract import Arrays, Artefact
 from converter.errors import UsageError
-from converter.exporters.quiet import quiet
+from converter.process.framework_output import quiet
 
 __all__ = ["RUNTIMES", "Arrays", "Artefact", "open_artefact"]
 

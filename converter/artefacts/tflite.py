@@ -13,8 +13,8 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from converter.artefacts.contract import Arrays, in_order
 from converter.errors import UnsupportedError
 from converter.exporters.contract import PROVENANCE_KEY
-from converter.exporters.quiet import quiet
 from converter.exporters.tflite.canonical import operator_name
+from converter.process.framework_output import quiet
 from converter.signature import TensorSpec
 
 SIGNATURE_KEY = "serving_default"

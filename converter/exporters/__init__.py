@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 from converter.errors import UnsupportedError, UsageError
 from converter.exporters import naming
 from converter.exporters.contract import Exporter, ExportOptions, Json
-from converter.exporters.quiet import quiet
+from converter.process.framework_output import quiet
 from converter.signature import Signature
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 
-from converter.exporters.quiet import quiet
+from converter.process.framework_output import quiet
 
 # Keras imports these because they are there, and a conversion needs none of them: half of the start, fonts that are
 # looked for, caches below the home folder.

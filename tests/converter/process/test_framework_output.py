@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from converter.exporters.quiet import quiet
+from converter.process.framework_output import quiet
 
 
 def test_nothing_is_heard_whatever_way_it_is_said(capfd):
