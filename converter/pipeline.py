@@ -23,13 +23,13 @@ from converter.folding import fold
 from converter.graph import Graph
 from converter.lowering.lower import Rewrite, lower
 from converter.options import Options
+from converter.parity.acceptance import require_parity
+from converter.parity.activation_coverage import unseen
 from converter.parity.probes import probes
 from converter.parity.proof import Proof, prove, prove_activations
-from converter.parity.reach import unseen
 from converter.parity.reference import Answer, Reference, input_hints
 from converter.parity.samples import sample_probes
-from converter.parity.tolerances import Tolerances, coarsest
-from converter.parity.verdict import require_parity
+from converter.parity.tolerance_settings import Tolerances, coarsest
 from converter.preflight import Intake, intake, weight_bytes
 from converter.process.environment_errors import lack
 from converter.publishing import manifest
@@ -39,7 +39,7 @@ from converter.publishing.provenance import provenance
 from converter.publishing.staged_artefact import Staged
 from converter.publishing.up_to_date import recipe
 from converter.row_independence.layer_rules import coupling
-from converter.row_independence.measured import coupled_output
+from converter.row_independence.measurement import coupled_output
 from converter.signature import Signature, TensorSpec
 
 Progress = Callable[[str], None]

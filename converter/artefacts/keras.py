@@ -13,7 +13,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from converter.artefacts.contract import Arrays, in_order
-from converter.artefacts.frozen import freeze
+from converter.artefacts.frozen_graph import freeze
 from converter.errors import UnsupportedError
 from converter.exporters.contract import PROVENANCE_KEY
 from converter.exporters.keras import NAMES_KEY

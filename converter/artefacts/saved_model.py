@@ -10,7 +10,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from converter.artefacts.contract import Arrays, in_order
-from converter.artefacts.frozen import Frozen, freeze
+from converter.artefacts.frozen_graph import Frozen, freeze
 from converter.errors import UnsupportedError
 from converter.exporters.contract import PROVENANCE_KEY
 from converter.signature import TensorSpec

@@ -12,7 +12,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from converter.artefacts.frozen import freeze
+from converter.artefacts.frozen_graph import freeze
 from converter.exporters.saved_model import SIGNATURE_KEY
 
 # Hints to the runtime: names of places, cached shapes, marks of the tracer.

@@ -17,9 +17,9 @@ from converter import layers as reference_layers
 from converter.activations import Activation, Formula, Step
 from converter.building.custom_objects import TRACEABLE, AsWritten
 from converter.building.custom_objects import instance as users_instance
+from converter.building.formula_models import PLAIN_FUNCTIONS
 from converter.building.keras_errors import first_line
 from converter.building.masks import join_as_keras_2, name_masks
-from converter.building.plain_functions import PLAIN_FUNCTIONS
 from converter.building.stored_weights import load_weights
 from converter.errors import ConversionError, UnsafeFileError, UnsupportedError
 from converter.graph import Call, Graph, Layer, Ref, map_refs

@@ -16,8 +16,8 @@ from pathlib import Path
 from converter import __version__
 from converter.command.progress_line import Terminal
 from converter.errors import ConversionError, EnvironmentLacksError
-from converter.process.controller import overseen
 from converter.process.environment_errors import lack
+from converter.process.supervisor import overseen
 from converter.process.termination import SIGNALS, Ended, heeded
 
 _DESCRIPTION = """\

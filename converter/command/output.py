@@ -18,7 +18,7 @@ from converter.description import Description
 from converter.description.taken import layers_by_name
 from converter.errors import ConversionError, printable
 from converter.lowering.lower import Rewrite
-from converter.process.controller import overseer
+from converter.process.supervisor import overseer
 from converter.publishing.atomic_publish import reported
 
 if TYPE_CHECKING:

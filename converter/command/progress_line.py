@@ -9,7 +9,7 @@ import os
 import shutil
 import sys
 
-from converter.process.controller import Overseer
+from converter.process.supervisor import Overseer
 
 _FRAMES = "|/-\\"
 

@@ -17,9 +17,9 @@ from converter.graph import Graph
 from converter.options import Options
 from converter.preflight import intake
 from converter.process import framework_startup
-from converter.process.controller import overseer
 from converter.process.environment_errors import lack
 from converter.process.isolation import Limits, confined
+from converter.process.supervisor import overseer
 from converter.process.termination import held
 from converter.publishing.atomic_publish import tidied
 from converter.publishing.up_to_date import is_current

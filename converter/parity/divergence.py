@@ -18,7 +18,7 @@ from converter.graph import Call, Graph, Ref
 from converter.lowering.lower import lower
 from converter.parity.proof import prove
 from converter.parity.reference import Answer, Reference
-from converter.parity.tolerances import Tolerances
+from converter.parity.tolerance_settings import Tolerances
 
 
 @dataclass(frozen=True)

@@ -21,12 +21,12 @@ from converter.exporters import ExportOptions, get_target
 from converter.graph import Call, Graph, Layer, Ref
 from converter.lowering.lower import lower
 from converter.parity.activation_probe import activation_inputs, where_denormals_matter
-from converter.parity.comparison import Comparison, compare, merge
+from converter.parity.array_comparison import Comparison, compare, merge
 from converter.parity.probes import Probe
 from converter.parity.reference import Answer, Arrays, Reference, renamed
-from converter.parity.rounding import held_to_rounding
+from converter.parity.reference_rounding import held_to_rounding
 from converter.parity.tolerance import default_tolerance
-from converter.parity.tolerances import Tolerances
+from converter.parity.tolerance_settings import Tolerances
 from converter.signature import Signature
 from converter.user_code import UsersCode
 

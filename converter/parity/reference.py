@@ -15,7 +15,7 @@ from converter.description.kinds import RECURRENT
 from converter.errors import ConversionError, UnsupportedError
 from converter.graph import Call, Graph, Layer, Ref
 from converter.parity.probes import InputHint, Probe
-from converter.parity.tolerances import coarsest
+from converter.parity.tolerance_settings import coarsest
 
 Arrays = dict[str, NDArray[Any]]
 Outputs: TypeAlias = tuple[tuple[str, Ref], ...]

@@ -24,9 +24,9 @@ from typing import Any, NoReturn
 
 from converter import errors
 from converter.errors import ConversionError, EnvironmentLacksError, UnsafeFileError
-from converter.process.controller import overseer
 from converter.process.environment_errors import lack
 from converter.process.parent_channel import ASKS, ENDED, Parent, live
+from converter.process.supervisor import overseer
 from converter.process.temporary_folder import claimed_folder
 from converter.process.termination import SIGNALS, Ended, held
 

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from converter.errors import ConversionError
-from converter.process.controller import Overseer, overseen
 from converter.process.environment_errors import lack
+from converter.process.supervisor import Overseer, overseen
 from converter.process.termination import Ended, heeded
 
 ASKS = frozenset({"printing", "moving"})

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from converter.errors import EnvironmentLacksError, UsageError
-from converter.process.controller import overseer
 from converter.process.environment_errors import lack
+from converter.process.supervisor import overseer
 from converter.process.temporary_folder import claimed_folder, remove_abandoned
 from converter.process.termination import held
 

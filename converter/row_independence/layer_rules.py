@@ -16,7 +16,7 @@ import numpy as np
 
 from converter.activations import Step
 from converter.building.custom_objects import AsWritten
-from converter.building.plain_functions import PLAIN_FUNCTIONS
+from converter.building.formula_models import PLAIN_FUNCTIONS
 from converter.description.kinds import IDENTITY_AT_INFERENCE
 from converter.graph import Call, Graph, Layer, Ref, refs
 from converter.user_code import UsersCode

@@ -6,7 +6,7 @@ from converter.activations import PSS, PolynomialSS, RationalSS
 from converter.exporters import ExportOptions
 from converter.graph import Graph, Layer
 from converter.parity.proof import prove_activations
-from converter.parity.tolerances import Tolerances
+from converter.parity.tolerance_settings import Tolerances
 
 ACTIVATIONS = [
     PSS(0.0),

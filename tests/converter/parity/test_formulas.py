@@ -18,7 +18,7 @@ from converter.layers.formula import named_function
 from converter.options import Options
 from converter.parity.activation_probe import activation_inputs
 from converter.parity.proof import prove_activations
-from converter.parity.tolerances import Tolerances
+from converter.parity.tolerance_settings import Tolerances
 from converter.pipeline import convert
 
 K = tf.keras.backend
@@ -163,7 +163,7 @@ def test_a_16_bit_layer_is_compared_where_it_does_not_overflow(body, policy):
 def test_a_wrong_lowering_is_seen(monkeypatch, wrong):
     right = formula("tf.tanh(2 * x)")
     monkeypatch.setattr(
-        "converter.building.plain_functions._OPERATIONS", {"multiply": lambda a, b: a * b, "tanh": wrong}
+        "converter.building.formula_models._OPERATIONS", {"multiply": lambda a, b: a * b, "tanh": wrong}
     )
     assert not alone(right, "saved_model").passed
 

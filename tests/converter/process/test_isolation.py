@@ -9,8 +9,8 @@ import pytest
 from patience import PATIENCE
 
 from converter.errors import EnvironmentLacksError, UnsafeFileError, UnsupportedError
-from converter.process.controller import Overseer, overseen, overseer
 from converter.process.isolation import Limits, confined
+from converter.process.supervisor import Overseer, overseen, overseer
 from converter.process.termination import SIGNALS, Ended, heeded
 from converter.publishing.atomic_publish import moving
 

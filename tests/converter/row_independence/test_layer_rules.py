@@ -11,8 +11,8 @@ from keras import layers, ops
 
 from converter.archive import open_archive
 from converter.artefacts import open_artefact
+from converter.building.formula_models import PLAIN_FUNCTIONS
 from converter.building.model_builder import build_with_shapes
-from converter.building.plain_functions import PLAIN_FUNCTIONS
 from converter.command.cli import main
 from converter.description import InputShapes, describe
 from converter.description.kinds import IDENTITY_AT_INFERENCE, KINDS
@@ -20,9 +20,9 @@ from converter.description.operations import _OPERATIONS
 from converter.graph import Call, Graph, Layer, Ref
 from converter.parity.probes import probes
 from converter.parity.reference import Answer
-from converter.parity.tolerances import Tolerances
+from converter.parity.tolerance_settings import Tolerances
 from converter.row_independence.layer_rules import RULES, UNPROVED, coupling
-from converter.row_independence.measured import coupled_output
+from converter.row_independence.measurement import coupled_output
 from converter.signature import Signature, TensorSpec
 
 

@@ -5,10 +5,10 @@ import pytest
 
 from converter.building.dtype_policy import in_policy
 from converter.graph import Call, Graph, Layer, Ref
-from converter.parity.comparison import compare
+from converter.parity.array_comparison import compare
 from converter.parity.probes import Probe
 from converter.parity.reference import Reference
-from converter.parity.rounding import held_to_rounding
+from converter.parity.reference_rounding import held_to_rounding
 from converter.parity.tolerance import Tolerance
 
 TOLERANCE = Tolerance(1e-5, 1e-4)

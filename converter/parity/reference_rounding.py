@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from converter.parity.comparison import Comparison, compare
+from converter.parity.array_comparison import Comparison, compare
 
 Array = NDArray[Any]
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from converter.errors import UnsupportedError
-from converter.parity.comparison import compare, merge
+from converter.parity.array_comparison import compare, merge
 from converter.parity.tolerance import Tolerance
 
 EXACT = Tolerance(0, 0)

@@ -7,11 +7,11 @@ import numpy as np
 
 from converter.artefacts import Artefact
 from converter.dtypes import FLOATS
-from converter.parity.comparison import compare
+from converter.parity.array_comparison import compare
 from converter.parity.probes import Probe
 from converter.parity.proof import given
 from converter.parity.reference import Answer, Arrays
-from converter.parity.tolerances import Tolerances
+from converter.parity.tolerance_settings import Tolerances
 from converter.signature import Signature
 
 LOUD = 100.0

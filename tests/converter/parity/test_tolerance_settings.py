@@ -4,7 +4,7 @@ import pytest
 
 from converter.graph import Graph, Layer
 from converter.parity.tolerance import default_tolerance
-from converter.parity.tolerances import Tolerances, coarsest
+from converter.parity.tolerance_settings import Tolerances, coarsest
 
 
 def model(*policies):

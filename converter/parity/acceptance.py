@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from converter.errors import ParityError
 from converter.exporters import ExportOptions
 from converter.graph import Graph
-from converter.parity.comparison import Comparison
+from converter.parity.array_comparison import Comparison
 from converter.parity.divergence import first_divergence
 from converter.parity.proof import Proof
 from converter.parity.reference import Answer
-from converter.parity.tolerances import Tolerances
+from converter.parity.tolerance_settings import Tolerances
 
 
 def require_parity(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from converter.dtypes import FLOATS, MEASURABLE
 from converter.errors import UnsupportedError
 from converter.parity.error_histogram import ErrorHistogram
-from converter.parity.figures import Comparison, WorstElement, incomparable, merge
+from converter.parity.metrics import Comparison, WorstElement, incomparable, merge
 from converter.parity.tolerance import Tolerance
 from converter.parity.top1 import top1
 from converter.parity.ulp import integer_distance, ulp_distance
