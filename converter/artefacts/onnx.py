@@ -18,7 +18,7 @@ from converter.artefacts.contract import Arrays, in_order
 from converter.artefacts.onnx_outline import outline
 from converter.errors import UnsupportedError
 from converter.exporters.contract import PROVENANCE_KEY
-from converter.exporters.onnx.rewrites.values import without_weights
+from converter.exporters.onnx.rewrites.inferred_values import without_weights
 from converter.signature import TensorSpec
 
 THREADS = 2

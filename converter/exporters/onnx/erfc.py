@@ -3,7 +3,7 @@
 import numpy as np
 import onnx
 
-from converter.exporters.onnx.rewrites.values import Values
+from converter.exporters.onnx.rewrites.inferred_values import Values
 
 
 def replace_erfc(proto: onnx.ModelProto) -> None:

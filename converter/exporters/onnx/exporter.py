@@ -12,25 +12,25 @@ import tensorflow as tf
 from converter import __version__
 from converter.errors import UnsupportedError
 from converter.exporters.contract import PROVENANCE_KEY, ExportOptions, Json
+from converter.exporters.layer_of_operation import layer_of
 from converter.exporters.onnx.canonical import canonicalise
-from converter.exporters.onnx.conversion import (
+from converter.exporters.onnx.erfc import replace_erfc
+from converter.exporters.onnx.file_writer import write_onnx
+from converter.exporters.onnx.grouped_convolutions import set_groups
+from converter.exporters.onnx.large_initializers import large_variables, put_stand_ins
+from converter.exporters.onnx.recurrent import fits, put_recurrences
+from converter.exporters.onnx.reduce_mean import split_means
+from converter.exporters.onnx.rewrites import simplify
+from converter.exporters.onnx.subgraph_outputs import separate_passed_on
+from converter.exporters.onnx.tf2onnx_conversion import (
     conversion_errors,
     convert_function,
     replace_values,
     restore_unread,
     value_info,
 )
-from converter.exporters.onnx.erfc import replace_erfc
-from converter.exporters.onnx.file import write_onnx
-from converter.exporters.onnx.grouped_convolutions import set_groups
-from converter.exporters.onnx.large_initializers import large_variables, put_stand_ins
-from converter.exporters.onnx.means import split_means
-from converter.exporters.onnx.recurrent import fits, put_recurrences
-from converter.exporters.onnx.rewrites import simplify
-from converter.exporters.onnx.subgraph_outputs import separate_passed_on
-from converter.exporters.origin import layer_of
 from converter.exporters.recurrence import Recurrence
-from converter.exporters.recurrence_cuts import cut_recurrences
+from converter.exporters.recurrence_extraction import cut_recurrences
 from converter.exporters.serving_function import serving_function, with_placeholder_names
 from converter.signature import Signature, TensorSpec
 

@@ -2,7 +2,7 @@
 
 import onnx
 
-from converter.exporters.onnx.rewrites.values import Values
+from converter.exporters.onnx.rewrites.inferred_values import Values
 
 KERNEL_RANK = 5
 """Rank of a Conv3D kernel, (out, in / groups, depth, height, width); at lower ranks tf2onnx is right."""

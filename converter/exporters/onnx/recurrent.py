@@ -5,11 +5,11 @@ import onnx
 from onnx import numpy_helper
 
 from converter.exporters.onnx.canonical import needed_nodes, reads
-from converter.exporters.onnx.conversion import replace_values
 from converter.exporters.onnx.large_initializers import LargeWeight
 from converter.exporters.onnx.rnn_operators import is_operator, operator_nodes
 from converter.exporters.onnx.rnn_weights import operator_weights
 from converter.exporters.onnx.scan import Convert, scan_node
+from converter.exporters.onnx.tf2onnx_conversion import replace_values
 from converter.exporters.recurrence import Recurrence
 
 _AXES = ("recurrence_axis_0", "recurrence_axis_1")

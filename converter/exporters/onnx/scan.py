@@ -13,9 +13,9 @@ import tensorflow as tf
 from onnx import numpy_helper
 from onnx.helper import make_node, make_tensor_value_info, tensor_dtype_to_np_dtype
 
-from converter.exporters.onnx.conversion import replace_values
 from converter.exporters.onnx.rewrites.bypass import all_nodes
 from converter.exporters.onnx.subgraph_outputs import separate_outputs
+from converter.exporters.onnx.tf2onnx_conversion import replace_values
 from converter.exporters.recurrence import Recurrence
 
 Convert = Callable[[Any, list[tf.TensorSpec], list[str]], onnx.GraphProto]

@@ -10,10 +10,10 @@ import tensorflow as tf
 
 from converter.errors import UnsupportedError
 from converter.exporters.contract import ExportOptions, Json
-from converter.exporters.origin import layer_of
+from converter.exporters.layer_of_operation import layer_of
 from converter.exporters.saved_model import SIGNATURE_KEY, write_saved_model
 from converter.exporters.tflite.canonical import canonicalise
-from converter.exporters.tflite.unrolled import unrolled
+from converter.exporters.tflite.unrolling import unrolled
 from converter.signature import Signature
 
 _UNSUPPORTED_OPS = re.compile(r"^(?:TF Select|Flex|Custom) ops?: (.+)$", re.MULTILINE)

@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from converter.exporters.onnx.rewrites.values import Values
+from converter.exporters.onnx.rewrites.inferred_values import Values
 
 
 def fix_reshapes(proto: onnx.ModelProto) -> bool:

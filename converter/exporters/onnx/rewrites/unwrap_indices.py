@@ -7,7 +7,7 @@ so. An index out of range is an error before and after.
 import numpy as np
 import onnx
 
-from converter.exporters.onnx.rewrites.values import Values
+from converter.exporters.onnx.rewrites.inferred_values import Values
 
 
 def unwrap_indices(proto: onnx.ModelProto) -> bool:

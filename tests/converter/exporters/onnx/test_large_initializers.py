@@ -7,7 +7,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from converter.artefacts import open_artefact
-from converter.exporters.onnx import conversion, large_initializers
+from converter.exporters.onnx import large_initializers, tf2onnx_conversion
 from converter.exporters.onnx.large_initializers import LargeWeight, large_variables, put_stand_ins
 
 layers = keras.layers
@@ -167,14 +167,14 @@ def test_answers_do_not_depend_on_which_weights_are_withheld(export, monkeypatch
 def test_tf2onnx_does_not_see_them(export, monkeypatch):
     monkeypatch.setattr(large_initializers, "LEAST_BYTES", 1)
     seen = []
-    convert = conversion.tf2onnx.convert.from_function
+    convert = tf2onnx_conversion.tf2onnx.convert.from_function
 
     def watched(function, specs, **options):
         proto, storage = convert(function, specs, **options)
         seen.extend(tuple(tensor.dims) for tensor in proto.graph.initializer)
         return proto, storage
 
-    monkeypatch.setattr(conversion.tf2onnx.convert, "from_function", watched)
+    monkeypatch.setattr(tf2onnx_conversion.tf2onnx.convert, "from_function", watched)
     x = keras.Input((37,), name="x")
     path = export(keras.Model([x], [layers.Dense(41, name="y")(x)]), "onnx")
     assert (37, 41) not in seen

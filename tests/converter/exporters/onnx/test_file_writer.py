@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from converter.exporters.onnx.file import write_onnx
+from converter.exporters.onnx.file_writer import write_onnx
 from converter.exporters.onnx.large_initializers import LargeWeight
 
 

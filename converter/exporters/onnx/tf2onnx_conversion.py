@@ -9,10 +9,10 @@ import tensorflow as tf
 import tf2onnx
 
 from converter.errors import UnsupportedError
-from converter.exporters.onnx.kept_transposes import kept_transposes
-from converter.exporters.onnx.reverse import slice_backwards
-from converter.exporters.onnx.select import true_choice
-from converter.exporters.onnx.without_xla import without_xla
+from converter.exporters.onnx.patches.kept_transposes import kept_transposes
+from converter.exporters.onnx.patches.reverse import slice_backwards
+from converter.exporters.onnx.patches.where import true_choice
+from converter.exporters.onnx.patches.without_xla import without_xla
 from converter.signature import TensorSpec
 
 BATCH = "batch"

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import onnx
 
-from converter.exporters.onnx.rewrites.values import Values
+from converter.exporters.onnx.rewrites.inferred_values import Values
 
 FEW = 256
 """A mean of so many numbers keeps six digits in any order."""

@@ -7,7 +7,7 @@ import pytest
 from converter.artefacts import open_artefact
 from converter.errors import UnsupportedError
 from converter.exporters import get_target
-from converter.exporters.tflite import unrolled
+from converter.exporters.tflite import unrolling
 from converter.signature import Signature, TensorSpec
 
 layers = keras.layers
@@ -106,7 +106,7 @@ def test_a_free_number_of_steps_is_refused_with_what_to_type(export, shape, name
 def test_too_many_steps_are_refused_with_their_number_and_stay_a_loop_where_the_batch_is_fixed(
     export, monkeypatch
 ):
-    monkeypatch.setattr(unrolled, "MOST_STEPS", 11)
+    monkeypatch.setattr(unrolling, "MOST_STEPS", 11)
     stacked = [layers.GRU(2, return_sequences=True), layers.GRU(2)]
     with pytest.raises(UnsupportedError, match="12 steps in all") as caught:
         export(plain(*stacked), "tflite")

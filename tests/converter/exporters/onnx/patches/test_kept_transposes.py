@@ -7,7 +7,7 @@ import pytest
 from tf2onnx.optimizer.transpose_optimizer import TransposeOptimizer
 
 from converter.artefacts import open_artefact
-from converter.exporters.onnx.kept_transposes import kept_transposes
+from converter.exporters.onnx.patches.kept_transposes import kept_transposes
 
 layers = keras.layers
 

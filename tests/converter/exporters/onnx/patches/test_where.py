@@ -7,7 +7,7 @@ import pytest
 from tf2onnx.onnx_opset.controlflow import Select
 
 from converter.artefacts import open_artefact
-from converter.exporters.onnx.select import true_choice
+from converter.exporters.onnx.patches.where import true_choice
 
 ops = keras.ops
 
