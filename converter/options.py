@@ -7,7 +7,8 @@ from typing import Any
 
 from converter.description import InputShapes
 from converter.errors import UsageError
-from converter.exporters import ExportOptions, get_target
+from converter.exporters.contract import ExportOptions
+from converter.exporters.target_formats import get_target
 from converter.publishing import manifest
 
 SERVABLE = frozenset({"onnx", "tflite", "saved_model"})

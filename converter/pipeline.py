@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from converter.archive import Archive
-from converter.artefacts import Artefact, open_artefact
+from converter.artefacts.contract import Artefact
+from converter.artefacts.runtimes import open_artefact
 from converter.basis import Basis
 from converter.building.custom_objects import Decided, decide, load, require_traceable
 from converter.building.model_builder import build_with_shapes, signature
@@ -18,7 +19,7 @@ from converter.building.target_dtype import for_target
 from converter.description import Description
 from converter.errors import ConversionError, ParityError
 from converter.evidence import Evidence, gathered, require_proof
-from converter.exporters import Target, get_target
+from converter.exporters.target_formats import Target, get_target
 from converter.folding import fold
 from converter.graph import Graph
 from converter.lowering.lower import Rewrite, lower

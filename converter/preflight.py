@@ -13,7 +13,7 @@ from converter.archive import Archive, open_archive
 from converter.description import Description, describe
 from converter.errors import UnsupportedError, UsageError
 from converter.evidence import gathered, require_proof
-from converter.exporters import get_target
+from converter.exporters.target_formats import get_target
 from converter.graph import Graph
 from converter.options import Options
 from converter.parity.samples import require_samples

@@ -1,7 +1,7 @@
 """The type that a format computes in, where it has only one: TFLite's kernels know no 16-bit floats."""
 
 from converter.building.dtype_policy import in_policy
-from converter.exporters import Target
+from converter.exporters.target_formats import Target
 from converter.graph import Graph
 
 _NARROW = frozenset({"float16", "bfloat16"})

@@ -111,7 +111,7 @@ def _say(text: str) -> None:
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    from converter.exporters import TARGETS  # noqa: PLC0415  signals are heeded by now
+    from converter.exporters.target_formats import TARGETS  # noqa: PLC0415  signals are heeded by now
 
     made = argparse.ArgumentParser(
         prog="convert",

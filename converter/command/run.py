@@ -12,7 +12,7 @@ from converter.archive import Weight, open_archive
 from converter.command.output import Report
 from converter.description import Description, InputShapes, describe
 from converter.errors import ConversionError, UsageError
-from converter.exporters import ExportOptions
+from converter.exporters.contract import ExportOptions
 from converter.graph import Graph
 from converter.options import Options
 from converter.preflight import intake

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from converter.errors import ParityError
-from converter.exporters import ExportOptions
+from converter.exporters.contract import ExportOptions
 from converter.graph import Graph
 from converter.parity.array_comparison import Comparison
 from converter.parity.divergence import first_divergence

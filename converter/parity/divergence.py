@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from converter.artefacts import open_artefact
+from converter.artefacts.runtimes import open_artefact
 from converter.building.model_builder import build, signature
 from converter.building.target_dtype import for_target
 from converter.errors import ConversionError
-from converter.exporters import ExportOptions, get_target
+from converter.exporters.contract import ExportOptions
+from converter.exporters.target_formats import get_target
 from converter.graph import Call, Graph, Ref
 from converter.lowering.lower import lower
 from converter.parity.proof import prove

@@ -13,11 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converter.activations import Activation
-from converter.artefacts import Artefact, open_artefact
+from converter.artefacts.contract import Artefact
+from converter.artefacts.runtimes import open_artefact
 from converter.building.model_builder import build, signature
 from converter.building.target_dtype import for_target
 from converter.dtypes import float_range
-from converter.exporters import ExportOptions, get_target
+from converter.exporters.contract import ExportOptions
+from converter.exporters.target_formats import get_target
 from converter.graph import Call, Graph, Layer, Ref
 from converter.lowering.lower import lower
 from converter.parity.activation_probe import activation_inputs, where_denormals_matter

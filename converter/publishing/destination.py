@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from converter.errors import UsageError
-from converter.exporters import get_target
+from converter.exporters.target_formats import get_target
 from converter.options import Options
 from converter.publishing import manifest
 from converter.publishing.atomic_publish import move, moving, staging, sync

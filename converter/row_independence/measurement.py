@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from converter.artefacts import Artefact
+from converter.artefacts.contract import Artefact
 from converter.dtypes import FLOATS
 from converter.parity.array_comparison import compare
 from converter.parity.probes import Probe

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from converter.artefacts import open_artefact
+from converter.artefacts.runtimes import open_artefact
 from converter.command.cli import main
 
 FORMATS = {"onnx": "m.onnx", "tflite": "m.tflite", "saved_model": "m_saved_model"}

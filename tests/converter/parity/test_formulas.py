@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from converter.activations import PSS, Formula
 from converter.activations.float64 import FLOAT64
-from converter.exporters import ExportOptions
+from converter.exporters.contract import ExportOptions
 from converter.graph import Call, Graph, Layer, Ref
 from converter.lambdas import FUNCTIONS, read_lambda
 from converter.layers.formula import named_function

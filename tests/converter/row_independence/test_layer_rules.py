@@ -10,7 +10,7 @@ import pytest
 from keras import layers, ops
 
 from converter.archive import open_archive
-from converter.artefacts import open_artefact
+from converter.artefacts.runtimes import open_artefact
 from converter.building.formula_models import PLAIN_FUNCTIONS
 from converter.building.model_builder import build_with_shapes
 from converter.command.cli import main

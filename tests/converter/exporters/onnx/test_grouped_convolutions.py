@@ -6,7 +6,7 @@ import onnx
 import pytest
 import tensorflow as tf
 
-from converter.artefacts import open_artefact
+from converter.artefacts.runtimes import open_artefact
 from converter.errors import UnsupportedError
 from converter.exporters.onnx.patches.without_xla import without_xla
 

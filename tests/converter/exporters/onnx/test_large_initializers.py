@@ -6,7 +6,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from converter.artefacts import open_artefact
+from converter.artefacts.runtimes import open_artefact
 from converter.exporters.onnx import large_initializers, tf2onnx_conversion
 from converter.exporters.onnx.large_initializers import LargeWeight, large_variables, put_stand_ins
 

@@ -5,7 +5,7 @@ import numpy as np
 import onnx
 import pytest
 
-from converter.artefacts import open_artefact
+from converter.artefacts.runtimes import open_artefact
 
 layers = keras.layers
 

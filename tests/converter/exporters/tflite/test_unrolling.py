@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 
-from converter.artefacts import open_artefact
+from converter.artefacts.runtimes import open_artefact
 from converter.errors import UnsupportedError
-from converter.exporters import get_target
+from converter.exporters.target_formats import get_target
 from converter.exporters.tflite import unrolling
 from converter.signature import Signature, TensorSpec
 

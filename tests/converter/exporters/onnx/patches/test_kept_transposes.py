@@ -6,7 +6,7 @@ import onnx
 import pytest
 from tf2onnx.optimizer.transpose_optimizer import TransposeOptimizer
 
-from converter.artefacts import open_artefact
+from converter.artefacts.runtimes import open_artefact
 from converter.exporters.onnx.patches.kept_transposes import kept_transposes
 
 layers = keras.layers

@@ -6,7 +6,7 @@ import onnx
 import pytest
 from tf2onnx.onnx_opset.controlflow import Select
 
-from converter.artefacts import open_artefact
+from converter.artefacts.runtimes import open_artefact
 from converter.exporters.onnx.patches.where import true_choice
 
 ops = keras.ops
