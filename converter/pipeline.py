@@ -32,9 +32,9 @@ from converter.parity.reference import Answer, Reference, input_hints
 from converter.parity.samples import sample_probes
 from converter.parity.tolerance_settings import Tolerances, coarsest
 from converter.preflight import Intake, intake, weight_bytes
-from converter.process.environment_errors import lack
+from converter.process.environment_errors import as_environment_error, reporting_environment_errors
 from converter.publishing import manifest
-from converter.publishing.atomic_publish import move, moving, reported, sync
+from converter.publishing.atomic_publish import move, moving, sync
 from converter.publishing.destination import Destination
 from converter.publishing.provenance import provenance
 from converter.publishing.staged_artefact import Staged
@@ -194,11 +194,11 @@ def _target(name: str, job: _Job, destination: Destination, progress: Progress) 
     outcome = Outcome(name)
     try:
         staged = destination.stage(name)
-        with reported(staged.place):
+        with reporting_environment_errors(staged.place):
             _export(name, job, staged, progress, outcome)
             outcome.path = destination.publish(staged, job.source, outcome.entry, job.answers)
     except ConversionError as error:
-        outcome.error = lack(error) or error
+        outcome.error = as_environment_error(error) or error
         if isinstance(error, ParityError) and job.options.keep_failed:
             artefact = get_target(name).artefact_name(Path(job.source["file"]).stem)
             _keep(staged.path, job.options.keep_failed, artefact)
@@ -298,7 +298,7 @@ def _renaming(original: tuple[TensorSpec, ...], legal: tuple[TensorSpec, ...]) -
 
 def _keep(path: Path, folder: Path, name: str) -> None:
     """Put an artefact that missed parity aside for study; it is never published."""
-    with reported(folder):
+    with reporting_environment_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         sync(path)
         with moving():

@@ -16,8 +16,8 @@ from pathlib import Path
 from converter import __version__
 from converter.command.progress_line import Terminal
 from converter.errors import ConversionError, EnvironmentLacksError
-from converter.process.environment_errors import lack
-from converter.process.supervisor import overseen
+from converter.process.environment_errors import as_environment_error
+from converter.process.supervisor import supervised_by
 from converter.process.termination import SIGNALS, Ended, heeded
 
 _DESCRIPTION = """\
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     terminal = Terminal()
     try:
-        with heeded(*SIGNALS), overseen(terminal):
+        with heeded(*SIGNALS), supervised_by(terminal):
             _require_stdout()
             return _run(arguments, terminal)
     except BrokenPipeError:  # whoever read our output has left, as `head` does
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return ended.exit_code
     except Exception as error:
         terminal.printing()
-        known = lack(error) or error
+        known = as_environment_error(error) or error
         if isinstance(known, ConversionError):
             _say(str(known))
             return known.exit_code

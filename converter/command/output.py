@@ -18,8 +18,8 @@ from converter.description import Description
 from converter.description.taken import layers_by_name
 from converter.errors import ConversionError, printable
 from converter.lowering.lower import Rewrite
-from converter.process.supervisor import overseer
-from converter.publishing.atomic_publish import reported
+from converter.process.environment_errors import reporting_environment_errors
+from converter.process.supervisor import supervisor
 
 if TYPE_CHECKING:
     from converter.parity.proof import Proof
@@ -54,7 +54,7 @@ class Report:
         def phase(text: str) -> None:
             close()
             started.append((text, time.perf_counter()))
-            overseer().phase(f"{source.name}: {text}")
+            supervisor().phase(f"{source.name}: {text}")
 
         yield phase
         close()
@@ -194,7 +194,7 @@ class Report:
         self._print_to_stderr(escape(f"convert: {prefix}{text}"))
 
     def _print_to_stderr(self, markup: str) -> None:
-        overseer().printing()
+        supervisor().printing()
         with contextlib.suppress(OSError):  # stderr was closed: nobody reads it
             with self._err.capture() as captured:
                 self._err.print(markup)
@@ -210,8 +210,8 @@ def printing() -> Iterator[None]:
         EnvironmentLacksError: It cannot be written.
         BrokenPipeError: Whoever read it has left.
     """
-    overseer().printing()
-    with reported(Path("stdout")):
+    supervisor().printing()
+    with reporting_environment_errors(Path("stdout")):
         yield
         sys.stdout.flush()
 

@@ -9,12 +9,12 @@ import os
 import shutil
 import sys
 
-from converter.process.supervisor import Overseer
+from converter.process.supervisor import Supervisor
 
 _FRAMES = "|/-\\"
 
 
-class Terminal(Overseer):
+class Terminal(Supervisor):
     """The line on stderr, and what was published so far.
 
     Attributes:

@@ -17,9 +17,9 @@ from converter.graph import Graph
 from converter.options import Options
 from converter.preflight import intake
 from converter.process import framework_startup
-from converter.process.environment_errors import lack
+from converter.process.environment_errors import as_environment_error
 from converter.process.isolation import Limits, confined
-from converter.process.supervisor import overseer
+from converter.process.supervisor import supervisor
 from converter.process.termination import held
 from converter.publishing.atomic_publish import tidied
 from converter.publishing.up_to_date import is_current
@@ -61,7 +61,7 @@ def _one(source: Path, options: Options, limits: Limits, report: Report) -> int:
             return _convert(source, options, report)
         return _convert_confined(source, options, limits, report)
     except Exception as error:
-        known = lack(error) or error
+        known = as_environment_error(error) or error
         if not isinstance(known, ConversionError):
             raise
         report.failed(source, known)
@@ -84,7 +84,7 @@ def _unseen(graph: Graph) -> Graph:
 
 def _convert_confined(source: Path, options: Options, limits: Limits, report: Report) -> int:
     """Convert in a process of its own, which prints; its entry comes back for the whole run's JSON."""
-    overseer().phase(f"{source.name}: starting")
+    supervisor().phase(f"{source.name}: starting")
 
     def work() -> dict[str, Any]:
         framework_startup.settle()

@@ -24,9 +24,9 @@ from typing import Any, NoReturn
 
 from converter import errors
 from converter.errors import ConversionError, EnvironmentLacksError, UnsafeFileError
-from converter.process.environment_errors import lack
+from converter.process.environment_errors import as_environment_error
 from converter.process.parent_channel import ASKS, ENDED, Parent, live
-from converter.process.supervisor import overseer
+from converter.process.supervisor import supervisor
 from converter.process.temporary_folder import claimed_folder
 from converter.process.termination import SIGNALS, Ended, held
 
@@ -123,7 +123,7 @@ def _start(work: Callable[[], Any], folder: Path) -> _Child:
     except OSError as error:
         for end in (hearing, telling, asking, leave):
             os.close(end)
-        raise (lack(error) or error) from error
+        raise (as_environment_error(error) or error) from error
     if not pid:
         os.close(hearing)
         os.close(leave)
@@ -142,7 +142,7 @@ def _follow(child: _Child, limits: Limits, told: Callable[[], int | None], sourc
             patience = patience or time.monotonic() + _GRACE
             if not child.moving or time.monotonic() > patience:
                 raise Ended(number)
-        overseer().waiting()
+        supervisor().waiting()
         if select.select([child.hearing], [], [], _LOOK)[0]:
             data = os.read(child.hearing, _MIB)
             if not data:
@@ -184,7 +184,7 @@ def _hear(child: _Child, source: Path, *, allowed: bool) -> None:
 def _pass_on(child: _Child, kind: str, text: str, *, allowed: bool) -> None:
     if kind in ASKS and not allowed:
         return
-    told = getattr(overseer(), kind)
+    told = getattr(supervisor(), kind)
     told() if kind in ASKS else told(text)
     child.moving = kind == "moving" or (child.moving and kind != "moved")
     if kind in ASKS:

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from converter.errors import ConversionError
-from converter.process.environment_errors import lack
-from converter.process.supervisor import Overseer, overseen
+from converter.process.environment_errors import as_environment_error
+from converter.process.supervisor import Supervisor, supervised_by
 from converter.process.termination import Ended, heeded
 
 ASKS = frozenset({"printing", "moving"})
@@ -32,7 +32,7 @@ ENDED = 128 + signal.SIGTERM
 _PR_SET_PDEATHSIG = 1
 
 
-class Parent(Overseer):
+class Parent(Supervisor):
     """To be made in the child, right after the fork.
 
     Args:
@@ -115,7 +115,7 @@ def live(work: Callable[[], Any], parent: Parent, folder: Path) -> NoReturn:
     sys.unraisablehook = _unraisable
     os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
     try:
-        with heeded(signal.SIGTERM), overseen(parent):
+        with heeded(signal.SIGTERM), supervised_by(parent):
             parent.watch()
             parent.tell(_answer(work))
             os._exit(0)
@@ -138,7 +138,7 @@ def _answer(work: Callable[[], Any]) -> dict[str, Any]:
     except BrokenPipeError:
         return {"left": True}
     except Exception as error:  # noqa: BLE001  the parent reports it
-        known = lack(error) or error
+        known = as_environment_error(error) or error
         if isinstance(known, ConversionError):
             told = {name: getattr(known, name) for name in ("what", "where", "hint")}
             return {"error": type(known).__name__, **told}

@@ -8,7 +8,7 @@ import contextlib
 from collections.abc import Iterator
 
 
-class Overseer:
+class Supervisor:
     """Hears nothing and allows everything."""
 
     def phase(self, text: str) -> None:
@@ -31,19 +31,19 @@ class Overseer:
         """Nothing new; called some times a second."""
 
 
-_overseers = [Overseer()]
+_supervisors = [Supervisor()]
 
 
-def overseer() -> Overseer:
+def supervisor() -> Supervisor:
     """Who oversees this process now."""
-    return _overseers[-1]
+    return _supervisors[-1]
 
 
 @contextlib.contextmanager
-def overseen(by: Overseer) -> Iterator[None]:
+def supervised_by(by: Supervisor) -> Iterator[None]:
     """In this block, somebody else oversees."""
-    _overseers.append(by)
+    _supervisors.append(by)
     try:
         yield
     finally:
-        _overseers.pop()
+        _supervisors.pop()

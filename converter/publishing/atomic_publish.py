@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from converter.errors import EnvironmentLacksError, UsageError
-from converter.process.environment_errors import lack
-from converter.process.supervisor import overseer
+from converter.process.environment_errors import reporting_environment_errors
+from converter.process.supervisor import supervisor
 from converter.process.temporary_folder import claimed_folder, remove_abandoned
 from converter.process.termination import held
 
@@ -30,7 +30,7 @@ def staging(destination: Path) -> Iterator[Path]:
         UsageError: The destination, or something above it, is a file.
         EnvironmentLacksError: The destination cannot be made or written, or the disk is full.
     """
-    with reported(destination):
+    with reporting_environment_errors(destination):
         try:
             made = _make_folders(destination)
         except (FileExistsError, NotADirectoryError):
@@ -40,7 +40,7 @@ def staging(destination: Path) -> Iterator[Path]:
                 "no folder can be made here", where=str(destination), hint="Choose another place."
             ) from None
     try:
-        with reported(destination), claimed_folder(destination, _STAGE) as stage:
+        with reporting_environment_errors(destination), claimed_folder(destination, _STAGE) as stage:
             yield stage
     finally:
         _remove_empty(made)
@@ -58,18 +58,6 @@ def tidied(destination: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def reported(place: Path) -> Iterator[None]:
-    """Turn a full disk or a missing right into one clear error."""
-    try:
-        yield
-    except Exception as error:
-        found = lack(error, str(place))
-        if found is None or found is error:
-            raise
-        raise found from error
-
-
-@contextlib.contextmanager
 def moving() -> Iterator[list[Path]]:
     """Moves of one publication: whoever oversees this process allows them, and it does not end between them.
 
@@ -78,7 +66,7 @@ def moving() -> Iterator[list[Path]]:
     Yields:
         A list to put the place of what was published in.
     """
-    above, places = overseer(), list[Path]()
+    above, places = supervisor(), list[Path]()
     above.moving()
     try:
         with held():
