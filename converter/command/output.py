@@ -22,8 +22,8 @@ from converter.process.environment_errors import reporting_environment_errors
 from converter.process.supervisor import supervisor
 
 if TYPE_CHECKING:
+    from converter.conversion import Conversion, Outcome
     from converter.parity.proof import Proof
-    from converter.pipeline import Conversion, Outcome
 
 _WIDTH_WHEN_PIPED = 160
 

@@ -15,7 +15,7 @@ from converter.errors import ConversionError, UsageError
 from converter.exporters.contract import ExportOptions
 from converter.graph import Graph
 from converter.options import Options
-from converter.preflight import intake
+from converter.preflight import preflight
 from converter.process import framework_startup
 from converter.process.environment_errors import as_environment_error
 from converter.process.isolation import Limits, confined
@@ -113,12 +113,12 @@ def _describe(source: Path, options: Options, report: Report) -> int:
 def _convert(source: Path, options: Options, report: Report) -> int:
     with report.progress(source) as progress:
         progress("reading")
-        with intake(source, options) as taken:
+        with preflight(source, options) as checked:
             progress("starting TensorFlow")
             framework_startup.start()
-            from converter.pipeline import convert_taken  # noqa: PLC0415  it imports TensorFlow
+            from converter.pipeline import convert_checked  # noqa: PLC0415  it imports TensorFlow
 
-            conversion = convert_taken(taken, options, progress)
+            conversion = convert_checked(checked, options, progress)
     report.converted(conversion)
     errors = [outcome.error for outcome in conversion.outcomes if outcome.error]
     return errors[0].exit_code if errors else 0

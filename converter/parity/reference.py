@@ -75,7 +75,7 @@ class Reference:
                     ) from error
         if not answered:
             raise UnsupportedError(
-                "cannot be run on any of the inputs that were made for it",
+                "cannot be run on any of the generated inputs",
                 where="the model",
                 hint="Give inputs of your own, with what your model answers: --samples NPZ.",
             )

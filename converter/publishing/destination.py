@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from converter.errors import UsageError
 from converter.exporters.target_formats import get_target
 from converter.options import Options
-from converter.publishing import manifest
 from converter.publishing.atomic_publish import move, moving, staging, sync
+from converter.publishing.manifest import manifest_text
 from converter.publishing.model_repository import Repository
 from converter.publishing.staged_artefact import Staged
 
@@ -87,7 +87,7 @@ class Folder:
         entries = {staged.place.name: entry}
         path = self.folder / f"{self.stem}.manifest.json"
         written = self.staging / path.name
-        written.write_text(manifest.merged(path, source, entries), encoding="utf-8")
+        written.write_text(manifest_text(path, source, entries), encoding="utf-8")
         sync(staged.path)
         sync(written)
         with moving() as published:

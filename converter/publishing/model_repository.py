@@ -9,8 +9,9 @@ import numpy as np
 
 from converter.dtypes import numpy_dtype
 from converter.options import Options
-from converter.publishing import manifest
+from converter.publishing import digest
 from converter.publishing.atomic_publish import move, move_version, moving, sync
+from converter.publishing.manifest import manifest_text
 from converter.publishing.staged_artefact import Staged
 from converter.publishing.triton_config import config, is_ours
 from converter.signature import TensorSpec
@@ -70,7 +71,7 @@ class Repository:
         version = staged.path.parent
         if staged.path.is_dir():
             _spill(staged.path)
-        text = manifest.merged(version / MANIFEST, source, {ARTEFACTS[entry["target"]]: entry})
+        text = manifest_text(version / MANIFEST, source, {ARTEFACTS[entry["target"]]: entry})
         (version / MANIFEST).write_text(text, encoding="utf-8")
         if answers:
             _write_golden(version / GOLDEN, answers[0], entry)
@@ -102,8 +103,8 @@ class Repository:
 def artefact_sha256(version: Path, target: str) -> str:
     """The digest that a manifest has of an artefact, of the one that lies in a version's folder."""
     if target == "saved_model":
-        return manifest.sha256(version, without=frozenset({MANIFEST, GOLDEN}))
-    return manifest.sha256(version / ARTEFACTS[target])
+        return digest.sha256(version, without=frozenset({MANIFEST, GOLDEN}))
+    return digest.sha256(version / ARTEFACTS[target])
 
 
 def _spill(folder: Path) -> None:
