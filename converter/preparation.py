@@ -6,7 +6,9 @@ from typing import Any
 
 from converter.archive import Archive
 from converter.basis import Basis
-from converter.building.custom_objects import Decided, decide, load, require_traceable
+from converter.building.custom_layers import require_traceable
+from converter.building.custom_objects import CustomizedModel, apply_custom_objects
+from converter.building.custom_objects_file import load_custom_objects
 from converter.description import Description
 from converter.evidence import Evidence, gathered, require_proof
 from converter.exportable_model import ExportableModel, make_exportable
@@ -55,37 +57,37 @@ def prepare(checked: CheckedModel, options: Options, progress: Progress) -> Prep
         ConversionError: The model cannot be built or run, or its formulas are not proved and have to be.
     """
     progress("building")
-    decided = _with_custom_objects(checked.description, options)
-    exportable, rewrites = make_exportable(decided.graph, folding=options.fold)
+    customized = _with_custom_objects(checked.description, options)
+    exportable, rewrites = make_exportable(customized.graph, folding=options.fold)
     if options.custom_objects:
         require_traceable(exportable.model, exportable.signature)
     progress("running the original")
     answers, notes = (
-        reference_answers(decided.reference, exportable.signature, options) if options.parity else ([], [])
+        reference_answers(customized.reference, exportable.signature, options) if options.parity else ([], [])
     )
-    evidence = _evidence(checked.description, decided, answers)
+    evidence = _evidence(checked.description, customized, answers)
     if options.require_proof:
         require_proof(evidence)
     source = _source(checked.archive)
     record = provenance(source, evidence, rewrites, options)
-    return PreparedModel(source, decided.graph, exportable, rewrites, evidence, answers, notes, record)
+    return PreparedModel(source, customized.graph, exportable, rewrites, evidence, answers, notes, record)
 
 
-def _with_custom_objects(description: Description, options: Options) -> Decided:
+def _with_custom_objects(description: Description, options: Options) -> CustomizedModel:
     """The model with the user's code in it, if there is any."""
     if options.custom_objects is None:
-        return Decided(description.graph, description.graph, frozenset(), ())
+        return CustomizedModel(description.graph, description.graph, frozenset(), ())
     stated = {finding.layer for finding in description.findings if finding.basis is Basis.STATED}
-    return decide(description.graph, load(options.custom_objects), stated)
+    return apply_custom_objects(description.graph, load_custom_objects(options.custom_objects), stated)
 
 
-def _evidence(description: Description, decided: Decided, answers: list[Answer]) -> Evidence:
+def _evidence(description: Description, customized: CustomizedModel, answers: list[Answer]) -> Evidence:
     """How each formula is known, given the user's code and the recorded answers."""
-    found = gathered(description, decided.traced, decided.layers, unseen=None)
+    found = gathered(description, customized.traced, customized.layers, unseen=None)
     if not any(answer.probe.expected for answer in answers):
         return found
-    not_covered = unseen(decided.graph, found.findings, answers)
-    return gathered(description, decided.traced, decided.layers, not_covered)
+    not_covered = unseen(customized.graph, found.findings, answers)
+    return gathered(description, customized.traced, customized.layers, not_covered)
 
 
 def _source(archive: Archive) -> dict[str, Any]:

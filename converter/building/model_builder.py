@@ -15,8 +15,7 @@ from keras import ops
 
 from converter import layers as reference_layers
 from converter.activations import Activation, Formula, Step
-from converter.building.custom_objects import TRACEABLE, AsWritten
-from converter.building.custom_objects import instance as users_instance
+from converter.building.custom_layers import TRACEABLE, AsWritten, custom_layer
 from converter.building.formula_models import PLAIN_FUNCTIONS
 from converter.building.keras_errors import first_line
 from converter.building.masks import join_as_keras_2, name_masks
@@ -106,7 +105,7 @@ def _make(layer: Layer, name: str, args: tuple[Any, ...] = ()) -> Any:  # noqa: 
         if alone is not None:
             return _reference(alone, **common)
         if layer.kind == USERS_CODE:
-            return users_instance(layer.config["code"], **common)
+            return custom_layer(layer.config["code"], **common)
         if layer.kind in PLAIN_FUNCTIONS:
             function = _plain(layer.kind, layer.config, len(args[0].shape), layer.policy)
             return keras.layers.Activation(function, **common)
@@ -159,7 +158,7 @@ def _reference(activation: Activation, **common: Any) -> Any:  # noqa: ANN401  k
     if isinstance(activation, AsWritten):
         return activation.instance(**common)
     if isinstance(activation, UsersCode):
-        return users_instance(activation, **common)
+        return custom_layer(activation, **common)
     return getattr(reference_layers, activation.layer)(**activation.arguments(), **common)
 
 

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 
 from converter.activations import Step
-from converter.building.custom_objects import AsWritten
+from converter.building.custom_layers import AsWritten
 from converter.building.formula_models import PLAIN_FUNCTIONS
 from converter.description.kinds import IDENTITY_AT_INFERENCE
 from converter.graph import Call, Graph, Layer, Ref, refs
