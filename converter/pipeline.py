@@ -10,6 +10,7 @@ publish   move it to its place, with its manifest
 """
 
 import gc
+from dataclasses import replace
 from pathlib import Path
 
 from converter.artefacts.contract import Artefact
@@ -20,7 +21,9 @@ from converter.exportable_model import ExportableModel, exportable_for
 from converter.exporters.target_formats import get_target
 from converter.options import Options
 from converter.parity.acceptance import require_parity
-from converter.parity.proof import Proof, prove, prove_activations
+from converter.parity.activation_proof import prove_activations
+from converter.parity.model_proof import prove, prove_widened
+from converter.parity.proof import Proof
 from converter.parity.tolerance_settings import Tolerances, coarsest
 from converter.preflight import CheckedModel, preflight, weight_bytes
 from converter.preparation import PreparedModel, Progress, prepare
@@ -138,7 +141,8 @@ def _prove(
     proof = prove(artefact, model.answers, model.exportable.signature, legal, tolerances, alone)
     if exported is model.exportable:
         return proof
-    return proof.with_widened(artefact, exported.graph, model.answers, exported.signature, legal)
+    widened = prove_widened(artefact, exported.graph, model.answers, exported.signature, legal)
+    return replace(proof, widened=widened)
 
 
 def _row_coupling(

@@ -17,7 +17,7 @@ from converter.exporters.contract import ExportOptions
 from converter.exporters.target_formats import get_target
 from converter.graph import Call, Graph, Ref
 from converter.lowering.lower import lower
-from converter.parity.proof import prove
+from converter.parity.model_proof import prove
 from converter.parity.reference import Answer, Reference
 from converter.parity.tolerance_settings import Tolerances
 

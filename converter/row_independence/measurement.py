@@ -8,8 +8,8 @@ import numpy as np
 from converter.artefacts.contract import Artefact
 from converter.dtypes import FLOATS
 from converter.parity.array_comparison import compare
+from converter.parity.model_proof import artefact_inputs
 from converter.parity.probes import Probe
-from converter.parity.proof import given
 from converter.parity.reference import Answer, Arrays
 from converter.parity.tolerance_settings import Tolerances
 from converter.signature import Signature
@@ -43,7 +43,7 @@ def coupled_output(
     Returns:
         The name of an output that differs; empty if none does.
     """
-    rows = [given(probe, original, legal) for probe in _rows([answer.probe for answer in answers])]
+    rows = [artefact_inputs(probe, original, legal) for probe in _rows([answer.probe for answer in answers])]
     alone: list[Arrays] = [artefact.run(row) for row in rows]
     for order in ([*range(len(rows))], [*reversed(range(len(rows)))]):
         together = artefact.run({name: np.concatenate([rows[at][name] for at in order]) for name in rows[0]})

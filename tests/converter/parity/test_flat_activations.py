@@ -5,7 +5,7 @@ import pytest
 from converter.activations import PSS, PolynomialSS, RationalSS
 from converter.exporters.contract import ExportOptions
 from converter.graph import Graph, Layer
-from converter.parity.proof import prove_activations
+from converter.parity.activation_proof import prove_activations
 from converter.parity.tolerance_settings import Tolerances
 
 ACTIVATIONS = [

@@ -17,7 +17,7 @@ from converter.lambdas import FUNCTIONS, read_lambda
 from converter.layers.formula import named_function
 from converter.options import Options
 from converter.parity.activation_probe import activation_inputs
-from converter.parity.proof import prove_activations
+from converter.parity.activation_proof import prove_activations
 from converter.parity.tolerance_settings import Tolerances
 from converter.pipeline import convert
 
