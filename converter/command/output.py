@@ -13,6 +13,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from converter.archive import Archive
+from converter.command.tables import (
+    add_row,
+    artefact_row,
+    escaped_name,
+    listed_layers,
+    plain_table,
+    shape_text,
+)
 from converter.command.unproved_warning import Warned, warn_of, without_others
 from converter.description import Description
 from converter.description.taken import layers_by_name
@@ -23,7 +31,6 @@ from converter.process.supervisor import supervisor
 
 if TYPE_CHECKING:
     from converter.conversion import Conversion, Outcome
-    from converter.parity.proof import Proof
 
 _WIDTH_WHEN_PIPED = 160
 
@@ -85,21 +92,21 @@ class Report:
             return
         count = f"{description.parameters:,} parameters in {len(description.graph.layers)} layers"
         self._print(
-            f"[bold]{_name(archive.path)}[/]  {archive.format}, Keras {archive.keras_version}, {count}"
+            f"[bold]{escaped_name(archive.path)}[/]  {archive.format}, Keras {archive.keras_version}, {count}"
         )
-        table = _plain_table()
+        table = plain_table()
         for spec in description.inputs:
-            _add_row(table, "input", spec.name, f"{spec.dtype} {_shape(spec.shape)}")
+            add_row(table, "input", spec.name, f"{spec.dtype} {shape_text(spec.shape)}")
         for name in entry["outputs"]:
-            _add_row(table, "output", name, "")
+            add_row(table, "output", name, "")
         for finding in description.findings:
-            _add_row(table, "activation", finding.layer, f"{finding.activation.formula}   ({finding.why})")
+            add_row(table, "activation", finding.layer, f"{finding.activation.formula}   ({finding.why})")
         for name, layers in layers_by_name(description.taken).items():
-            _add_row(table, "built-in", _listed(layers), f"{name}, taken as Keras's own")
+            add_row(table, "built-in", listed_layers(layers), f"{name}, taken as Keras's own")
         for rewrite in rewrites:
-            _add_row(table, "rewrite" if rewrite.done else "left", rewrite.layer, rewrite.what)
+            add_row(table, "rewrite" if rewrite.done else "left", rewrite.layer, rewrite.what)
         if not description.findings:
-            _add_row(table, "activation", "-", "none of PSS, SS, RationalSS, PolynomialSS")
+            add_row(table, "activation", "-", "none of PSS, SS, RationalSS, PolynomialSS")
         self._print(table)
 
     def converted(self, conversion: "Conversion") -> None:
@@ -133,12 +140,12 @@ class Report:
             ", ".join(dict.fromkeys(f.activation.formula for f in conversion.evidence.findings)) or "none"
         )
         against = f"   (compared with your own code, {conversion.code})" if conversion.code else ""
-        self._print(f"[bold]{_name(conversion.source)}[/]  {escape(formulas + against)}")
-        table = _plain_table(
+        self._print(f"[bold]{escaped_name(conversion.source)}[/]  {escape(formulas + against)}")
+        table = plain_table(
             "format", "operators", "max error", "mean error", "top-1", "basis", "KiB", "written to"
         )
         for outcome in done:
-            _add_row(table, *row(outcome.entry, outcome.proof), str(outcome.path))
+            add_row(table, *artefact_row(outcome.entry, outcome.proof), str(outcome.path))
         if not sys.stdout.isatty():  # a path stays in one piece
             self._out.width = _WIDTH_WHEN_PIPED + max(len(str(outcome.path)) for outcome in done)
         self._print(table)
@@ -149,7 +156,7 @@ class Report:
         """One model whose newest versions would be made again as they are."""
         self._models.append({"source": {"file": str(source)}, "unchanged": True})
         if not self._json:
-            self._print(f"[bold]{_name(source)}[/]  unchanged")
+            self._print(f"[bold]{escaped_name(source)}[/]  unchanged")
 
     def failed(self, source: Path, error: ConversionError) -> None:
         """One model that could not be read, understood or built."""
@@ -216,23 +223,6 @@ def printing() -> Iterator[None]:
         sys.stdout.flush()
 
 
-def row(entry: dict[str, Any], proof: "Proof | None") -> tuple[str, ...]:
-    """Format, operators, largest and mean error, agreement, basis and size of one artefact, as shown in tables."""
-    operators = " ".join(f"{name}x{n}" if n > 1 else name for name, n in entry["operators"].items())
-    figures = _figures(proof) if proof else ("unverified", "", "")
-    return entry["target"], operators, *figures, entry["basis"], f"{entry['bytes'] / 1024:,.0f}"
-
-
-def _figures(proof: "Proof") -> tuple[str, str, str]:
-    outputs = list(proof.outputs.values())
-    agreement = [figures.top1.share for figures in outputs if figures.top1]
-    return (
-        f"{max(figures.max_absolute for figures in outputs):.2g}",
-        f"{max(figures.mean_absolute for figures in outputs):.2g}",
-        f"{min(agreement):.2%}" if agreement else "-",
-    )
-
-
 def _outcome(outcome: "Outcome") -> dict[str, Any]:
     if outcome.error:
         return {
@@ -245,35 +235,3 @@ def _outcome(outcome: "Outcome") -> dict[str, Any]:
 
 def _error(error: ConversionError) -> dict[str, Any]:
     return {"exit_code": error.exit_code, "what": error.what, "where": error.where, "hint": error.hint}
-
-
-def _plain_table(*headers: str) -> Table:
-    table = Table(box=None, pad_edge=True, show_header=bool(headers), header_style="dim")
-    for header in headers or ("", "", ""):
-        table.add_column(
-            header,
-            justify="right" if "error" in header or header in {"KiB", "top-1"} else "left",
-            overflow="fold",  # a path is never cut
-        )
-    return table
-
-
-def _add_row(table: Table, *cells: str) -> None:
-    """Add a row of plain text: a layer may be called ``[/x]``, which would be markup, or hold control characters."""
-    table.add_row(*(escape(printable(cell)) for cell in cells))
-
-
-def _name(path: Path) -> str:
-    return escape(printable(path.name))
-
-
-def _listed(layers: Sequence[str]) -> str:
-    """The first of several layers, and how many more there are."""
-    more = f" and {len(layers) - 3} more" if len(layers) > 4 else ""
-    return ", ".join(layers[:3] if more else layers) + more
-
-
-def _shape(shape: tuple[int | None, ...]) -> str:
-    return (
-        "(" + ", ".join("batch" if i == 0 and s is None else str(s or "?") for i, s in enumerate(shape)) + ")"
-    )

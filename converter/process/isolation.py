@@ -11,7 +11,6 @@ that was told to end gives none, ends it and removes its temporary files; see ``
 import contextlib
 import json
 import os
-import resource
 import select
 import signal
 import sys
@@ -20,20 +19,19 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from converter import errors
-from converter.errors import ConversionError, EnvironmentLacksError, UnsafeFileError
+from converter.errors import EnvironmentLacksError, UnsafeFileError
+from converter.process.child_result import child_result
 from converter.process.environment_errors import as_environment_error
-from converter.process.parent_channel import ASKS, ENDED, Parent, live
+from converter.process.parent_channel import ASKS, Parent, live
 from converter.process.supervisor import supervisor
 from converter.process.temporary_folder import claimed_folder
-from converter.process.termination import SIGNALS, Ended, held
+from converter.process.termination import Ended, held
 
 _LOOK = 0.05  # seconds between two looks at the memory
 _GRACE = 2.0  # seconds to clean up after SIGTERM, and to finish what is being moved before it
 _MIB = 2**20
-_FROM_OUTSIDE = {*SIGNALS, signal.SIGQUIT, signal.SIGXCPU}
 _TEMPORARY = "plainserve-convert-"
 _TOLD = frozenset({"phase", "moved"}) | ASKS
 
@@ -95,7 +93,7 @@ def confined(work: Callable[[], Any], source: Path, limits: Limits) -> Any:  # n
             os.close(child.leave)
     if status is None:
         raise UnsafeFileError("its process does not end", where=source.name)
-    return _result(child.answer, status, source)
+    return child_result(child.answer, status, source)
 
 
 @contextlib.contextmanager
@@ -218,50 +216,3 @@ def _waited(child: int) -> int | None:
             return status
         time.sleep(_LOOK / 10)
     return None
-
-
-def _result(answer: bytes, status: int, source: Path) -> Any:  # noqa: ANN401  what the work returned
-    if os.WIFSIGNALED(status):
-        _raise_signal(os.WTERMSIG(status), source)
-    if os.waitstatus_to_exitcode(status) == ENDED:
-        _raise_signal(signal.SIGTERM, source)
-    try:
-        found = json.loads(answer)
-    except ValueError:
-        raise UnsafeFileError("ended its process without an answer", where=source.name) from None
-    if "done" in found:
-        return found["done"]
-    if "error" in found:
-        kind = getattr(errors, str(found["error"]), None)
-        kind = kind if isinstance(kind, type) and issubclass(kind, ConversionError) else UnsafeFileError
-        raise kind(found["what"], where=found["where"], hint=found["hint"])
-    if "left" in found:
-        raise BrokenPipeError
-    raise RuntimeError(found["unexpected"])
-
-
-def _raise_signal(number: int, source: Path) -> NoReturn:
-    name = signal.Signals(number).name
-    if number == signal.SIGKILL:
-        raise EnvironmentLacksError(
-            "was ended by the system (SIGKILL), most often for want of memory", where=source.name
-        )
-    if number in _FROM_OUTSIDE:
-        raise EnvironmentLacksError(f"was ended from outside ({name})", where=source.name)
-    if _memory_is_limited() and number in {signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGTRAP}:
-        raise EnvironmentLacksError(
-            f"ended with {name}; the memory that a process may have is limited here (ulimit -v), and libraries end "
-            "so when they get no more",
-            where=source.name,
-            hint="Raise the limit; if it ends so without one, the file is damaged or hostile.",
-        )
-    raise UnsafeFileError(
-        f"crashed a native library ({name})",
-        where=source.name,
-        hint="The file is damaged or hostile; if it loads in Keras, this is a defect to report.",
-    )
-
-
-def _memory_is_limited() -> bool:
-    limits = (resource.RLIMIT_AS, resource.RLIMIT_DATA)
-    return any(resource.getrlimit(limit)[0] != resource.RLIM_INFINITY for limit in limits)
