@@ -31,7 +31,7 @@ from converter.process.environment_errors import as_environment_error, reporting
 from converter.publishing.destination import Destination
 from converter.publishing.failed_artefact import keep_failed
 from converter.publishing.manifest_entry import manifest_entry
-from converter.publishing.staged_artefact import Staged
+from converter.publishing.staged_artefact import StagedArtefact
 from converter.publishing.up_to_date import recipe
 from converter.row_independence.measurement import coupled_output
 from converter.signature import Signature
@@ -81,7 +81,7 @@ def _convert_to(
 
 
 def _make_artefact(
-    outcome: Outcome, model: PreparedModel, staged: Staged, options: Options, progress: Progress
+    outcome: Outcome, model: PreparedModel, staged: StagedArtefact, options: Options, progress: Progress
 ) -> None:
     """Export, check and compare one artefact; its entry and its proof are put into the outcome."""
     name = outcome.target

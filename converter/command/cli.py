@@ -1,8 +1,8 @@
-"""The command ``convert``: describe a Keras model, or turn it into artefacts that are proved equal to it.
+"""The entry point of the command ``convert``: signals, errors and exit codes.
 
 Exit codes: 0 done; 1 unexpected; 2 usage; 3 not a Keras model, damaged or unsafe; 4 not supported;
-5 parity missed; 6 the environment lacks something. With several models, that of the first that failed. 128 and its
-number for a signal that ended it: 129 SIGHUP, 130 SIGINT, 143 SIGTERM.
+5 parity missed; 6 the environment lacks something. With several models it is that of the first that failed. A signal
+that ends the command gives 128 plus its number: 129 SIGHUP, 130 SIGINT, 143 SIGTERM.
 """
 
 import contextlib
@@ -15,20 +15,20 @@ from converter.command.progress_line import Terminal
 from converter.errors import ConversionError, EnvironmentLacksError
 from converter.process.environment_errors import as_environment_error
 from converter.process.supervisor import supervised_by
-from converter.process.termination import SIGNALS, Ended, heeded
+from converter.process.termination import SIGNALS, Terminated, terminated_by
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     terminal = Terminal()
     try:
-        with heeded(*SIGNALS), supervised_by(terminal):
-            _require_stdout()
+        with terminated_by(*SIGNALS), supervised_by(terminal):
+            _open_standard_streams()
             return _run(arguments, terminal)
-    except BrokenPipeError:  # whoever read our output has left, as `head` does
+    except BrokenPipeError:  # the reader of our output is gone, such as `head`
         return 141
-    except (Ended, KeyboardInterrupt) as error:
-        ended = error if isinstance(error, Ended) else Ended(signal.SIGINT)
+    except (Terminated, KeyboardInterrupt) as error:
+        ended = error if isinstance(error, Terminated) else Terminated(signal.SIGINT)
         terminal.printing()
         published = ", ".join(terminal.published) or "nothing"
         _say(f"ended by {ended.number.name}; published until then: {published}")
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return 1
     finally:
-        _give_up_unwritten()
+        _discard_unwritten()
 
 
 def _run(arguments: Sequence[str] | None, terminal: Terminal) -> int:
@@ -62,13 +62,17 @@ def _run(arguments: Sequence[str] | None, terminal: Terminal) -> int:
     return run(options, words)
 
 
-def _require_stdout() -> None:
-    """Give every standard stream a descriptor: else the next file that is opened would take its place."""
+def _open_standard_streams() -> None:
+    """Open standard streams that are closed: else the next file that is opened would get their descriptor.
+
+    Raises:
+        EnvironmentLacksError: stdout is closed.
+    """
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # the lowest that is free, which is this one
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free descriptor, which is this one
     if sys.stderr is None:
         sys.stderr = os.fdopen(2, "w")
     if sys.stdout is None:
@@ -76,8 +80,8 @@ def _require_stdout() -> None:
         raise EnvironmentLacksError("is closed", where="stdout", hint="Send it to a file, or to /dev/null.")
 
 
-def _give_up_unwritten() -> None:
-    """What could not be written to stdout cannot be at the end either, where Python would complain of it."""
+def _discard_unwritten() -> None:
+    """Discard what cannot be written to stdout, about which Python would complain at exit."""
     try:
         sys.stdout.flush()
     except OSError:
@@ -85,6 +89,6 @@ def _give_up_unwritten() -> None:
 
 
 def _say(text: str) -> None:
-    with contextlib.suppress(OSError):  # stderr was closed: nobody reads it
+    with contextlib.suppress(OSError):  # stderr is closed
         sys.stderr.write(f"convert: {text}\n")
         sys.stderr.flush()

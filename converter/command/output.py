@@ -1,4 +1,4 @@
-"""What the command prints: tables for people, one object for machines, errors on stderr."""
+"""Prints the results: tables on stdout or, with ``--json``, one object; warnings and errors on stderr."""
 
 import contextlib
 import json
@@ -21,7 +21,7 @@ from converter.command.tables import (
     plain_table,
     shape_text,
 )
-from converter.command.unproved_warning import Warned, warn_of, without_others
+from converter.command.unproved_warning import UnprovedWarning, unproved_warning, without_others
 from converter.description import Description
 from converter.description.taken import layers_by_name
 from converter.errors import ConversionError, printable
@@ -49,7 +49,7 @@ class Report:
 
     @contextlib.contextmanager
     def progress(self, source: Path) -> Iterator[Callable[[str], None]]:
-        """Says what is being done; the phases' times go into the JSON."""
+        """Report the phases of a model; their durations go into the JSON."""
         phases: dict[str, float] = {}
         started: list[tuple[str, float]] = []
 
@@ -73,11 +73,11 @@ class Report:
         return self._models[-1]
 
     def record(self, entry: dict[str, Any]) -> None:
-        """Take over an entry that another process reported and printed."""
+        """Add an entry that a child process reported and printed."""
         self._models.append(entry)
 
     def described(self, archive: Archive, description: Description, rewrites: Sequence[Rewrite]) -> None:
-        """One model that was only described."""
+        """Report a model that was only described."""
         entry = {
             "source": {
                 "file": str(archive.path),
@@ -110,7 +110,7 @@ class Report:
         self._print(table)
 
     def converted(self, conversion: "Conversion") -> None:
-        """One model with the outcome of each target."""
+        """Report a model with the outcome for each target."""
         warned = self._warned(conversion)
         self._models.append(
             {
@@ -135,7 +135,7 @@ class Report:
             self._print_warning(conversion.source, warned)
 
     def _print_outcomes(self, conversion: "Conversion", done: Sequence["Outcome"]) -> None:
-        """A table of what was published, and what its reader must know."""
+        """Print a table of what was published, and the notes."""
         formulas = (
             ", ".join(dict.fromkeys(f.activation.formula for f in conversion.evidence.findings)) or "none"
         )
@@ -146,47 +146,47 @@ class Report:
         )
         for outcome in done:
             add_row(table, *artefact_row(outcome.entry, outcome.proof), str(outcome.path))
-        if not sys.stdout.isatty():  # a path stays in one piece
+        if not sys.stdout.isatty():  # keep a path on one line
             self._out.width = _WIDTH_WHEN_PIPED + max(len(str(outcome.path)) for outcome in done)
         self._print(table)
         for note in dict.fromkeys(note for outcome in done for note in outcome.entry.get("notes", [])):
             self._print(f" note: {escape(note)}")
 
     def unchanged(self, source: Path) -> None:
-        """One model whose newest versions would be made again as they are."""
+        """Report a model that was skipped because its newest versions are up to date."""
         self._models.append({"source": {"file": str(source)}, "unchanged": True})
         if not self._json:
             self._print(f"[bold]{escaped_name(source)}[/]  unchanged")
 
     def failed(self, source: Path, error: ConversionError) -> None:
-        """One model that could not be read, understood or built."""
+        """Report a model that could not be read, understood or built."""
         self._models.append({"source": {"file": str(source)}, "error": _error(error)})
         self._print_error(source, error)
 
     def finish(self, version: str, code: int) -> None:
-        """Print the one object, if that was asked for."""
+        """Print the JSON object, with ``--json``."""
         if self._json:
             whole = {"plainserve": version, "exit_code": code, "models": self._models}
             with printing():
                 sys.stdout.write(json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
     def _print(self, what: str | Table) -> None:
-        """Without the blanks that fill a table's last column: a pipe gets no trailing spaces."""
+        """Print without the spaces that pad the last column of a table."""
         with printing():
             with self._out.capture() as captured:
                 self._out.print(what)
             sys.stdout.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())
 
-    def _warned(self, conversion: "Conversion") -> Warned | None:
-        """What to say of a model whose formulas are only stated or assumed."""
+    def _warned(self, conversion: "Conversion") -> UnprovedWarning | None:
+        """The warning for a model whose formulas are only stated or assumed; None for others."""
         if not conversion.evidence.unproved:
             return None
         inputs = [spec.name for spec in conversion.description.inputs]
         outputs = [name for name, _ in conversion.description.graph.outputs]
         words = without_others(self._words, conversion.source, self._sources)
-        return warn_of(conversion.evidence.unproved, inputs, outputs, words)
+        return unproved_warning(conversion.evidence.unproved, inputs, outputs, words)
 
-    def _print_warning(self, source: Path, warned: Warned) -> None:
+    def _print_warning(self, source: Path, warned: UnprovedWarning) -> None:
         lines = [
             f"convert: [yellow]warning[/]: {escape(printable(f'{source.name}: {warned.what}'))}",
             "[dim]  Record answers where the model is in memory, and compare with those:[/]",
@@ -202,7 +202,7 @@ class Report:
 
     def _print_to_stderr(self, markup: str) -> None:
         supervisor().printing()
-        with contextlib.suppress(OSError):  # stderr was closed: nobody reads it
+        with contextlib.suppress(OSError):  # stderr is closed
             with self._err.capture() as captured:
                 self._err.print(markup)
             sys.stderr.write(captured.get())
@@ -214,8 +214,8 @@ def printing() -> Iterator[None]:
     """Print to stdout in this block.
 
     Raises:
-        EnvironmentLacksError: It cannot be written.
-        BrokenPipeError: Whoever read it has left.
+        EnvironmentLacksError: stdout cannot be written.
+        BrokenPipeError: Its reader is gone.
     """
     supervisor().printing()
     with reporting_environment_errors(Path("stdout")):

@@ -20,8 +20,8 @@ from converter.process import framework_startup
 from converter.process.environment_errors import as_environment_error
 from converter.process.isolation import Limits, confined
 from converter.process.supervisor import supervisor
-from converter.process.termination import held
-from converter.publishing.atomic_publish import tidied
+from converter.process.termination import termination_deferred
+from converter.publishing.atomic_publish import cleaned_up_after
 from converter.publishing.up_to_date import is_current
 
 _LARGEST_READ = 2**20  # elements; larger weights are not read for a description, which must be fast
@@ -87,11 +87,11 @@ def _convert_confined(source: Path, options: Options, limits: Limits, report: Re
     supervisor().phase(f"{source.name}: starting")
 
     def work() -> dict[str, Any]:
-        framework_startup.settle()
+        framework_startup.set_environment()
         return {"code": _convert(source, options, report), "entry": report.newest}
 
     destination = options.repository or options.output or source.parent
-    with held(), tidied(destination):
+    with termination_deferred(), cleaned_up_after(destination):
         done = confined(work, source, limits)
     report.record(done["entry"])
     return int(done["code"])

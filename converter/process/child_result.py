@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from converter import errors
 from converter.errors import ConversionError, EnvironmentLacksError, UnsafeFileError
-from converter.process.parent_channel import ENDED
+from converter.process.parent_channel import TERMINATED
 from converter.process.termination import SIGNALS
 
 _FROM_OUTSIDE = {*SIGNALS, signal.SIGQUIT, signal.SIGXCPU}
@@ -32,7 +32,7 @@ def child_result(answer: bytes, status: int, source: Path) -> Any:  # noqa: ANN4
     """
     if os.WIFSIGNALED(status):
         _raise_signal(os.WTERMSIG(status), source)
-    if os.waitstatus_to_exitcode(status) == ENDED:
+    if os.waitstatus_to_exitcode(status) == TERMINATED:
         _raise_signal(signal.SIGTERM, source)
     try:
         found = json.loads(answer)
@@ -53,10 +53,10 @@ def _raise_signal(number: int, source: Path) -> NoReturn:
     name = signal.Signals(number).name
     if number == signal.SIGKILL:
         raise EnvironmentLacksError(
-            "was ended by the system (SIGKILL), most often for want of memory", where=source.name
+            "was ended by the system (SIGKILL), most often because memory ran out", where=source.name
         )
     if number in _FROM_OUTSIDE:
-        raise EnvironmentLacksError(f"was ended from outside ({name})", where=source.name)
+        raise EnvironmentLacksError(f"was terminated by a signal ({name})", where=source.name)
     if _memory_is_limited() and number in {signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGTRAP}:
         raise EnvironmentLacksError(
             f"ended with {name}; the memory that a process may have is limited here (ulimit -v), and libraries end "

@@ -1,4 +1,4 @@
-"""Keep the frameworks' chatter off the terminal."""
+"""Discards what the frameworks write to stdout and stderr."""
 
 import logging
 import os
@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 
-# Never closed: TensorFlow makes its log handler while it is silenced, and the handler keeps the stream it found.
+# Never closed: TensorFlow makes its log handler inside the block, and the handler keeps this stream.
 _SINK = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", closefd=False)
 
 
@@ -16,7 +16,8 @@ def quiet() -> Iterator[None]:
     """Discard what is written to stdout and stderr, logged or warned about inside the block.
 
     TensorFlow's C++ side writes to the file descriptors, past ``sys.stderr``, so these are replaced too.
-    Exceptions pass through; everything is restored on the way out. Process-wide: not for concurrent use.
+    Exceptions pass through, and everything is restored at the end. It affects the whole process: use it in one
+    thread at a time.
     """
     before = logging.root.manager.disable
     sys.stdout.flush()

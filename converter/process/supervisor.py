@@ -1,7 +1,7 @@
-"""Who oversees the work: hears what is done, and is asked before anything is printed or published.
+"""The supervisor of the work: it is told of every phase, and asked before anything is printed or published.
 
-In the command's own process that is its terminal. In a process of its own it is the parent, which oversees by what
-this process tells it, and which may be gone.
+In the process of the command it is the progress line. In a child process it is the channel to the parent, which may
+have ended.
 """
 
 import contextlib
@@ -9,39 +9,39 @@ from collections.abc import Iterator
 
 
 class Supervisor:
-    """Hears nothing and allows everything."""
+    """The default: ignores every notice and allows everything."""
 
     def phase(self, text: str) -> None:
-        """What is done now."""
+        """A phase of the work begins."""
 
     def printing(self) -> None:
-        """Something is about to be printed."""
+        """Something is about to be printed; return when it may be."""
 
     def moving(self) -> None:
-        """Something is about to be published.
+        """Something is about to be published; return when it may be.
 
         Raises:
-            Ended: It must not be.
+            Terminated: It may not be published.
         """
 
     def moved(self, place: str) -> None:
-        """It was published here; or nowhere, where this is empty."""
+        """It was published at this place; empty if it was not."""
 
     def waiting(self) -> None:
-        """Nothing new; called some times a second."""
+        """Nothing new happened; called several times a second."""
 
 
 _supervisors = [Supervisor()]
 
 
 def supervisor() -> Supervisor:
-    """Who oversees this process now."""
+    """The current supervisor of this process."""
     return _supervisors[-1]
 
 
 @contextlib.contextmanager
 def supervised_by(by: Supervisor) -> Iterator[None]:
-    """In this block, somebody else oversees."""
+    """Use another supervisor in this block."""
     _supervisors.append(by)
     try:
         yield

@@ -13,8 +13,8 @@ from pathlib import Path
 from converter.errors import EnvironmentLacksError, UsageError
 from converter.process.environment_errors import reporting_environment_errors
 from converter.process.supervisor import supervisor
-from converter.process.temporary_folder import claimed_folder, remove_abandoned
-from converter.process.termination import held
+from converter.process.temporary_folder import locked_folder, remove_abandoned
+from converter.process.termination import termination_deferred
 
 _STAGE = ".plainserve-"
 _AT_FDCWD = -100
@@ -40,14 +40,14 @@ def staging(destination: Path) -> Iterator[Path]:
                 "no folder can be made here", where=str(destination), hint="Choose another place."
             ) from None
     try:
-        with reporting_environment_errors(destination), claimed_folder(destination, _STAGE) as stage:
+        with reporting_environment_errors(destination), locked_folder(destination, _STAGE) as stage:
             yield stage
     finally:
         _remove_empty(made)
 
 
 @contextlib.contextmanager
-def tidied(destination: Path) -> Iterator[None]:
+def cleaned_up_after(destination: Path) -> Iterator[None]:
     """Remove what a process staged in a destination, and the folders it made for it, if it is ended."""
     missing = _missing(destination)
     try:
@@ -69,7 +69,7 @@ def moving() -> Iterator[list[Path]]:
     above, places = supervisor(), list[Path]()
     above.moving()
     try:
-        with held():
+        with termination_deferred():
             yield places
     finally:
         above.moved(str(places[0]) if places else "")

@@ -13,7 +13,7 @@ from converter.options import Options
 from converter.publishing.atomic_publish import move, moving, staging, sync
 from converter.publishing.manifest import manifest_text
 from converter.publishing.model_repository import Repository
-from converter.publishing.staged_artefact import Staged
+from converter.publishing.staged_artefact import StagedArtefact
 
 if TYPE_CHECKING:  # it imports Keras, and whether there is room is asked without
     from converter.parity.reference import Answer
@@ -22,13 +22,13 @@ if TYPE_CHECKING:  # it imports Keras, and whether there is room is asked withou
 class Destination(Protocol):
     """Takes the artefacts of one model."""
 
-    def stage(self, target: str) -> Staged:
+    def stage(self, target: str) -> StagedArtefact:
         """A place to write an artefact before it is published."""
         ...
 
     def publish(
         self,
-        staged: Staged,
+        staged: StagedArtefact,
         source: dict[str, Any],
         entry: dict[str, Any],
         answers: Sequence["Answer"],
@@ -60,25 +60,25 @@ def open_destination(source: Path, options: Options) -> Iterator[Destination]:
         if (folder / get_target(target).artefact_name(source.stem)).resolve() == source.resolve():
             raise UsageError("the artefact would replace its source", where=str(source))
     with staging(folder) as stage:
-        yield Folder(folder, stage, source.stem)
+        yield OutputFolder(folder, stage, source.stem)
 
 
 @dataclass(frozen=True)
-class Folder:
+class OutputFolder:
     """Artefacts named after the source, with one manifest for all of them."""
 
     folder: Path
     staging: Path
     stem: str
 
-    def stage(self, target: str) -> Staged:
+    def stage(self, target: str) -> StagedArtefact:
         """A path of the artefact's own name."""
         name = get_target(target).artefact_name(self.stem)
-        return Staged(self.staging / name, self.folder / name)
+        return StagedArtefact(self.staging / name, self.folder / name)
 
     def publish(
         self,
-        staged: Staged,
+        staged: StagedArtefact,
         source: dict[str, Any],
         entry: dict[str, Any],
         answers: Sequence["Answer"],  # noqa: ARG002  golden requests are for repositories

@@ -12,7 +12,7 @@ from converter.options import Options
 from converter.publishing import digest
 from converter.publishing.atomic_publish import move, move_version, moving, sync
 from converter.publishing.manifest import manifest_text
-from converter.publishing.staged_artefact import Staged
+from converter.publishing.staged_artefact import StagedArtefact
 from converter.publishing.triton_config import config, is_ours
 from converter.signature import TensorSpec
 
@@ -56,16 +56,20 @@ class Repository:
     options: Options
     root: Path
 
-    def stage(self, target: str) -> Staged:
+    def stage(self, target: str) -> StagedArtefact:
         """A path inside a folder that will be the version."""
         name = model_name(self.source, target, self.options)
         version = self.staging / name
         version.mkdir()
         file = "saved_model" if target == "saved_model" else ARTEFACTS[target]  # a folder, spilled at the end
-        return Staged(version / file, self.root / name)
+        return StagedArtefact(version / file, self.root / name)
 
     def publish(
-        self, staged: Staged, source: dict[str, Any], entry: dict[str, Any], answers: Sequence["Answer"]
+        self,
+        staged: StagedArtefact,
+        source: dict[str, Any],
+        entry: dict[str, Any],
+        answers: Sequence["Answer"],
     ) -> Path:
         """Add the next version in one step; an older one is never changed."""
         version = staged.path.parent

@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
-class Staged:
+class StagedArtefact:
     """An artefact in the making.
 
     Attributes:

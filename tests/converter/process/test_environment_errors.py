@@ -148,7 +148,7 @@ def test_reader_that_left_is_one_in_the_parent_too():
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT, signal.SIGXCPU])
 def test_process_that_somebody_else_ends_is_no_fault_of_the_file(number):
-    with pytest.raises(EnvironmentLacksError, match=rf"was ended from outside \({number.name}\)"):
+    with pytest.raises(EnvironmentLacksError, match=rf"was terminated by a signal \({number.name}\)"):
         run(lambda: os.kill(os.getpid(), number))
 
 

@@ -11,7 +11,7 @@ from patience import PATIENCE
 from converter.errors import EnvironmentLacksError, UnsafeFileError, UnsupportedError
 from converter.process.isolation import Limits, confined
 from converter.process.supervisor import Supervisor, supervised_by, supervisor
-from converter.process.termination import SIGNALS, Ended, heeded
+from converter.process.termination import SIGNALS, Terminated, terminated_by
 from converter.publishing.atomic_publish import moving
 
 SOURCE = Path("somewhere/model.keras")
@@ -200,7 +200,7 @@ def test_parent_that_is_told_to_end_lets_moves_be_finished_and_allows_no_more(nu
         with moving() as places:
             places.append(Path("second"))
 
-    with heeded(*SIGNALS), pytest.raises(Ended) as caught:
+    with terminated_by(*SIGNALS), pytest.raises(Terminated) as caught:
         supervised_run(work)
     assert caught.value.number == number
     assert caught.value.heard == [("moving", ""), ("moved", "first")]
@@ -214,7 +214,7 @@ def test_parent_that_is_told_to_end_ends_a_child_in_native_code():
         return sum(range(10**12))  # one call that runs no Python and looks at no signal
 
     begun = time.monotonic()
-    with heeded(*SIGNALS), pytest.raises(Ended):
+    with terminated_by(*SIGNALS), pytest.raises(Terminated):
         run(work)
     assert time.monotonic() - begun < 50
 
@@ -231,7 +231,7 @@ def test_a_group_that_is_told_to_end_loses_no_move(tmp_path):
             places.append(tmp_path / "moved")
         (tmp_path / "after").touch()
 
-    with heeded(*SIGNALS), pytest.raises(Ended) as caught:
+    with terminated_by(*SIGNALS), pytest.raises(Terminated) as caught:
         supervised_run(work)
     assert caught.value.heard == [("moving", ""), ("moved", str(tmp_path / "moved"))]
     assert [path.name for path in tmp_path.iterdir()] == ["moved"]
@@ -254,5 +254,5 @@ def test_child_that_says_what_it_should_not_is_ended(line):
         os.write(supervisor()._telling, line)
         time.sleep(60)
 
-    with pytest.raises(UnsafeFileError, match="says what it should not"):
+    with pytest.raises(UnsafeFileError, match="sent a message that is not allowed"):
         supervised_run(work, seconds=30)
