@@ -1,4 +1,4 @@
-"""A TensorFlow function as one flat graph: variables made constants, nested functions put in line."""
+"""Freezes a TensorFlow function: variables become constants, and nested functions are inlined."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ _PASSED_ON = frozenset({"Identity", "Cast"})
 
 
 @dataclass(frozen=True)
-class Frozen:
-    """The flat graph and its ends.
+class FrozenGraph:
+    """A flat graph, with its inputs and outputs.
 
     Attributes:
         concrete: Concrete function without variables.
@@ -27,7 +27,7 @@ class Frozen:
     outputs: Mapping[str, tf.Tensor]
 
     def before_softmax(self) -> dict[str, tf.Tensor]:
-        """By output that a Softmax produces: the tensor that goes into that Softmax."""
+        """For each output that a Softmax produces, the input of that Softmax."""
         found = {}
         for name, tensor in self.outputs.items():
             operation = tensor.op
@@ -38,7 +38,7 @@ class Frozen:
         return found
 
     def run_before_softmax(self, inputs: Mapping[str, tf.Tensor]) -> dict[str, npt.NDArray[Any]]:
-        """Compute those tensors by a function that is cut off there; empty if there is none."""
+        """Compute those tensors with a function that ends there; empty if there is none."""
         names, cut = self._cut
         if not names:
             return {}
@@ -47,24 +47,24 @@ class Frozen:
 
     @cached_property
     def _cut(self) -> tuple[list[str], Any]:
-        """Which outputs a softmax makes, and the function that ends before it; a cut costs a new function."""
+        """The outputs that a softmax makes, and the function that ends before it."""
         fetches = self.before_softmax()
         ends = list(fetches.values())
         return list(fetches), self.concrete.prune(list(self.inputs.values()), ends) if ends else None
 
 
-def freeze(function: Any) -> Frozen:  # noqa: ANN401  TensorFlow has no public name for it
+def freeze(function: Any) -> FrozenGraph:  # noqa: ANN401  TensorFlow has no public name for it
     """Flatten a concrete function that returns a dictionary.
 
     Args:
-        function: Out of ``tf.saved_model.load(...).signatures`` or ``get_concrete_function``, whose arguments
-            have names that TensorFlow keeps. Its variables' owner must be alive: it holds them weakly.
+        function: From ``tf.saved_model.load(...).signatures`` or ``get_concrete_function``, whose arguments have
+            names that TensorFlow keeps. The owner of its variables must be alive: it holds them weakly.
 
     Returns:
         The flat graph, with inputs and outputs sorted by name.
     """
-    # Loops stay While: lowered, they would be cycles in the graph.
+    # Loops stay While operations: lowered, they would be cycles in the graph.
     concrete = convert_variables_to_constants_v2(function, lower_control_flow=False)
     placeholders = sorted(concrete.inputs, key=lambda tensor: tensor.op.name)
     outputs = dict(zip(sorted(function.structured_outputs), concrete.outputs, strict=True))
-    return Frozen(concrete, {tensor.op.name: tensor for tensor in placeholders}, outputs)
+    return FrozenGraph(concrete, {tensor.op.name: tensor for tensor in placeholders}, outputs)

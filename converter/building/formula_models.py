@@ -1,7 +1,7 @@
-"""Formulas that no single built-in layer computes, as small models of plain operations.
+"""Small Keras models of plain operations, for formulas that no single built-in layer computes.
 
-Each stands as the function of an ``Activation`` layer, which passes masks on and casts to the compute dtype.
-A functional model is that function because Keras saves it with the layer and loads it without foreign code.
+Each is the function of an ``Activation`` layer, which passes masks on and casts to the compute dtype. It is a
+functional model because Keras saves that with the layer, and loads it without custom code.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,8 +22,8 @@ def quotient(rank: int, dtype: str, a: Parameter, b: Parameter) -> keras.Model:
     """``a * x / (1 + b * |x|)``, as it is written.
 
     Args:
-        rank: Of x, the batch included.
-        dtype: Of x; 16-bit x is computed with in float32, where b * |x| does not overflow.
+        rank: Rank of x, batch included.
+        dtype: Dtype of x; a 16-bit x is computed in float32, where b * |x| does not overflow.
         a: A number, or one per channel of the last axis.
         b: Likewise.
 
@@ -41,8 +41,8 @@ def polynomial(rank: int, dtype: str, coefficients: Sequence[float], limit: floa
     """``c0 + c1 x + c2 x^2 + ...`` by Horner's rule, x first clamped to ``[-limit, limit]``.
 
     Args:
-        rank: Of x, the batch included.
-        dtype: Of x; 16-bit x is computed with in float32.
+        rank: Rank of x, batch included.
+        dtype: Dtype of x; a 16-bit x is computed in float32.
         coefficients: c0, c1, ...
         limit: Above 0.
 
@@ -73,22 +73,22 @@ _OPERATIONS: Mapping[str, Callable[..., Tensor]] = {
     "gelu": lambda x: ops.gelu(x, approximate=False),
     "gelu_tanh": lambda x: ops.gelu(x, approximate=True),
     "leaky_relu": lambda x, slope: ops.where(ops.greater(x, 0.0), x, ops.multiply(x, slope)),
-    "reciprocal": lambda x: ops.divide(1.0, x),  # that of Keras answers in float32
-    # As it cannot overflow: TFLite takes log(1 + exp(x)), and its exp ends at x = 88.
+    "reciprocal": lambda x: ops.divide(1.0, x),  # the one of Keras returns float32
+    # In a form that cannot overflow: TFLite computes log(1 + exp(x)), and its exp overflows at x = 88.
     "softplus": lambda x: ops.add(ops.relu(x), ops.log(ops.add(ops.exp(ops.negative(ops.abs(x))), 1.0))),
     "power": lambda x, y: ops.square(x) if isinstance(y, float) and y == 2.0 else ops.power(x, y),
-    # ONNX has neither. exp(x) - 1 = tanh(x / 2) (exp(x) + 1) keeps its digits near 0; log(1 + x) is off by eps.
+    # ONNX has neither. exp(x) - 1 = tanh(x / 2) (exp(x) + 1) is accurate near 0; log(1 + x) has an error of eps.
     "expm1": lambda x: ops.multiply(ops.tanh(ops.multiply(x, 0.5)), ops.add(ops.exp(x), 1.0)),
     "log1p": lambda x: ops.log(ops.add(x, 1.0)),
 }
 
 
 def formula(rank: int, dtype: str, expression: Expression) -> keras.Model:
-    """What a lambda computes, in the type of x: also a 16-bit x is rounded after each operation.
+    """The expression of a lambda, in the type of x: a 16-bit x too is rounded after each operation.
 
     Args:
-        rank: Of x, the batch included.
-        dtype: Of x.
+        rank: Rank of x, batch included.
+        dtype: Dtype of x.
         expression: Written with operations, see ``converter.lambdas.operations``.
 
     Returns:
@@ -110,7 +110,7 @@ PLAIN_FUNCTIONS: dict[str, Callable[..., keras.Model]] = {
     "Polynomial": polynomial,
     "Formula": formula,
 }
-"""By the kind that a lowered layer has."""
+"""The models by the kind of a lowered layer."""
 
 
 def _constant(value: Parameter, like: Tensor) -> Any:  # noqa: ANN401  a float or an array
@@ -118,7 +118,7 @@ def _constant(value: Parameter, like: Tensor) -> Any:  # noqa: ANN401  a float o
 
 
 def _wide(formula: Callable[[Tensor], Tensor], rank: int, dtype: str) -> keras.Model:
-    """A model that computes with 16-bit numbers in float32."""
+    """A model that computes a 16-bit x in float32."""
     if dtype not in {"float16", "bfloat16"}:
         return _model(formula, rank, dtype)
     return _model(lambda x: ops.cast(formula(ops.cast(x, "float32")), dtype), rank, dtype)
@@ -127,7 +127,9 @@ def _wide(formula: Callable[[Tensor], Tensor], rank: int, dtype: str) -> keras.M
 def _model(formula: Callable[[Tensor], Tensor], rank: int, dtype: str) -> keras.Model:
     x = keras.Input(batch_shape=(None,) * rank, dtype=dtype, name="x")
     model = keras.Model(x, formula(x), name="formula")
-    for number, operation in enumerate(model.operations[1:]):  # Keras would count over the whole process
+    for number, operation in enumerate(
+        model.operations[1:]
+    ):  # the names of Keras count over the whole process
         operation.name = f"step_{number}"
-    model.supports_masking = True  # the layer around it passes the mask on; this silences a wrong warning
+    model.supports_masking = True  # the layer around it passes the mask on; this prevents a wrong warning
     return model

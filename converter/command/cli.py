@@ -11,7 +11,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from converter.command.progress_line import Terminal
+from converter.command.progress_line import ProgressLine
 from converter.errors import ConversionError, EnvironmentLacksError
 from converter.process.environment_errors import as_environment_error
 from converter.process.supervisor import supervised_by
@@ -20,21 +20,21 @@ from converter.process.termination import SIGNALS, Terminated, terminated_by
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    terminal = Terminal()
+    line = ProgressLine()
     try:
-        with terminated_by(*SIGNALS), supervised_by(terminal):
+        with terminated_by(*SIGNALS), supervised_by(line):
             _open_standard_streams()
-            return _run(arguments, terminal)
+            return _run(arguments, line)
     except BrokenPipeError:  # the reader of our output is gone, such as `head`
         return 141
     except (Terminated, KeyboardInterrupt) as error:
         ended = error if isinstance(error, Terminated) else Terminated(signal.SIGINT)
-        terminal.printing()
-        published = ", ".join(terminal.published) or "nothing"
+        line.printing()
+        published = ", ".join(line.published) or "nothing"
         _say(f"ended by {ended.number.name}; published until then: {published}")
         return ended.exit_code
     except Exception as error:
-        terminal.printing()
+        line.printing()
         known = as_environment_error(error) or error
         if isinstance(known, ConversionError):
             _say(str(known))
@@ -50,13 +50,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _discard_unwritten()
 
 
-def _run(arguments: Sequence[str] | None, terminal: Terminal) -> int:
+def _run(arguments: Sequence[str] | None, line: ProgressLine) -> int:
     words = sys.argv[1:] if arguments is None else list(arguments)
     from converter.command.arguments import parser  # noqa: PLC0415  only now, when signals are handled
 
     options = parser().parse_args(words)
-    terminal.shown = not options.json
-    terminal.phase(f"{options.models[0].name}: starting")
+    line.shown = not options.json
+    line.phase(f"{options.models[0].name}: starting")
     from converter.command.run import run  # noqa: PLC0415  --help and --version must not wait for numpy
 
     return run(options, words)

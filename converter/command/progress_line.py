@@ -14,7 +14,7 @@ from converter.process.supervisor import Supervisor
 _FRAMES = "|/-\\"
 
 
-class Terminal(Supervisor):
+class ProgressLine(Supervisor):
     """The progress line on stderr, and what was published so far.
 
     Attributes:

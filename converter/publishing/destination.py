@@ -15,7 +15,7 @@ from converter.publishing.manifest import manifest_text
 from converter.publishing.model_repository import Repository
 from converter.publishing.staged_artefact import StagedArtefact
 
-if TYPE_CHECKING:  # it imports Keras, and whether there is room is asked without
+if TYPE_CHECKING:  # it imports Keras, and the destination is checked before
     from converter.parity.reference import Answer
 
 
@@ -23,7 +23,7 @@ class Destination(Protocol):
     """Takes the artefacts of one model."""
 
     def stage(self, target: str) -> StagedArtefact:
-        """A place to write an artefact before it is published."""
+        """Make a place to write an artefact before it is published."""
         ...
 
     def publish(
@@ -39,11 +39,11 @@ class Destination(Protocol):
 
 @contextlib.contextmanager
 def open_destination(source: Path, options: Options) -> Iterator[Destination]:
-    """The destination that the options name; its staging is removed at the end.
+    """Open the destination that the options name; its staging folder is removed at the end.
 
     Raises:
-        UsageError: A name is not one that a repository can hold, or an artefact would replace its source.
-        EnvironmentLacksError: It cannot be written.
+        UsageError: The model's name is not valid in a repository, or an artefact would replace its source.
+        EnvironmentLacksError: The destination cannot be written.
     """
     if options.repository:
         name = options.name or source.stem
@@ -65,7 +65,7 @@ def open_destination(source: Path, options: Options) -> Iterator[Destination]:
 
 @dataclass(frozen=True)
 class OutputFolder:
-    """Artefacts named after the source, with one manifest for all of them."""
+    """A folder of artefacts named after the source, with one manifest for all of them."""
 
     folder: Path
     staging: Path

@@ -1,4 +1,4 @@
-"""An artefact in the making."""
+"""An artefact that is not published yet."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,11 +6,11 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class StagedArtefact:
-    """An artefact in the making.
+    """An artefact that is not published yet.
 
     Attributes:
         path: Where the exporter writes it.
-        place: Where it will go.
+        place: Where it will be published.
     """
 
     path: Path

@@ -1,4 +1,4 @@
-"""Whether an artefact answers each row as it does alone, whatever other rows it is given."""
+"""Measures whether an artefact computes each row of a batch as it computes the row alone."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ from converter.parity.reference import Answer, Arrays
 from converter.parity.tolerance_settings import Tolerances
 from converter.signature import Signature
 
-LOUD = 100.0
-"""What every other row is multiplied by: scales that one activation or one integer range cannot hold together."""
+LARGE_FACTOR = 100.0
+"""The factor of every other row: scales that one activation, or one integer range, cannot represent together."""
 
 ROWS = 16
-"""Most rows that are asked together: two for each of the distributions that probes have."""
+"""The largest batch: two rows for each distribution of the probes."""
 
 
 def coupled_output(
@@ -28,16 +28,16 @@ def coupled_output(
     legal: Signature,
     tolerances: Tolerances,
 ) -> str:
-    """Ask rows of all distributions, every other one much larger, alone and together in both orders.
+    """Run rows of all distributions, every other one much larger, alone and in one batch, in both orders.
 
-    The absolute tolerance grows with the largest number of a row's answer, as rounding does: kernels sum in another
-    order for one row than for many.
+    The absolute tolerance grows with the largest number in the output for a row, as rounding does: kernels sum in
+    another order for one row than for many.
 
     Args:
         artefact: Opened by the runtime of its format; it takes any batch.
-        answers: The original's, which hold the probes.
+        answers: Those of the original, which have the probes.
         original: Names of the original.
-        legal: What the format calls the same, in the same order.
+        legal: Their names in the format, in the same order.
         tolerances: What counts as equal.
 
     Returns:
@@ -62,19 +62,19 @@ def _rows(probes: Sequence[Probe]) -> list[Probe]:
     turns: Counter[str] = Counter()
     chosen = []
     for probe in made:
-        if turns[probe.distribution] < 2:  # an even turn and an odd one
-            loud = turns[probe.distribution] == 1
-            chosen.append(Probe(probe.name, probe.distribution, _scaled(probe.inputs, loud=loud)))
+        if turns[probe.distribution] < 2:  # one row as it is, one much larger
+            large = turns[probe.distribution] == 1
+            chosen.append(Probe(probe.name, probe.distribution, _scaled(probe.inputs, large=large)))
             turns[probe.distribution] += 1
     return chosen[:ROWS]
 
 
-def _scaled(inputs: Arrays, *, loud: bool) -> Arrays:
-    """One row, multiplied unless its numbers are integers, which may be places in a table."""
+def _scaled(inputs: Arrays, *, large: bool) -> Arrays:
+    """One row, multiplied unless its numbers are integers, which may be indices of a table."""
     rows = {name: array[:1] for name, array in inputs.items()}
     return {
-        name: (row * LOUD).astype(row.dtype)
-        if loud and row.dtype.name in FLOATS and (row != np.round(row)).any()
+        name: (row * LARGE_FACTOR).astype(row.dtype)
+        if large and row.dtype.name in FLOATS and (row != np.round(row)).any()
         else row
         for name, row in rows.items()
     }

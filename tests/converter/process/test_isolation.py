@@ -251,7 +251,7 @@ def test_a_group_that_is_told_to_end_loses_no_move(tmp_path):
 )
 def test_child_that_says_what_it_should_not_is_ended(line):
     def work():
-        os.write(supervisor()._telling, line)
+        os.write(supervisor()._messages, line)
         time.sleep(60)
 
     with pytest.raises(UnsafeFileError, match="sent a message that is not allowed"):
