@@ -15,7 +15,7 @@ from converter.exportable_model import ExportableModel, make_exportable
 from converter.graph import Graph
 from converter.lowering.lower import Rewrite
 from converter.options import Options
-from converter.parity.activation_coverage import unseen
+from converter.parity.activation_coverage import uncovered_layers
 from converter.parity.reference import Answer
 from converter.parity.reference_answers import reference_answers
 from converter.preflight import CheckedModel
@@ -86,7 +86,7 @@ def _evidence(description: Description, customized: CustomizedModel, answers: li
     found = gathered(description, customized.traced, customized.layers, unseen=None)
     if not any(answer.probe.expected for answer in answers):
         return found
-    not_covered = unseen(customized.graph, found.findings, answers)
+    not_covered = uncovered_layers(customized.graph, found.findings, answers)
     return gathered(description, customized.traced, customized.layers, not_covered)
 
 

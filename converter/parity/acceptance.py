@@ -1,4 +1,4 @@
-"""What is said when an artefact does not answer as the original does."""
+"""Accepts a proof, or raises the error that explains what missed parity."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ def require_parity(
     options: ExportOptions,
     tolerances: Tolerances,
 ) -> None:
-    """Accept a proof, or say what missed, by how much, and at which layer it first shows.
+    """Accept a proof, or report what missed parity, by how much, and at which layer first.
 
     Raises:
         ParityError: Something is outside its tolerance.
@@ -28,27 +28,27 @@ def require_parity(
     misses = proof.misses()
     if not misses:
         return
-    words, figures = misses[0]
-    if figures.mismatch:
-        raise ParityError(f"{words} cannot be compared: {figures.mismatch}", where=target)
-    only_recorded = bool(proof.recorded) and all(figures in proof.recorded.values() for _, figures in misses)
+    words, metrics = misses[0]
+    if metrics.mismatch:
+        raise ParityError(f"{words} cannot be compared: {metrics.mismatch}", where=target)
+    only_recorded = bool(proof.recorded) and all(metrics in proof.recorded.values() for _, metrics in misses)
     if only_recorded:
         hint = (
             "Keras run with the same formulas differs from them likewise: a class or function of yours computes "
             "something else than its name says. Give its code with --custom-objects."
         )
     else:
-        worst = [answer for answer in answers if figures.worst and answer.probe.name == figures.worst.probe]
+        worst = [answer for answer in answers if metrics.worst and answer.probe.name == metrics.worst.probe]
         place = first_divergence(graph, target, worst or answers[:1], options, tolerances)
-        hint = f"{place or 'No layer alone differs, so --no-fold may help.'} {_least(figures)}"
+        hint = f"{place or 'No layer alone differs, so --no-fold may help.'} {_least(metrics)}"
     raise ParityError(
-        f"{words} differs by {figures.max_absolute:.3g} at most, in {figures.failing:,} of "
-        f"{figures.elements:,} elements beyond atol {figures.tolerance.atol:g} / "
-        f"rtol {figures.tolerance.rtol:g}; nothing published",
+        f"{words} differs by {metrics.max_absolute:.3g} at most, in {metrics.failing:,} of "
+        f"{metrics.elements:,} elements beyond atol {metrics.tolerance.atol:g} / "
+        f"rtol {metrics.tolerance.rtol:g}; nothing published",
         where=target,
         hint=hint,
     )
 
 
-def _least(figures: Comparison) -> str:
-    return f"The least tolerance that would pass is {figures.least_factor:.3g} times as wide."
+def _least(metrics: Comparison) -> str:
+    return f"The least tolerance that would pass is {metrics.least_factor:.3g} times as wide."

@@ -1,6 +1,6 @@
-"""What recorded answers say of each activation: whether the recorded rows move its input at all.
+"""Measures which activations the recorded rows cover: whether they vary its input enough to prove its formula.
 
-Rows of zeros are answered alike by many formulas. An answer proves a formula only over the inputs that reach it,
+Many formulas give the same outputs for rows of zeros. An output proves a formula only over the inputs that reach it,
 so these are measured, in the lowered model before anything is folded.
 """
 
@@ -16,22 +16,22 @@ from converter.lowering.lower import lower
 from converter.parity.probes import InputHint
 from converter.parity.reference import Answer, input_hints, run_model
 
-# A smooth curve that bends at |x| = 1 / scale is nearly a straight line over less than half of that, and
-# formulas that differ can agree on fewer points than they have numbers.
+# A smooth curve that bends at |x| = 1 / scale is nearly a straight line over less than half of that, and different
+# formulas can agree on fewer points than they have constants.
 _LEAST_SPREAD, _LEAST_POINTS = 0.5, 8
-# A recurrent cell shows only what it answers; it answers a constant to a constant, whatever its formulas.
+# Of a recurrent cell only the outputs are visible; its output for a constant is constant, whatever its formulas.
 _LEAST_ANSWERS = 0.01
 
 
 @dataclass(frozen=True)
-class Reach:
+class InputRange:
     """The inputs of one activation over all recorded rows.
 
     Attributes:
         low: The least.
         high: The greatest.
-        points: How many different ones.
-        inside: Whether they are answers of the recurrent layer that the activation stands in, not its inputs.
+        points: The number of distinct values.
+        inside: Whether they are outputs of the recurrent layer that contains the activation, not its inputs.
     """
 
     low: float
@@ -40,35 +40,35 @@ class Reach:
     inside: bool
 
     def suffices(self, scale: float) -> bool:
-        """Whether these inputs can tell one formula of this scale from another."""
+        """Whether these inputs can distinguish formulas of this scale."""
         spread = self.high - self.low
         enough = spread >= _LEAST_ANSWERS if self.inside else spread * scale >= _LEAST_SPREAD
         return bool(enough and self.points >= _LEAST_POINTS)
 
 
-def unseen(graph: Graph, findings: Sequence[Finding], answers: Sequence[Answer]) -> dict[str, str]:
-    """Find the layers of whose activations recorded answers say nothing, and why.
+def uncovered_layers(graph: Graph, findings: Sequence[Finding], answers: Sequence[Answer]) -> dict[str, str]:
+    """Find the layers whose activations the recorded rows do not cover, with the reason for each.
 
     Args:
         graph: The model, not lowered.
         findings: Its activations.
-        answers: Those to recorded probes are looked at.
+        answers: The answers of the original; only those with recorded outputs are used.
     """
     recorded = [answer for answer in answers if answer.probe.expected]
-    reach = _reach(graph, [finding.layer for finding in findings], recorded)
+    ranges = _input_ranges(graph, [finding.layer for finding in findings], recorded)
     masked = _has_masked_steps(input_hints(graph), recorded)
     why: dict[str, str] = {}
     for finding in findings:
-        if not reach[finding.layer].suffices(getattr(finding.activation, "scale", 1.0)):
+        if not ranges[finding.layer].suffices(getattr(finding.activation, "scale", 1.0)):
             why[finding.layer] = "the recorded rows hardly move its input"
         elif finding.assumes_mask and not masked:
             why[finding.layer] = "no recorded row has a masked step"
     return why
 
 
-def _reach(graph: Graph, layers: Sequence[str], answers: Sequence[Answer]) -> dict[str, Reach]:
+def _input_ranges(graph: Graph, layers: Sequence[str], answers: Sequence[Answer]) -> dict[str, InputRange]:
     lowered = lower(graph)
-    wanted = {name: _watched(lowered.graph, lowered.first_steps.get(name), name) for name in layers}
+    wanted = {name: _observed(lowered.graph, lowered.first_steps.get(name), name) for name in layers}
     refs = [ref for refs in wanted.values() for ref in refs]
     if not refs:
         return {}
@@ -80,23 +80,25 @@ def _reach(graph: Graph, layers: Sequence[str], answers: Sequence[Answer]) -> di
             finite = array[np.isfinite(array)]
             values[ref].append(np.unique(finite.astype(np.float64)))
     return {
-        name: _summed([each for ref in refs for each in values[ref]], inside=name not in lowered.first_steps)
+        name: _range_of(
+            [each for ref in refs for each in values[ref]], inside=name not in lowered.first_steps
+        )
         for name, refs in wanted.items()
     }
 
 
-def _watched(graph: Graph, first_step: str | None, layer: str) -> list[Ref]:
-    """What goes into an activation that stands between layers, or comes out of a layer that keeps it."""
+def _observed(graph: Graph, first_step: str | None, layer: str) -> list[Ref]:
+    """The input of an activation that is a layer of its own, or the output of a layer that contains it."""
     if first_step is not None:
         return [call.sources[0] for call in graph.calls_of(first_step)]
     return [Ref(layer, call.index) for call in graph.calls_of(layer)]
 
 
-def _summed(values: Sequence[np.ndarray], *, inside: bool) -> Reach:
+def _range_of(values: Sequence[np.ndarray], *, inside: bool) -> InputRange:
     points = np.unique(np.concatenate(values)) if values else np.zeros(0)
     if not points.size:
-        return Reach(0.0, 0.0, 0, inside)
-    return Reach(float(points[0]), float(points[-1]), points.size, inside)
+        return InputRange(0.0, 0.0, 0, inside)
+    return InputRange(float(points[0]), float(points[-1]), points.size, inside)
 
 
 def _has_masked_steps(hints: Mapping[str, InputHint], answers: Sequence[Answer]) -> bool:

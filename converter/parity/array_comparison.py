@@ -1,4 +1,4 @@
-"""Two arrays in, the figures of their differences out, a slice at a time."""
+"""Compares two arrays and measures their differences, a slice at a time."""
 
 from dataclasses import replace
 from typing import Any
@@ -29,14 +29,14 @@ def compare(
     *,
     probe: str = "",
 ) -> Comparison:
-    """Compare an artefact's answer with the original's, element by element, in float64.
+    """Compare an output of an artefact with that of the original, element by element, in float64.
 
     An element passes if ``|d| <= atol`` or ``|d| <= rtol * |reference|``, or if both are NaN or both the same
     infinity. Integers are subtracted exactly. An empty array passes, with 0 elements.
 
     Args:
-        reference: The original's answer; bool, an integer or a float dtype, bfloat16 included.
-        actual: The artefact's. Another shape or dtype fails, and ``mismatch`` says so.
+        reference: The output of the original; bool, an integer or a float dtype, bfloat16 included.
+        actual: The output of the artefact. Another shape or dtype fails, with a reason in ``mismatch``.
         tolerance: Absolute and relative tolerance.
         probe: Name of the probe, kept with the worst element.
 
@@ -85,7 +85,7 @@ def _compare_slice(
     reference = whole_reference[start : start + _SLICE]
     actual = whole_actual[start : start + _SLICE]
     is_float = reference.dtype.name in FLOATS
-    with np.errstate(all="ignore"):  # what overflows or is NaN has its place below
+    with np.errstate(all="ignore"):  # overflow and NaN are handled below
         error = _float_errors(reference, actual) if is_float else _integer_errors(reference, actual)
         magnitude = np.abs(reference.astype(np.float64))
         relative_bound = np.where(np.isfinite(error), tolerance.rtol * magnitude, 0.0)

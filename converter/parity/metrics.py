@@ -1,4 +1,4 @@
-"""One output of an artefact against the original's: does it pass, and by which figures."""
+"""The parity metrics of one output: its errors, and whether they are within the tolerance."""
 
 import math
 from collections.abc import Sequence
@@ -16,8 +16,8 @@ class WorstElement:
     """The element that needs the widest tolerance.
 
     Attributes:
-        probe: The probe in whose answer it lies.
-        index: Its place in that answer.
+        probe: The probe for which it was computed.
+        index: Its index in that output.
         reference: The original's value.
         actual: The artefact's value.
         absolute_error: ``|actual - reference|``; infinite if just one of them is finite, or one is NaN.
@@ -32,7 +32,7 @@ class WorstElement:
     factor: float
 
     def to_json(self) -> dict[str, Json]:
-        """The fields as plain JSON; a number that is not finite becomes a string such as ``"inf"``."""
+        """The fields as JSON; a number that is not finite becomes a string such as ``"inf"``."""
         return {
             "probe": self.probe,
             "index": list(self.index),
@@ -45,17 +45,17 @@ class WorstElement:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What ``compare`` found. With a mismatch there are no elements to compare, and every error is infinite.
+    """The result of ``compare``. With a mismatch no elements are compared, and every error is infinite.
 
     Attributes:
         tolerance: The tolerance applied.
         dtype: The reference's dtype.
         elements: How many elements were compared.
         failing: How many of them are outside the tolerance.
-        max_absolute: Largest ``|d|``; infinite where a value that is not finite met another one.
+        max_absolute: Largest ``|d|``; infinite where only one of two values is finite, or they differ and are not.
         mean_absolute: Mean ``|d|``.
-        max_relative: Largest ``|d| / |reference|``. A reference of 0 has no relative error: those elements
-            are left out, and the absolute error speaks for them.
+        max_relative: Largest ``|d| / |reference|``. Elements whose reference is 0 have no relative error
+            and are left out.
         max_ulp: Largest distance in representable numbers of the dtype; None for integers and bool, and where
             there is a mismatch.
         least_factor: The least ``k`` with which ``k * atol, k * rtol`` would pass; infinite if none would.
@@ -64,8 +64,8 @@ class Comparison:
         top1: Agreement on the most probable class; None unless the reference is a distribution.
         worst: The element that needs the widest tolerance; None if all are equal.
         mismatch: Why the two could not be compared; empty if they could.
-        rounding: Where the original's own rounding was the measure, how many tolerances it is; else 1. See
-            ``rounding.py``.
+        rounding: The rounding of the original, in tolerances, where the artefact was measured by it; else 1. See
+            ``reference_rounding.py``.
     """
 
     tolerance: Tolerance
@@ -95,7 +95,7 @@ class Comparison:
         return min(self.errors.percentile(99), self.max_absolute)
 
     def to_json(self) -> dict[str, Json]:
-        """All figures as plain JSON; a number that is not finite becomes a string such as ``"inf"``."""
+        """All metrics as JSON; a number that is not finite becomes a string such as ``"inf"``."""
         return {
             "within_tolerance": self.passed,
             "mismatch": self.mismatch or None,
@@ -118,7 +118,7 @@ class Comparison:
 
 
 def incomparable(tolerance: Tolerance, dtype: str, why: str) -> Comparison:
-    """The failure of an answer that has another shape or dtype than the original's."""
+    """The result for an output whose shape or dtype differs from that of the original."""
     return Comparison(
         tolerance=tolerance,
         dtype=dtype,
@@ -136,15 +136,15 @@ def incomparable(tolerance: Tolerance, dtype: str, why: str) -> Comparison:
 
 
 def merge(comparisons: Sequence[Comparison]) -> Comparison:
-    """The comparison of one output over several probes, as if their answers were one array.
+    """Merge the comparisons of one output over several probes, as if the outputs were one array.
 
-    Only the worst element keeps the place it has in its own probe. One mismatch makes the whole a mismatch.
+    The index of the worst element is that in its own probe. One mismatch makes the whole a mismatch.
 
     Raises:
         ValueError: There are none, or their tolerances or dtypes differ.
     """
     if len({(one.tolerance, one.dtype) for one in comparisons}) != 1:
-        raise ValueError("merge wants comparisons of one tolerance and dtype, and at least one of them")
+        raise ValueError("merge needs at least one comparison, all of one tolerance and dtype")
     first = comparisons[0]
     mismatches = [one.mismatch for one in comparisons if one.mismatch]
     if mismatches:
@@ -175,7 +175,7 @@ def merge(comparisons: Sequence[Comparison]) -> Comparison:
 
 def _merged_top1(comparisons: list[Comparison]) -> Top1 | None:
     parts = [one.top1 for one in comparisons if one.top1 is not None]
-    if not parts or len(parts) < len(comparisons):  # a part that is no distribution makes the whole none
+    if not parts or len(parts) < len(comparisons):  # if one part is not a distribution, neither is the whole
         return None
     return Top1(sum(part.rows for part in parts), math.fsum(part.agreeing for part in parts))
 

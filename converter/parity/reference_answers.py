@@ -28,7 +28,7 @@ def reference_answers(graph: Graph, signature: Signature, options: Options) -> t
     chosen = list(probes(signature.inputs, input_hints(graph), options.seed))
     if options.samples:
         chosen = sample_probes(options.samples, options.expected, signature) + chosen
-    answers = Reference(graph).answers(chosen, choosy=options.custom_objects is not None)
+    answers = Reference(graph).answers(chosen, skip_refused=options.custom_objects is not None)
     gc.collect()  # a Keras model is cyclic: without this its weights stay in memory beside those of the next
     left_out = len(chosen) - len(answers)
     note = f"{left_out} of {len(chosen)} generated inputs are left out, because your code does not take them."

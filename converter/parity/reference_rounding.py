@@ -1,15 +1,15 @@
-"""The original's own rounding, as the measure where it is larger than the tolerance.
+"""Compares with the rounding of the original where that is larger than the tolerance.
 
-A normalisation of an image that is almost flat divides by next to nothing, and what it divides is the rounding
-of a mean. There the original's float32 answer is itself further from the exact one than the tolerance, and no
-artefact can be expected to round as it did. So in an answer that misses, both are measured against the original
-in float64, in multiples of the tolerance:
+A normalisation of an image that is almost constant divides the rounding error of a mean by a number near 0. There
+the float32 output of the original is itself further from the exact one than the tolerance, and no artefact can be
+expected to round in the same way. So where an output fails, both are measured against the original in float64, in
+multiples of the tolerance:
 
     |original32 - original64|  <=  u tolerances, and u > 1
-    |artefact   - original64|  <=  u tolerances                the artefact is no further off than the original is
+    |artefact   - original64|  <=  u tolerances          the artefact is no further from it than the original
 
-An answer of the original that is within the tolerance of float64 (u <= 1) is no excuse. Each row is judged by
-itself: that one input is unstable says nothing of another.
+If the original is within the tolerance of float64 (u <= 1), the failure stands. Each row is judged by itself: that
+one input is unstable does not excuse another.
 """
 
 import math
@@ -25,17 +25,17 @@ Array = NDArray[Any]
 
 
 def held_to_rounding(found: Comparison, expected: Array, came: Array, exact: Array) -> Comparison:
-    """A comparison that misses, judged by the original's own rounding.
+    """Judge a failed comparison by the rounding of the original.
 
     Args:
         found: The artefact against the original, in float32.
-        expected: The original's answer.
-        came: The artefact's.
-        exact: The original's in float64.
+        expected: The output of the original.
+        came: The output of the artefact.
+        exact: The output of the original in float64.
 
     Returns:
         ``found``; without its failures, and with ``rounding`` set to u, if the artefact is no further from the
-        exact answer than the original is.
+        exact output than the original is.
     """
     if found.mismatch or exact.shape != expected.shape or not expected.ndim:
         return found

@@ -1,4 +1,4 @@
-"""The tolerances of one run: what the user asked for over the defaults of each dtype."""
+"""The tolerances of one run: those of the command line, or else the default for each dtype."""
 
 from dataclasses import dataclass
 
@@ -10,13 +10,13 @@ _COARSENESS = ("float64", "float32", "float16", "bfloat16")
 
 @dataclass(frozen=True)
 class Tolerances:
-    """What the user asked for; None leaves the default of the dtype.
+    """The tolerances of the command line; None for the default of the dtype.
 
     Attributes:
         atol: Absolute tolerance.
         rtol: Relative tolerance.
-        precision: The coarsest float type that the model computes in. A float32 output of a model that is
-            float16 inside is no more exact than float16.
+        precision: The coarsest float type that the model computes in. A float32 output of a model that
+            computes in float16 is no more exact than float16.
     """
 
     atol: float | None = None
@@ -25,7 +25,7 @@ class Tolerances:
 
     @property
     def default(self) -> bool:
-        """Whether the user asked for nothing else."""
+        """Whether both are the defaults."""
         return self.atol is None and self.rtol is None
 
     def of(self, dtype: str, magnitude: float = 1.0) -> Tolerance:
