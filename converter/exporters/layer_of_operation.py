@@ -1,4 +1,4 @@
-"""Which layer a TensorFlow operation came from."""
+"""Finds the layer that a TensorFlow operation belongs to."""
 
 import re
 
@@ -6,12 +6,12 @@ import keras
 
 
 def layer_of(operation: str, model: keras.Model) -> str:
-    """Name the place of an operation for an error.
+    """Name the layer of an operation, for an error.
 
-    Keras opens a scope of the layer's name, which TensorFlow makes unique by a number.
+    Keras opens a name scope for each layer, to which TensorFlow may add a number.
 
     Args:
-        operation: Such as ``functional_1/attention_1/Qr``.
+        operation: Name of the operation, such as ``functional_1/attention_1/Qr``.
         model: The model that was traced.
 
     Returns:

@@ -1,4 +1,4 @@
-"""One call of a recurrent layer: what it reads and gives, and one step of it as a function."""
+"""One call of a recurrent layer: its inputs and outputs, and one step of it as a function."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,11 +18,11 @@ class Recurrence:
         name: Unique in the model.
         layer: The layer, whose cell makes a step.
         x: One step of the sequences, (batch, ...).
-        masked: A mask says which steps count: the others change no state, and their output is that of the step
-            before, or zeros if the layer says so.
-        states: What the cell keeps between steps, nested as it wants them.
-        output: One step of the answer.
-        from_zero: The states are zeros at first.
+        masked: Whether a mask says which steps count: the others change no state, and their output is that of the
+            step before, or zeros with ``zero_output_for_mask``.
+        states: The states of the cell, nested as it takes them.
+        output: One step of the output.
+        from_zero: Whether the initial states are zeros.
     """
 
     name: str
@@ -40,36 +40,36 @@ class Recurrence:
 
     @property
     def carries_output(self) -> bool:
-        """Whether a step may answer with the output of the step before: where a mask leaves it out."""
+        """Whether a masked step repeats the output of the step before."""
         return self.masked and not self.layer.zero_output_for_mask
 
     @property
     def reads(self) -> list[str]:
-        """What it reads: the states at first, the sequences ``x`` and their ``mask``, and the output at first."""
+        """The roles of its inputs: the initial states, the initial output, the sequences ``x`` and their ``mask``."""
         output = ["last"] if self.carries_output else []
         return [*self.state_names, *output, "x", *(["mask"] if self.masked else [])]
 
     @property
     def gives(self) -> dict[str, tf.TensorSpec]:
-        """What it gives: the ``outputs`` of all steps, the states after them, and the ``last`` output if carried."""
+        """The roles of its outputs: ``outputs`` of all steps, the final states, and the ``last`` output if carried."""
         outputs = tf.TensorSpec([None, *self.output.shape], self.output.dtype)
         states = zip(self.state_names, tree.flatten(self.states), strict=True)
         return {"outputs": outputs, **dict(states)} | ({"last": self.output} if self.carries_output else {})
 
     def given(self, role: str) -> str:
-        """Name of something that it gives, where it was cut out."""
+        """Name of one of its outputs in the graph from which it was extracted."""
         return f"{self.name}_gives_{role}"
 
     def read(self, role: str) -> str:
-        """Name of something that it reads, where it was cut out."""
+        """Name of one of its inputs in the graph from which it was extracted."""
         return f"{self.name}_reads_{role}"
 
     def step(self) -> tuple[Any, list[tf.TensorSpec]]:
         """One step of it: ``last, states' = cell(x, states)``.
 
         Returns:
-            A ``tf.function`` from the states and x to a dictionary of the states and ``last``, the output; the
-            specification of its arguments, ``before_<state>`` and ``x``.
+            A ``tf.function`` from the states and x to a dictionary of the new states and ``last``, the output; and
+            the specification of its arguments, ``before_<state>`` and ``x``.
         """
         names = self.state_names
 

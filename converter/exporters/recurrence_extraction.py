@@ -1,10 +1,11 @@
-"""Recurrent layers, cut out of a trace before anything becomes of their loops.
+"""Extracts recurrent layers from a trace, before TensorFlow makes loops of them.
 
     x -> LSTM -> y -> Dense        x -> read            given -> y -> Dense
     one function             ->    one function with more outputs and more arguments
 
-What is read and what is given meet again in the graph of the format, with an operator of its own between them.
-TensorFlow's loops, which hold the steps in lists of tensors, are never made.
+The inputs of a layer become outputs of the function, and its outputs become arguments. The exporter connects them
+again in the graph of the format, by an operator of that format. TensorFlow's loops, which keep the steps in lists of
+tensors, are never made.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -29,17 +30,17 @@ def cut_recurrences(
     specs: list[tf.TensorSpec],
     fits: Callable[[Recurrence], bool],
 ) -> tuple[Any, list[tf.TensorSpec], list[Recurrence]]:
-    """Cut recurrent layers out of a function.
+    """Extract recurrent layers from a function.
 
     Args:
         serve: From positional tensors to a dictionary.
         specs: Of its arguments.
-        fits: Says which of the layers are cut out. One within another function, as those of ``TimeDistributed``
-            are, never is: what it reads does not leave that function.
+        fits: Whether to extract a layer. A layer within another function, as in ``TimeDistributed``, is never
+            extracted: its inputs cannot leave that function.
 
     Returns:
-        The function, which takes after its own arguments what is given, and returns among its own outputs what is
-        read; the specification of its arguments; what was cut out.
+        The function, with the outputs of the layers as further arguments and the inputs of the layers as further
+        outputs; the specification of its arguments; the extracted layers.
     """
     calls = _survey(serve, specs, fits)
     found = [call for call in calls if call]
@@ -75,7 +76,7 @@ def _survey(
     specs: list[tf.TensorSpec],
     fits: Callable[[Recurrence], bool],
 ) -> list[Recurrence | None]:
-    """The calls of recurrent layers in the order in which they are traced; None for one that is left."""
+    """The calls of recurrent layers in the order in which they are traced; None for one that is not extracted."""
     calls: list[Recurrence | None] = []
 
     @tf.function(autograph=False)  # type: ignore[untyped-decorator, unused-ignore]
@@ -100,7 +101,7 @@ def _survey(
 
 @contextmanager
 def _inner_loops(replaced: InnerLoop) -> Iterator[None]:
-    """Put something in the place of Keras's loop over steps, for the while, where it does not answer None."""
+    """Replace Keras's loop over steps in this block, wherever ``replaced`` does not return None."""
     original = keras.layers.RNN.inner_loop
     graph = tf.compat.v1.get_default_graph()
 
@@ -115,7 +116,7 @@ def _inner_loops(replaced: InnerLoop) -> Iterator[None]:
         if tf.compat.v1.get_default_graph() is graph and not tree.is_nested(sequences):
             states = (
                 initial_state if tree.is_nested(initial_state) else [initial_state]
-            )  # GRU hands over its only one
+            )  # GRU passes its only state
             answer = replaced(layer, sequences, states, mask[0] if tree.is_nested(mask) else mask)
         return answer or original(layer, sequences, initial_state, mask, training=training)
 
@@ -155,7 +156,7 @@ def _read(
     tensors = dict(zip(recurrence.state_names, tree.flatten(states), strict=True))
     tensors["x"] = _steps(sequences, layer)
     if mask is not None:
-        while len(mask.shape) < len(recurrence.output.shape) + 1:  # so that it can choose among outputs
+        while len(mask.shape) < len(recurrence.output.shape) + 1:  # so that it broadcasts with the outputs
             mask = mask[..., None]
         tensors["mask"] = _steps(tf.cast(mask, tf.bool), layer)
     if recurrence.carries_output:
@@ -177,13 +178,13 @@ def _given(recurrence: Recurrence, values: Mapping[str, Tensor]) -> Answer:
 
 
 def _steps(sequences: Tensor, layer: keras.layers.RNN) -> Tensor:
-    """Time first, in the order in which the layer takes the steps."""
+    """The sequences with time first, in the order in which the layer takes the steps."""
     first = _swapped(sequences)
     return first[::-1] if layer.go_backwards else first
 
 
 def _swapped(tensor: Tensor) -> Tensor:
-    """Batch and time in each other's places."""
+    """The tensor with batch and time swapped."""
     return tf.transpose(tensor, [1, 0, *range(2, len(tensor.shape))])
 
 
@@ -192,7 +193,7 @@ def _spec(tensor: Tensor) -> tf.TensorSpec:
 
 
 def _is_zero(tensor: Tensor) -> bool:
-    """Whether a tensor is plainly made of zeros, such as a state that nobody gave."""
+    """Whether a tensor is a constant of zeros, such as a default state."""
     if not tf.is_symbolic_tensor(tensor):
         return False
     operation = tensor.op

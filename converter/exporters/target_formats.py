@@ -1,4 +1,4 @@
-"""The target formats: name, file name, rule for names, and the exporter behind each.
+"""The registry of target formats: the name, the file name, the naming rule and the exporter of each.
 
 Importing this module imports no framework; an exporter's module is imported when it is used.
 """
@@ -25,13 +25,12 @@ class Target:
 
     Attributes:
         name: As typed after ``--to``.
-        pattern: File name with ``{stem}`` in it.
-        module: Module that satisfies ``Exporter``.
-        legal_name: Replaces what the format cannot hold in the name of an input or output.
-        shared_namespace: An output cannot have the name of an input.
-        most_bytes: What a file of the format can hold; None for any number.
-        computes_in: The float type that stands for 16-bit ones, which its runtime has no kernels for; None if it
-            has them.
+        pattern: Its file name, with ``{stem}`` for the stem of the source.
+        module: The module that implements ``Exporter``.
+        legal_name: Makes the name of an input or output legal in the format.
+        shared_namespace: Whether an output cannot have the name of an input.
+        most_bytes: Size limit of a file; None for no limit.
+        computes_in: The float type that replaces 16-bit ones, if its runtime has no kernels for them; else None.
     """
 
     name: str
@@ -47,13 +46,13 @@ class Target:
         return self.pattern.format(stem=stem)
 
     def require_room(self, weights: int) -> None:
-        """Check the size of a model before any work is spent on it.
+        """Check that a model is small enough for the format.
 
         Args:
-            weights: Bytes of its weights.
+            weights: Bytes of the weights of the model.
 
         Raises:
-            UnsupportedError: One file of the format cannot hold them.
+            UnsupportedError: The weights exceed the size limit of a file.
         """
         if self.most_bytes is not None and weights > self.most_bytes:
             raise UnsupportedError(
@@ -63,7 +62,7 @@ class Target:
             )
 
     def legalise(self, signature: Signature) -> Signature:
-        """Give inputs and outputs names that the format can hold and tell apart."""
+        """Give inputs and outputs names that are legal and distinct in the format."""
         return naming.legalise(signature, self.legal_name, shared_namespace=self.shared_namespace)
 
     def export(
@@ -74,11 +73,11 @@ class Target:
         provenance: Mapping[str, Json],
         options: ExportOptions | None = None,
     ) -> None:
-        """Write the model as this format; see ``contract.Exporter``. The frameworks' chatter is swallowed.
+        """Write the model as this format; see ``contract.Exporter``. The output of the frameworks is discarded.
 
         Raises:
             ValueError: A name in the signature is not legal in this format; call ``legalise`` first.
-            UnsupportedError: The format has no counterpart for something in the model.
+            UnsupportedError: The format cannot express something in the model.
         """
         if self.legalise(signature) != signature:
             raise ValueError(f"the signature has names that {self.name} cannot hold: {signature}")
@@ -87,7 +86,7 @@ class Target:
             exporter.export(model, signature, path, provenance, options or ExportOptions())
 
 
-# Protobuf and flatbuffers end at 2^31 bytes; a little is left for the graph around the weights.
+# The limit of protobuf and flatbuffers is 2^31 bytes; some are reserved for the graph around the weights.
 _TWO_GB = 2**31 - 2**24
 
 TARGETS: dict[str, Target] = {}

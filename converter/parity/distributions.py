@@ -76,7 +76,7 @@ def _integer_distributions(spec: TensorSpec, hint: InputHint) -> list[Distributi
 
 
 def _integer_range(dtype: str, hint: InputHint) -> tuple[int, int]:
-    """The range of the hint, as far as the dtype represents it exactly; by default all bytes or ten small integers."""
+    """The range of the hint, as far as the dtype represents it exactly; else all bytes or ten small integers."""
     high = hint.high
     if high is None:
         high = 256 if dtype == "uint8" else hint.low + 10

@@ -1,12 +1,12 @@
 """Writes an ONNX file with one large weight in memory at a time.
 
-A protobuf message is its fields one after the other, and one inside another stands behind its length:
+A protobuf message is the sequence of its fields, and a nested message follows its length:
 
     ModelProto    ir_version .. producer_version | 7: graph | opset_import, metadata_props
     GraphProto    node, name | 5: initializer, initializer, ... | input, output
     TensorProto   dims, data_type, name | 9: raw_data
 
-So the bytes are those of ``SerializeToString(deterministic=True)``, without the whole ever being there.
+So the bytes are those of ``SerializeToString(deterministic=True)``, without the whole message in memory.
 See https://protobuf.dev/programming-guides/encoding/.
 """
 
@@ -27,11 +27,11 @@ _LENGTH_DELIMITED = 2
 
 
 def write_onnx(proto: onnx.ModelProto, weights: Mapping[bytes, LargeWeight], path: Path) -> None:
-    """Write a model whose large weights are stand-ins.
+    """Write a model whose large weights are placeholders.
 
     Args:
-        proto: The model; its graph's initializers are taken out of it.
-        weights: What each stand-in stands for, by the bytes that it holds.
+        proto: The model; its initializers are removed from it.
+        weights: The weight for each placeholder, by the bytes of the placeholder.
         path: File to create.
     """
     tensors = [_Tensor(tensor, weights.get(tensor.raw_data)) for tensor in proto.graph.initializer]
@@ -59,7 +59,7 @@ class _Tensor:
         self.size = len(self._before) + self._bytes + len(self._after)
 
     def write(self, stream: BinaryIO) -> None:
-        """Write it, little-endian as ONNX wants it."""
+        """Write it, little-endian as ONNX requires."""
         stream.write(self._before)
         if self._weight:
             array = np.ascontiguousarray(self._weight.read())

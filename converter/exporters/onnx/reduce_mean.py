@@ -1,4 +1,4 @@
-"""Means over many numbers, in an order in which float32 loses next to nothing."""
+"""Splits means over many numbers, so that float32 loses almost no precision."""
 
 import math
 
@@ -8,7 +8,7 @@ import onnx
 from converter.exporters.onnx.rewrites.inferred_values import Values
 
 FEW = 256
-"""A mean of so many numbers keeps six digits in any order."""
+"""A mean of this many numbers keeps six digits in any order of summation."""
 
 
 def split_means(proto: onnx.ModelProto) -> None:
@@ -49,7 +49,7 @@ def _many(node: onnx.NodeProto, axes: list[int], values: Values) -> bool:
 
 
 def _one_by_one(graph: onnx.GraphProto, node: onnx.NodeProto, axes: list[int]) -> list[onnx.NodeProto]:
-    # An axis that is taken away must not move those that are still to come.
+    # Removing an axis must not renumber the axes that follow.
     order = sorted(axes, reverse=axes[0] >= 0)
     names = [str(node.input[0]), *(f"{node.output[0]}/{axis}" for axis in order[:-1]), str(node.output[0])]
     made = []

@@ -1,4 +1,4 @@
-"""One TensorFlow function as an ONNX graph, by tf2onnx."""
+"""Converts one TensorFlow function to an ONNX graph with tf2onnx."""
 
 from collections.abc import Iterator, MutableSequence, Sequence
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ import tf2onnx
 from converter.errors import UnsupportedError
 from converter.exporters.onnx.patches.kept_transposes import kept_transposes
 from converter.exporters.onnx.patches.reverse import slice_backwards
-from converter.exporters.onnx.patches.where import true_choice
+from converter.exporters.onnx.patches.where import where_as_where
 from converter.exporters.onnx.patches.without_xla import without_xla
 from converter.signature import TensorSpec
 
@@ -19,7 +19,7 @@ BATCH = "batch"
 
 _HANDLERS: dict[str, tuple[Any, list[Any]]] = {
     "ReverseV2": (slice_backwards, [])
-}  # tf2onnx adds its own to what it is given
+}  # copied for each call: tf2onnx adds its own handlers
 
 ValueInfos = MutableSequence[onnx.ValueInfoProto]
 
@@ -30,12 +30,12 @@ def convert_function(
     outputs: Sequence[str],
     opset: int,
 ) -> onnx.GraphProto:
-    """Run tf2onnx.
+    """Convert a function.
 
     Args:
-        function: From positional tensors to a dictionary.
-        specs: Of its arguments, by names that TensorFlow takes.
-        outputs: Keys of the dictionary, which TensorFlow takes as names.
+        function: Takes positional tensors, and returns a dictionary.
+        specs: Specification of its arguments, with names that are legal in TensorFlow.
+        outputs: Keys of the dictionary, which are legal names in TensorFlow.
         opset: 13 to 18.
 
     Returns:
@@ -44,7 +44,7 @@ def convert_function(
     Raises:
         UnsupportedError: tf2onnx cannot convert it.
     """
-    with conversion_errors(), without_xla(), kept_transposes(), true_choice():
+    with conversion_errors(), without_xla(), kept_transposes(), where_as_where():
         proto, _ = tf2onnx.convert.from_function(
             function, specs, opset=opset, custom_op_handlers=dict(_HANDLERS)
         )
@@ -59,7 +59,7 @@ def convert_function(
 
 @contextmanager
 def conversion_errors() -> Iterator[None]:
-    """Translate what tracing and tf2onnx raise.
+    """Translate the exceptions of tracing and of tf2onnx.
 
     Raises:
         UnsupportedError: With the first line of the reason.
@@ -75,7 +75,7 @@ def conversion_errors() -> Iterator[None]:
 
 
 def restore_unread(graph: onnx.GraphProto, specs: Sequence[TensorSpec]) -> None:
-    """Put these inputs first, in this order, and those back among them that tf2onnx dropped as unread."""
+    """Put these inputs first, in this order, and add those that tf2onnx dropped because nothing reads them."""
     found = _by_name(graph.input)
     named = [found.pop(spec.name, None) or value_info(spec) for spec in specs]
     replace_values(graph.input, [*named, *found.values()])
@@ -101,14 +101,14 @@ def _element_type(dtype: str) -> int:
 
 
 def _by_name(values: ValueInfos) -> dict[str, onnx.ValueInfoProto]:
-    """Copies: the originals die when the graph's list is emptied."""
+    """Copies by name: the originals are freed when the list of the graph is emptied."""
     return {value.name: onnx.ValueInfoProto.FromString(value.SerializeToString()) for value in values}
 
 
 def _keep_captured(graph: onnx.GraphProto, traced: tf.Graph, named: set[str]) -> None:
-    """Make initializers of constants that tf2onnx takes for inputs.
+    """Make initializers of captured constants, which tf2onnx treats as inputs.
 
-    Keras holds the mean of a ``Normalization`` in a plain tensor, not in a weight; the function captures it.
+    Keras keeps the mean of a ``Normalization`` in a plain tensor, not in a weight; the function captures it.
     """
     captured = {inside.name: outside for outside, inside in traced.captures}
     for value in graph.input:

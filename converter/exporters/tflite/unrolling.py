@@ -1,4 +1,4 @@
-"""Trace recurrent layers step by step: TFLite has no loop over the steps of a batch whose size is free."""
+"""Unrolls recurrent layers while they are traced: TFLite has no loop over the steps of a batch of free size."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,15 +12,15 @@ from converter.signature import Signature, TensorSpec
 Tensor: TypeAlias = Any
 
 MOST_STEPS = 1000
-"""Of all recurrent layers together. A step of an LSTM is 14 operators and 2 KiB; to convert it takes 0.07 s of a
-processor, so that many take a minute. Twice as many interpreters take a second to load."""
+"""The limit for all recurrent layers together. A step of an LSTM is 14 operators and 2 KiB, and takes 0.07 s of CPU
+time to convert, so that 1,000 steps take a minute. An interpreter takes a second to load 2,000 steps."""
 
 
 class Unrolling:
-    """What became of the recurrent layers.
+    """The recurrent layers that were unrolled.
 
     Attributes:
-        steps: How many steps were traced, of all layers together.
+        steps: Number of steps traced, of all layers together.
         free: A layer whose number of steps is free; empty if there is none.
     """
 
@@ -29,7 +29,7 @@ class Unrolling:
         self.free = ""
 
     def take(self, layer: str, steps: int | None) -> bool:
-        """Count a layer; False if it is to stay a loop, since the model will be refused."""
+        """Count a layer; False if it is not unrolled, because the model will be refused."""
         if steps is None:
             self.free = self.free or layer
         else:
@@ -40,7 +40,7 @@ class Unrolling:
         """Check that every layer could be unrolled.
 
         Raises:
-            UnsupportedError: A number of steps is free, or they are too many; the hint says what to type.
+            UnsupportedError: A number of steps is free, or they are too many; the hint has the option to give.
         """
         if self.free:
             raise UnsupportedError(
@@ -59,9 +59,9 @@ class Unrolling:
 
 @contextmanager
 def unrolled(signature: Signature) -> Iterator[Unrolling]:
-    """Unroll recurrent layers for the while, if the batch is free; with a fixed batch TFLite's loop works.
+    """Unroll recurrent layers in this block, if the batch is free; with a fixed batch the loop of TFLite works.
 
-    All layers that are traced in the meantime are changed, in wrappers too; convert in one thread.
+    All layers that are traced in the block are unrolled, in wrappers too: convert in one thread.
     """
     found = Unrolling()
     if not any(spec.shape and spec.shape[0] is None for spec in signature.inputs):
@@ -80,7 +80,7 @@ def unrolled(signature: Signature) -> Iterator[Unrolling]:
             return original(layer, sequences, initial_state, mask, training=training)
         backwards = layer.go_backwards
         if backwards and mask is not None:
-            # Unrolled, Keras zeroes what is masked as if the steps had come forwards.
+            # For an unrolled layer, Keras zeroes masked steps as if they had come forwards.
             sequences, mask = keras.ops.flip(sequences, 1), keras.ops.flip(mask, 1)
             layer.go_backwards = False
         layer.unroll = True

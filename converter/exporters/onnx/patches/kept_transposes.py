@@ -1,4 +1,4 @@
-"""Let tf2onnx leave transposes as they are where some sizes are 1."""
+"""Keeps tf2onnx from replacing transposes by reshapes where some sizes are 1."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,13 +8,13 @@ from tf2onnx.optimizer.transpose_optimizer import TransposeOptimizer
 
 @contextmanager
 def kept_transposes() -> Iterator[None]:
-    """Keep tf2onnx from turning a transpose that moves only sizes of 1 into a reshape, for the while.
+    """Keep tf2onnx from turning a transpose that moves only sizes of 1 into a reshape, in this block.
 
-    It takes the sizes from its notes, and those of ``Mul(x, x)``, a square, are still in the old order after a
+    It takes the sizes from its records, and those of ``Mul(x, x)``, a square, are still in the old order after a
     transpose was moved past it. Images of one pixel before a LayerNormalization then get a Reshape to
     (batch, 1, channels, 1) for one to (batch, 1, 1, channels): the variance is taken over one value. A transpose
-    asks for no sizes, and onnxruntime runs such a one as a reshape anyway. The change holds for the whole
-    process, so convert in one thread.
+    needs no sizes, and onnxruntime runs such a transpose as a reshape anyway. The change affects the whole
+    process: convert in one thread.
     """
     original = TransposeOptimizer.post_optimize_action
     TransposeOptimizer.post_optimize_action = lambda _: None

@@ -1,4 +1,4 @@
-"""Reversing an axis, such as that of time, which tf2onnx does by six nodes and a ReverseSequence."""
+"""Converts the reversal of an axis to Slice; tf2onnx makes six nodes and a ReverseSequence of it."""
 
 from typing import Any
 
@@ -8,9 +8,9 @@ _BACK, _PAST_THE_FIRST = -1, np.iinfo(np.int64).min
 
 
 def slice_backwards(context: Any, node: Any, _name: str, _arguments: list[Any]) -> None:  # noqa: ANN401  tf2onnx's
-    """Convert TensorFlow's ``ReverseV2(x, axes)`` to ``Slice(x)`` from the last to the first, one step back a time.
+    """Convert TensorFlow's ``ReverseV2(x, axes)`` to ``Slice(x)`` from the last element to the first, with step -1.
 
-    For tf2onnx's ``custom_op_handlers``. A tract that knows no ReverseSequence knows Slice.
+    For the ``custom_op_handlers`` of tf2onnx. tract does not support ReverseSequence, but Slice.
     """
     axes = np.atleast_1d(node.inputs[1].get_tensor_value(as_list=False)).astype(np.int64)
     rows = [np.full_like(axes, _BACK), np.full_like(axes, _PAST_THE_FIRST), axes, np.full_like(axes, _BACK)]

@@ -1,4 +1,4 @@
-"""Trace without XLA: a function that XLA must compile stays a call, and tf2onnx knows no calls."""
+"""Traces without XLA: a function that XLA must compile stays a call, which tf2onnx does not support."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,11 +9,11 @@ import tensorflow as tf
 
 @contextmanager
 def without_xla() -> Iterator[None]:
-    """Let ``tf.function`` ignore ``jit_compile`` for the while.
+    """Make ``tf.function`` ignore ``jit_compile`` in this block.
 
-    Keras makes a grouped convolution such a function, as some TensorFlow kernels for the CPU know no groups.
-    Without the mark it is inlined when the graph is frozen. What is traced here is for conversion: TensorFlow
-    itself may be unable to run it. The change holds for the whole process, so trace in one thread.
+    Keras compiles a grouped convolution with XLA, as some CPU kernels of TensorFlow do not support groups. Without
+    ``jit_compile`` it is inlined when the graph is frozen. The trace is for conversion only: TensorFlow itself may be
+    unable to run it. The change affects the whole process: trace in one thread.
     """
     original = tf.function
 

@@ -1,4 +1,4 @@
-"""What is known about a model's values without running it."""
+"""Constants, shapes and element types of the values of a model, as far as ONNX can infer them."""
 
 import math
 from typing import Any
@@ -8,14 +8,14 @@ import onnx
 from onnx import numpy_helper
 
 LARGEST_SHAPE = 64
-"""Initializers of more elements are weights: no shape depends on their values."""
+"""Initializers with more elements are weights: no shape depends on their values."""
 
 
 class Values:
     """Constants, shapes and element types, as far as ONNX can infer them.
 
     Args:
-        proto: Model as it is now; the answers age with any change to it.
+        proto: The model; make a new object after any change to it.
     """
 
     def __init__(self, proto: onnx.ModelProto) -> None:
@@ -43,7 +43,7 @@ class Values:
 
 
 def without_weights(proto: onnx.ModelProto) -> onnx.ModelProto:
-    """Copy the model with weights as mere inputs: inference is slow on them, and refuses two gigabytes."""
+    """Copy a model with its weights as inputs: inference is slow on weights, and refuses two gigabytes."""
     light = onnx.ModelProto(ir_version=proto.ir_version, opset_import=proto.opset_import)
     light.graph.name = proto.graph.name
     light.graph.node.extend(proto.graph.node)

@@ -1,4 +1,4 @@
-"""Skip nodes that do nothing.
+"""Skips nodes that do nothing.
 
 Before: ``x -> Add 0 | Sub 0 | Mul 1 | Div 1 | Identity | Cast to its own type -> y``. After: ``x -> y``.
 A Rescaling adds its offset of 0. The constant must have one element and must not raise the rank of ``x``.

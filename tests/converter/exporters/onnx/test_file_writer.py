@@ -39,7 +39,7 @@ def with_stand_ins(arrays, large):
         if number in large:
             one = weight(array, f"mark {number}")
             weights[one.mark.encode()] = one
-            tensors.append(one.stand_in(f"w{number}"))
+            tensors.append(one.placeholder(f"w{number}"))
         else:
             tensors.append(numpy_helper.from_array(array, f"w{number}"))
     whole = model([numpy_helper.from_array(array, f"w{number}") for number, array in enumerate(arrays)])
@@ -76,7 +76,9 @@ def test_the_bytes_are_those_of_protobuf_wherever_the_large_weights_stand(tmp_pa
 def test_onnx_loads_it_with_every_weight_in_its_own_order_of_axes(tmp_path):
     kernel = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
     turned = weight(kernel, "turned").transposed((2, 0, 1))
-    write_onnx(model([turned.stand_in("w")]), {turned.mark.encode(): turned}, path := tmp_path / "model.onnx")
+    write_onnx(
+        model([turned.placeholder("w")]), {turned.mark.encode(): turned}, path := tmp_path / "model.onnx"
+    )
     loaded = onnx.load(path)
     onnx.checker.check_model(loaded, full_check=True)
     (tensor,) = loaded.graph.initializer
@@ -96,7 +98,7 @@ def test_one_weight_is_in_memory_at_a_time_and_read_once(tmp_path):
         return read
 
     weights = [weight(np.empty(1000, np.float32), f"mark {n}", reading(n)) for n in range(4)]
-    standing = model([one.stand_in(f"w{n}") for n, one in enumerate(weights)])
+    standing = model([one.placeholder(f"w{n}") for n, one in enumerate(weights)])
     write_onnx(standing, {one.mark.encode(): one for one in weights}, tmp_path / "model.onnx")
     assert len(alive) == 4
     loaded = onnx.load(tmp_path / "model.onnx").graph.initializer
@@ -109,4 +111,4 @@ def test_one_weight_is_in_memory_at_a_time_and_read_once(tmp_path):
 def test_a_weight_that_is_not_as_declared_is_an_error_and_not_a_shifted_file(tmp_path, read):
     wrong = weight(np.zeros(10, np.float32), "wrong", lambda: read)
     with pytest.raises(ValueError, match="40 were declared"):
-        write_onnx(model([wrong.stand_in("w")]), {b"wrong": wrong}, tmp_path / "model.onnx")
+        write_onnx(model([wrong.placeholder("w")]), {b"wrong": wrong}, tmp_path / "model.onnx")

@@ -8,7 +8,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from converter.artefacts.runtimes import open_artefact
 from converter.exporters.onnx import large_initializers, tf2onnx_conversion
-from converter.exporters.onnx.large_initializers import LargeWeight, large_variables, put_stand_ins
+from converter.exporters.onnx.large_initializers import LargeWeight, add_placeholders, large_variables
 
 layers = keras.layers
 KERNEL = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
@@ -88,7 +88,7 @@ class Variable:
 def test_stand_ins_take_the_places_of_inputs_and_of_what_is_made_of_them():
     a, b = np.arange(6, dtype=np.float32).reshape(2, 3), np.ones((2, 2), np.float32)
     graph = graph_with_weights()
-    weights = put_stand_ins(graph, {"a": Variable(a), "b": Variable(b)})
+    weights = add_placeholders(graph, {"a": Variable(a), "b": Variable(b)})
     assert [value.name for value in graph.input] == ["x"]
     assert [node.op_type for node in graph.node] == ["MatMul", "MatMul", "MatMul", "Cast"]
     read = {tensor.name: weights[tensor.raw_data].read() for tensor in graph.initializer}
@@ -103,7 +103,7 @@ def test_stand_ins_take_the_places_of_inputs_and_of_what_is_made_of_them():
 
 def test_an_input_that_is_no_weight_stays_one():
     graph = graph_with_weights()
-    assert put_stand_ins(graph, {}) == {}
+    assert add_placeholders(graph, {}) == {}
     assert [value.name for value in graph.input] == ["x", "a", "b"]
     assert len(graph.node) == 6
 

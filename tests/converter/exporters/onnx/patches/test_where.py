@@ -7,7 +7,7 @@ import pytest
 from tf2onnx.onnx_opset.controlflow import Select
 
 from converter.artefacts.runtimes import open_artefact
-from converter.exporters.onnx.patches.where import true_choice
+from converter.exporters.onnx.patches.where import where_as_where
 
 ops = keras.ops
 
@@ -24,8 +24,8 @@ def test_what_is_not_chosen_may_be_nan_or_infinite(export, opset):
 
 def test_tf2onnx_is_as_before_afterwards_even_after_an_error():
     before = Select.__dict__["version_7"]
-    with true_choice():
+    with where_as_where():
         assert Select.__dict__["version_7"] is not before
-    with pytest.raises(KeyError), true_choice():
+    with pytest.raises(KeyError), where_as_where():
         raise KeyError
     assert Select.__dict__["version_7"] is before
