@@ -44,23 +44,23 @@ class Recurrence:
         return self.masked and not self.layer.zero_output_for_mask
 
     @property
-    def reads(self) -> list[str]:
+    def input_roles(self) -> list[str]:
         """The roles of its inputs: the initial states, the initial output, the sequences ``x`` and their ``mask``."""
         output = ["last"] if self.carries_output else []
         return [*self.state_names, *output, "x", *(["mask"] if self.masked else [])]
 
     @property
-    def gives(self) -> dict[str, tf.TensorSpec]:
-        """The roles of its outputs: ``outputs`` of all steps, the final states, and the ``last`` output if carried."""
+    def output_specs(self) -> dict[str, tf.TensorSpec]:
+        """The roles of its outputs: ``outputs`` of all steps, the final states, the ``last`` output if carried."""
         outputs = tf.TensorSpec([None, *self.output.shape], self.output.dtype)
         states = zip(self.state_names, tree.flatten(self.states), strict=True)
         return {"outputs": outputs, **dict(states)} | ({"last": self.output} if self.carries_output else {})
 
-    def given(self, role: str) -> str:
+    def output_name(self, role: str) -> str:
         """Name of one of its outputs in the graph from which it was extracted."""
         return f"{self.name}_gives_{role}"
 
-    def read(self, role: str) -> str:
+    def input_name(self, role: str) -> str:
         """Name of one of its inputs in the graph from which it was extracted."""
         return f"{self.name}_reads_{role}"
 
@@ -77,7 +77,7 @@ class Recurrence:
         def step(*tensors: Tensor) -> dict[str, Tensor]:
             *before, x = tensors
             with tf.name_scope(self.layer.name):
-                output, after = stepped(self.layer, x, tree.pack_sequence_as(self.states, before))
+                output, after = cell_step(self.layer, x, tree.pack_sequence_as(self.states, before))
             results = {"last": output, **dict(zip(names, after, strict=True))}
             return {name: tf.identity(result) for name, result in results.items()}
 
@@ -86,7 +86,7 @@ class Recurrence:
         return step, [*specs, tf.TensorSpec(self.x.shape, self.x.dtype, "x")]
 
 
-def stepped(layer: keras.layers.RNN, x: Tensor, states: Any) -> tuple[Tensor, list[Tensor]]:  # noqa: ANN401  nested
+def cell_step(layer: keras.layers.RNN, x: Tensor, states: Any) -> tuple[Tensor, list[Tensor]]:  # noqa: ANN401  nested
     """The output of a layer's cell, and the states after it, flat."""
     training = {"training": False} if layer.cell._call_has_training_arg else {}  # noqa: SLF001  as Keras's own loop
     output, after = layer.cell(x, states, **training)

@@ -16,7 +16,7 @@ import keras
 import tensorflow as tf
 from keras import tree
 
-from converter.exporters.recurrence import Recurrence, Tensor, stepped
+from converter.exporters.recurrence import Recurrence, Tensor, cell_step
 
 Answer = tuple[Tensor, Tensor, Any]
 InnerLoop = Callable[[keras.layers.RNN, Tensor, Any, Tensor | None], Answer | None]
@@ -25,31 +25,31 @@ _OUTPUT_IS_STATE = (keras.layers.LSTMCell, keras.layers.GRUCell, keras.layers.Si
 """Cells whose output is their first state."""
 
 
-def cut_recurrences(
+def extract_recurrences(
     serve: Any,  # noqa: ANN401  a tf.function
     specs: list[tf.TensorSpec],
-    fits: Callable[[Recurrence], bool],
+    is_extractable: Callable[[Recurrence], bool],
 ) -> tuple[Any, list[tf.TensorSpec], list[Recurrence]]:
     """Extract recurrent layers from a function.
 
     Args:
         serve: From positional tensors to a dictionary.
         specs: Of its arguments.
-        fits: Whether to extract a layer. A layer within another function, as in ``TimeDistributed``, is never
+        is_extractable: Whether to extract a layer. A layer within another function, as in ``TimeDistributed``, is never
             extracted: its inputs cannot leave that function.
 
     Returns:
         The function, with the outputs of the layers as further arguments and the inputs of the layers as further
         outputs; the specification of its arguments; the extracted layers.
     """
-    calls = _survey(serve, specs, fits)
+    calls = _survey(serve, specs, is_extractable)
     found = [call for call in calls if call]
     if not found:
         return serve, specs, found
     given = [
-        tf.TensorSpec(spec.shape, spec.dtype, each.given(role))
+        tf.TensorSpec(spec.shape, spec.dtype, each.output_name(role))
         for each in found
-        for role, spec in each.gives.items()
+        for role, spec in each.output_specs.items()
     ]
 
     @tf.function(autograph=False)  # type: ignore[untyped-decorator, unused-ignore]
@@ -61,8 +61,8 @@ def cut_recurrences(
             recurrence = next(rest)
             if recurrence is None:
                 return None
-            read.update(_read(recurrence, layer, x, states, mask))
-            return _given(recurrence, values)
+            read.update(_inputs(recurrence, layer, x, states, mask))
+            return _outputs(recurrence, values)
 
         with _inner_loops(answer):
             outputs = serve.python_function(*tensors[: len(specs)])
@@ -74,7 +74,7 @@ def cut_recurrences(
 def _survey(
     serve: Any,  # noqa: ANN401  a tf.function
     specs: list[tf.TensorSpec],
-    fits: Callable[[Recurrence], bool],
+    is_extractable: Callable[[Recurrence], bool],
 ) -> list[Recurrence | None]:
     """The calls of recurrent layers in the order in which they are traced; None for one that is not extracted."""
     calls: list[Recurrence | None] = []
@@ -83,14 +83,14 @@ def _survey(
     def survey(*tensors: Tensor) -> Any:  # noqa: ANN401  as serve
         def note(layer: keras.layers.RNN, x: Tensor, states: Any, mask: Tensor | None) -> Answer | None:  # noqa: ANN401
             recurrence = _described(f"recurrence_{len(calls)}", layer, x, states, mask)
-            calls.append(recurrence if fits(recurrence) else None)
+            calls.append(recurrence if is_extractable(recurrence) else None)
             if calls[-1] is None:
                 return None
             made = {
-                recurrence.given(role): tf.compat.v1.placeholder(spec.dtype, spec.shape)
-                for role, spec in recurrence.gives.items()
+                recurrence.output_name(role): tf.compat.v1.placeholder(spec.dtype, spec.shape)
+                for role, spec in recurrence.output_specs.items()
             }
-            return _given(recurrence, made)
+            return _outputs(recurrence, made)
 
         with _inner_loops(note):
             return serve.python_function(*tensors)
@@ -134,7 +134,7 @@ def _described(
     states: Any,  # noqa: ANN401  nested tensors
     mask: Tensor | None,
 ) -> Recurrence:
-    output, _ = stepped(layer, sequences[:, 0], states)
+    output, _ = cell_step(layer, sequences[:, 0], states)
     return Recurrence(
         name=name,
         layer=layer,
@@ -146,7 +146,7 @@ def _described(
     )
 
 
-def _read(
+def _inputs(
     recurrence: Recurrence,
     layer: keras.layers.RNN,
     sequences: Tensor,
@@ -162,11 +162,11 @@ def _read(
     if recurrence.carries_output:
         sizes = [tf.shape(sequences)[0] if size is None else size for size in recurrence.output.shape]
         tensors["last"] = tf.zeros(sizes, recurrence.output.dtype)
-    return {recurrence.read(role): tf.identity(tensors[role]) for role in recurrence.reads}
+    return {recurrence.input_name(role): tf.identity(tensors[role]) for role in recurrence.input_roles}
 
 
-def _given(recurrence: Recurrence, values: Mapping[str, Tensor]) -> Answer:
-    of = {role: values[recurrence.given(role)] for role in recurrence.gives}
+def _outputs(recurrence: Recurrence, values: Mapping[str, Tensor]) -> Answer:
+    of = {role: values[recurrence.output_name(role)] for role in recurrence.output_specs}
     states = [of[name] for name in recurrence.state_names]
     if recurrence.carries_output:
         last = of["last"]

@@ -18,10 +18,10 @@ from converter.exporters.onnx.erfc import replace_erfc
 from converter.exporters.onnx.file_writer import write_onnx
 from converter.exporters.onnx.grouped_convolutions import set_groups
 from converter.exporters.onnx.large_initializers import add_placeholders, large_variables
-from converter.exporters.onnx.recurrent import fits, insert_recurrences
+from converter.exporters.onnx.recurrent import insert_recurrences, is_extractable
 from converter.exporters.onnx.reduce_mean import split_means
 from converter.exporters.onnx.rewrites import simplify
-from converter.exporters.onnx.subgraph_outputs import separate_passed_on
+from converter.exporters.onnx.subgraph_outputs import separate_subgraph_outputs
 from converter.exporters.onnx.tf2onnx_conversion import (
     conversion_errors,
     convert_function,
@@ -30,7 +30,7 @@ from converter.exporters.onnx.tf2onnx_conversion import (
     value_info,
 )
 from converter.exporters.recurrence import Recurrence
-from converter.exporters.recurrence_extraction import cut_recurrences
+from converter.exporters.recurrence_extraction import extract_recurrences
 from converter.exporters.serving_function import serving_function, with_placeholder_names
 from converter.signature import Signature, TensorSpec
 
@@ -66,7 +66,7 @@ def export(
     weights = insert_recurrences(graph, recurrences, step)
     proto = _corrected(graph, options.opset, model)
     weights |= add_placeholders(proto.graph, variables)
-    separate_passed_on(proto.graph)
+    separate_subgraph_outputs(proto.graph)
     canonicalise(
         proto.graph, [spec.name for spec in signature.inputs], [spec.name for spec in signature.outputs]
     )
@@ -125,9 +125,9 @@ def _convert(
     recurrences: list[Recurrence] = []
     if any(isinstance(layer, keras.layers.RNN) for layer in model._flatten_layers()):  # noqa: SLF001  in wrappers too
         with conversion_errors():
-            serve, specs, recurrences = cut_recurrences(serve, specs, fits)
+            serve, specs, recurrences = extract_recurrences(serve, specs, is_extractable)
     outputs = [spec.name for spec in placeholders.outputs]
-    outputs += [recurrence.read(role) for recurrence in recurrences for role in recurrence.reads]
+    outputs += [recurrence.input_name(role) for recurrence in recurrences for role in recurrence.input_roles]
     graph = convert_function(serve, specs, outputs, opset)
     restore_unread(graph, placeholders.inputs)
     return graph, recurrences

@@ -15,7 +15,7 @@ from converter.exporters.recurrence import Recurrence
 _AXES = ("recurrence_axis_0", "recurrence_axis_1")
 
 
-def fits(recurrence: Recurrence) -> bool:
+def is_extractable(recurrence: Recurrence) -> bool:
     """Whether to extract a layer from the trace.
 
     An unrolled layer without an operator of its own stays unrolled, for runtimes without loops. A layer whose outputs
@@ -44,7 +44,7 @@ def insert_recurrences(
     owners: dict[int, str] = {}
     used = {name for node in needed_nodes(graph) for name in reads(node)}
     for recurrence in recurrences:
-        wanted = {role for role in recurrence.gives if recurrence.given(role) in used}
+        wanted = {role for role in recurrence.output_specs if recurrence.output_name(role) in used}
         if not is_operator(recurrence):
             graph.node.append(scan_node(recurrence, convert, wanted))
             continue

@@ -49,10 +49,10 @@ def operator_nodes(
         wanted: Roles of its outputs that something reads.
     """
     name, cell = recurrence.name, recurrence.layer.cell
-    inputs = [recurrence.read("x"), weights["W"], weights["R"], weights.get("B", ""), ""]
+    inputs = [recurrence.input_name("x"), weights["W"], weights["R"], weights.get("B", ""), ""]
     for role in () if recurrence.from_zero else recurrence.state_names:
         inputs.append(f"{name}_first_{role}")
-        yield make_node("Unsqueeze", [recurrence.read(role), axes[0]], [inputs[-1]])
+        yield make_node("Unsqueeze", [recurrence.input_name(role), axes[0]], [inputs[-1]])
     while not inputs[-1]:
         inputs.pop()
     sources = {"outputs": "Y", "state_0": "Y_h", "state_1": "Y_c"}
@@ -64,4 +64,4 @@ def operator_nodes(
     for role in sorted(wanted):
         source = sources[role]
         axis = axes[1] if source == "Y" else axes[0]
-        yield make_node("Squeeze", [made[source], axis], [recurrence.given(role)])
+        yield make_node("Squeeze", [made[source], axis], [recurrence.output_name(role)])

@@ -44,9 +44,9 @@ def scan_node(recurrence: Recurrence, convert: Convert, wanted: set[str]) -> onn
     given = [*recurrence.state_names, *(["last"] if recurrence.carries_output else [])]
     given += ["outputs"] if "outputs" in wanted else []
     # Inputs without shapes: those of tf2onnx have names of their own for free sizes.
-    arguments = [role if role in {"x", "mask"} else f"before_{role}" for role in recurrence.reads]
+    arguments = [role if role in {"x", "mask"} else f"before_{role}" for role in recurrence.input_roles]
     replace_values(body.input, [make_tensor_value_info(name, kinds[name], None) for name in arguments])
-    ranks = {**recurrence.gives, "outputs": recurrence.output}
+    ranks = {**recurrence.output_specs, "outputs": recurrence.output}
     free = {role: [None] * len(ranks[role].shape) for role in given}
     replace_values(
         body.output, [make_tensor_value_info(results[role], kinds[role], free[role]) for role in given]
@@ -54,8 +54,8 @@ def scan_node(recurrence: Recurrence, convert: Convert, wanted: set[str]) -> onn
     separate_outputs(body)
     return make_node(
         "Scan",
-        [recurrence.read(role) for role in recurrence.reads],
-        [recurrence.given(role) for role in given],
+        [recurrence.input_name(role) for role in recurrence.input_roles],
+        [recurrence.output_name(role) for role in given],
         recurrence.name,
         body=body,
         num_scan_inputs=2 if recurrence.masked else 1,

@@ -8,12 +8,12 @@ TensorFlow whose body returns an input, and onnxruntime any body that returns a 
 import onnx
 
 
-def separate_passed_on(graph: onnx.GraphProto) -> None:
+def separate_subgraph_outputs(graph: onnx.GraphProto) -> None:
     """Separate the outputs of all subgraphs, in place."""
     for node in graph.node:
         for attribute in node.attribute:
             if attribute.type == onnx.AttributeProto.GRAPH:
-                separate_passed_on(attribute.g)
+                separate_subgraph_outputs(attribute.g)
                 separate_outputs(attribute.g)
 
 
