@@ -33,10 +33,10 @@ def extract_recurrences(
     """Extract recurrent layers from a function.
 
     Args:
-        serve: From positional tensors to a dictionary.
-        specs: Of its arguments.
-        is_extractable: Whether to extract a layer. A layer within another function, as in ``TimeDistributed``, is never
-            extracted: its inputs cannot leave that function.
+        serve: Takes positional tensors, and returns a dictionary.
+        specs: Specification of its arguments.
+        is_extractable: Whether to extract a layer. A layer within another function, as in ``TimeDistributed``, is
+            never extracted: its inputs cannot leave that function.
 
     Returns:
         The function, with the outputs of the layers as further arguments and the inputs of the layers as further
