@@ -24,7 +24,7 @@ from converter.parity.acceptance import require_parity
 from converter.parity.activation_proof import prove_activations
 from converter.parity.model_proof import prove, prove_widened
 from converter.parity.proof import Proof
-from converter.parity.tolerance_settings import Tolerances, coarsest
+from converter.parity.tolerance_settings import ToleranceSettings, coarsest
 from converter.preflight import CheckedModel, preflight, weight_bytes
 from converter.preparation import PreparedModel, Progress, prepare
 from converter.process.environment_errors import as_environment_error, reporting_environment_errors
@@ -98,7 +98,7 @@ def _make_artefact(
     artefact = open_artefact(name, staged.path)
     artefact.check()
 
-    tolerances = Tolerances(options.atol, options.rtol, coarsest(model.graph))
+    tolerances = ToleranceSettings(options.atol, options.rtol, coarsest(model.graph))
     if options.parity:
         progress(f"comparing {name}")
         outcome.proof = _prove(artefact, outcome, exportable, model, legal, options, tolerances)
@@ -135,7 +135,7 @@ def _prove(
     model: PreparedModel,
     legal: Signature,
     options: Options,
-    tolerances: Tolerances,
+    tolerances: ToleranceSettings,
 ) -> Proof:
     alone = prove_activations(model.graph, outcome.target, options.export, tolerances)
     proof = prove(artefact, model.answers, model.exportable.signature, legal, tolerances, alone)
@@ -150,10 +150,10 @@ def _row_coupling(
     exported: ExportableModel,
     model: PreparedModel,
     legal: Signature,
-    tolerances: Tolerances,
+    tolerances: ToleranceSettings,
 ) -> str:
     """Why a server may not join rows of several requests; empty if joining is proved to change no output."""
     if exported.coupling or not model.answers:
         return exported.coupling or "nothing was compared"
     output = coupled_output(artefact, model.answers, model.exportable.signature, legal, tolerances)
-    return output and f"output '{output}' of a row is another alone than among others"
+    return output and f"output '{output}' for a row depends on the other rows of its batch"

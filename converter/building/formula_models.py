@@ -105,7 +105,7 @@ def formula(rank: int, dtype: str, expression: Expression) -> keras.Model:
     return model
 
 
-PLAIN_FUNCTIONS: dict[str, Callable[..., keras.Model]] = {
+FORMULA_MODELS: dict[str, Callable[..., keras.Model]] = {
     "Quotient": quotient,
     "Polynomial": polynomial,
     "Formula": formula,

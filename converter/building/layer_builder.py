@@ -15,7 +15,7 @@ import keras
 from converter import layers as reference_layers
 from converter.activations import Activation, Formula, Step
 from converter.building.custom_layers import AsWritten, custom_layer
-from converter.building.formula_models import PLAIN_FUNCTIONS
+from converter.building.formula_models import FORMULA_MODELS
 from converter.building.keras_errors import first_line
 from converter.errors import ConversionError, UnsupportedError
 from converter.graph import Layer
@@ -45,7 +45,7 @@ def build_layer(layer: Layer, name: str, args: tuple[Any, ...] = ()) -> Any:  # 
             return _reference(alone, **common)
         if layer.kind == USERS_CODE:
             return custom_layer(layer.config["code"], **common)
-        if layer.kind in PLAIN_FUNCTIONS:
+        if layer.kind in FORMULA_MODELS:
             function = _plain(layer.kind, layer.config, len(args[0].shape), layer.policy)
             return keras.layers.Activation(function, **common)
         if layer.kind.startswith(_OPERATION):
@@ -89,8 +89,8 @@ def _with_parts(value: Any, layer: Layer) -> Any:  # noqa: ANN401  a constructor
 
 
 def _plain(kind: str, config: Mapping[str, Any], rank: int, policy: str) -> keras.Model:
-    """A model from ``PLAIN_FUNCTIONS``."""
-    return PLAIN_FUNCTIONS[kind](rank, keras.dtype_policies.get(policy).compute_dtype, **config)
+    """A model from ``FORMULA_MODELS``."""
+    return FORMULA_MODELS[kind](rank, keras.dtype_policies.get(policy).compute_dtype, **config)
 
 
 def _reference(activation: Activation, **common: Any) -> Any:  # noqa: ANN401  keyword arguments of a layer

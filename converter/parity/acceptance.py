@@ -9,7 +9,7 @@ from converter.parity.array_comparison import Comparison
 from converter.parity.divergence import first_divergence
 from converter.parity.proof import Proof
 from converter.parity.reference import Answer
-from converter.parity.tolerance_settings import Tolerances
+from converter.parity.tolerance_settings import ToleranceSettings
 
 
 def require_parity(
@@ -18,7 +18,7 @@ def require_parity(
     target: str,
     answers: Sequence[Answer],
     options: ExportOptions,
-    tolerances: Tolerances,
+    tolerances: ToleranceSettings,
 ) -> None:
     """Accept a proof, or report what missed parity, by how much, and at which layer first.
 

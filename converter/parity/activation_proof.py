@@ -23,7 +23,7 @@ from converter.parity.model_proof import prove
 from converter.parity.probes import Probe
 from converter.parity.reference import Reference
 from converter.parity.tolerance import default_tolerance
-from converter.parity.tolerance_settings import Tolerances
+from converter.parity.tolerance_settings import ToleranceSettings
 from converter.user_code import UsersCode
 
 # XNNPACK, which runs TFLite models, returns NaN for sigmoid(z) from about |z| = 1e27 on; no useful model gets
@@ -33,7 +33,7 @@ _COMPUTE = {"mixed_float16": "float16", "mixed_bfloat16": "bfloat16"}
 
 
 def prove_activations(
-    graph: Graph, target: str, options: ExportOptions, tolerances: Tolerances
+    graph: Graph, target: str, options: ExportOptions, tolerances: ToleranceSettings
 ) -> dict[str, Comparison]:
     """Export each activation of a graph alone, and compare it with its formula, tails included.
 
@@ -56,7 +56,7 @@ def prove_activations(
 
 
 def _prove_alone(
-    activation: Activation, policy: str, target: str, options: ExportOptions, tolerances: Tolerances
+    activation: Activation, policy: str, target: str, options: ExportOptions, tolerances: ToleranceSettings
 ) -> Comparison:
     dtype = _COMPUTE.get(policy, policy)
     channels = max((len(v) for v in vars(activation).values() if isinstance(v, tuple)), default=1)

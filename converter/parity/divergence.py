@@ -19,7 +19,7 @@ from converter.graph import Call, Graph, Ref
 from converter.lowering.lower import lower
 from converter.parity.model_proof import prove
 from converter.parity.reference import Answer, Reference
-from converter.parity.tolerance_settings import Tolerances
+from converter.parity.tolerance_settings import ToleranceSettings
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,11 @@ class Divergence:
 
 
 def first_divergence(
-    graph: Graph, target: str, answers: Sequence[Answer], options: ExportOptions, tolerances: Tolerances
+    graph: Graph,
+    target: str,
+    answers: Sequence[Answer],
+    options: ExportOptions,
+    tolerances: ToleranceSettings,
 ) -> Divergence | None:
     """Find the first layer whose output differs.
 

@@ -14,7 +14,7 @@ from converter.parity.probes import Probe
 from converter.parity.proof import Proof
 from converter.parity.reference import Answer, Arrays, Reference, renamed
 from converter.parity.reference_rounding import held_to_rounding
-from converter.parity.tolerance_settings import Tolerances
+from converter.parity.tolerance_settings import ToleranceSettings
 from converter.signature import Signature
 
 
@@ -23,7 +23,7 @@ def prove(
     answers: Sequence[Answer],
     original: Signature,
     legal: Signature,
-    tolerances: Tolerances,
+    tolerances: ToleranceSettings,
     activations: Mapping[str, Comparison],
 ) -> Proof:
     """Compare an artefact with the original's answers.
@@ -77,13 +77,13 @@ def prove_widened(
         Metrics of each output.
     """
     wide = Reference(graph).answers(answer.probe for answer in answers)
-    return prove(artefact, wide, original, legal, Tolerances(), {}).outputs
+    return prove(artefact, wide, original, legal, ToleranceSettings(), {}).outputs
 
 
 class _Metrics:
     """Collects the metrics of each output over all probes."""
 
-    def __init__(self, tolerances: Tolerances) -> None:
+    def __init__(self, tolerances: ToleranceSettings) -> None:
         self._tolerances = tolerances
         self._found: dict[str, list[Comparison]] = defaultdict(list)
 

@@ -9,7 +9,7 @@ _COARSENESS = ("float64", "float32", "float16", "bfloat16")
 
 
 @dataclass(frozen=True)
-class Tolerances:
+class ToleranceSettings:
     """The tolerances of the command line; None for the default of the dtype.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""The supervisor of the work: it is told of every phase, and asked before anything is printed or published.
+"""The supervisor of the work: it is notified of every phase, and asked before anything is printed or published.
 
 In the process of the command it is the progress line. In a child process it is the channel to the parent, which may
 have ended.

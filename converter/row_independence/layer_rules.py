@@ -14,7 +14,7 @@ import numpy as np
 
 from converter.activations import Step
 from converter.building.custom_layers import AsWritten
-from converter.building.formula_models import PLAIN_FUNCTIONS
+from converter.building.formula_models import FORMULA_MODELS
 from converter.description.kinds import IDENTITY_AT_INFERENCE
 from converter.graph import Call, Graph, Layer, Ref
 from converter.row_independence import rules
@@ -74,7 +74,7 @@ def _functions_work_by_row(layer: Layer, rank: int) -> bool:
         return False
     steps = [value for value in layer.config.values() if isinstance(value, Step)]
     names = [value for value in layer.config.values() if isinstance(value, str)]
-    return all(step.kind in PLAIN_FUNCTIONS for step in steps) and (
+    return all(step.kind in FORMULA_MODELS for step in steps) and (
         rank > 1 or not _OVER_AN_AXIS.intersection(names)
     )
 

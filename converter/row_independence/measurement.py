@@ -11,7 +11,7 @@ from converter.parity.array_comparison import compare
 from converter.parity.model_proof import artefact_inputs
 from converter.parity.probes import Probe
 from converter.parity.reference import Answer, Arrays
-from converter.parity.tolerance_settings import Tolerances
+from converter.parity.tolerance_settings import ToleranceSettings
 from converter.signature import Signature
 
 LARGE_FACTOR = 100.0
@@ -26,7 +26,7 @@ def coupled_output(
     answers: Sequence[Answer],
     original: Signature,
     legal: Signature,
-    tolerances: Tolerances,
+    tolerances: ToleranceSettings,
 ) -> str:
     """Run rows of all distributions, every other one much larger, alone and in one batch, in both orders.
 

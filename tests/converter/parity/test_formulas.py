@@ -18,7 +18,7 @@ from converter.layers.formula import named_function
 from converter.options import Options
 from converter.parity.activation_probe import activation_inputs
 from converter.parity.activation_proof import prove_activations
-from converter.parity.tolerance_settings import Tolerances
+from converter.parity.tolerance_settings import ToleranceSettings
 from converter.pipeline import convert
 
 K = tf.keras.backend
@@ -95,7 +95,7 @@ def alone(activation, target, policy="float32"):
         (("x", Ref("x")),),
         (("y", Ref("y")),),
     )
-    tolerances = Tolerances(precision=policy.removeprefix("mixed_"))
+    tolerances = ToleranceSettings(precision=policy.removeprefix("mixed_"))
     (figures,) = prove_activations(graph, target, ExportOptions(), tolerances).values()
     return figures
 
