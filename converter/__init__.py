@@ -1,4 +1,4 @@
-"""Plainserve's converter: a Keras file in, plain artefacts and a parity report out."""
+"""Converts Keras models to plain ONNX, TFLite, SavedModel or Keras files, with a report of parity."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -9,8 +9,8 @@ __all__ = ["record"]
 __version__ = "0.1.0"
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401  what a module offers
-    """Import what is asked for then and there: the command's ``--help`` does not wait for numpy."""
+def __getattr__(name: str) -> Any:  # noqa: ANN401  an attribute of the module
+    """Import ``record`` when it is used, so that ``--help`` does not wait for numpy."""
     if name == "record":
         from converter.parity.recording import record  # noqa: PLC0415
 

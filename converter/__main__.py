@@ -1,4 +1,4 @@
-"""``python -m converter``."""
+"""Runs the command as ``python -m converter``."""
 
 import sys
 

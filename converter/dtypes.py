@@ -1,4 +1,4 @@
-"""From the names of dtypes to numpy's dtypes, for those that parity can measure."""
+"""The dtypes that parity can measure: their numpy dtypes and their ranges."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -21,19 +21,19 @@ def numpy_dtype(name: str) -> np.dtype[Any]:
     """
     if name not in MEASURABLE:
         raise KeyError(name)
-    # Numpy knows bfloat16 only by the type that ml_dtypes brings.
+    # ml_dtypes provides bfloat16, which numpy lacks.
     return np.dtype(ml_dtypes.bfloat16) if name == "bfloat16" else np.dtype(name)
 
 
 @dataclass(frozen=True)
 class FloatRange:
-    """What a float dtype can hold.
+    """The range of a float dtype.
 
     Attributes:
         eps: The step from 1 to the next number.
         largest: The largest finite number.
         normal: The least positive normal number.
-        denormal: The least positive number.
+        denormal: The least positive number, a denormal.
     """
 
     eps: float

@@ -1,10 +1,10 @@
-"""Everything that can go wrong, and the exit code each leads to.
+"""The errors of the converter, with their exit codes.
 
 ConversionError
 ├── UsageError               2  the command line asks for something impossible
 ├── UnsafeFileError          3  not a Keras model, damaged, or unsafe
 ├── UnsupportedError         4  something in the model is not supported
-├── ParityError              5  an artefact does not answer as the original does
+├── ParityError              5  the outputs of an artefact differ from those of the original
 └── EnvironmentLacksError    6  a dependency, permission or space is missing
 
 An error is one or two lines: what is wrong and where, then what to do about it.
@@ -35,7 +35,7 @@ class ConversionError(Exception):
 
 
 def printable(text: str) -> str:
-    """One line that cannot steer a terminal: names from a file may hold anything."""
+    """Escape control characters, so that a name from a file cannot control the terminal."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
@@ -60,7 +60,7 @@ class UnsupportedError(ConversionError):
 
 
 class ParityError(ConversionError):
-    """An artefact's answers differ from the original's by more than the tolerance."""
+    """The outputs of an artefact differ from those of the original by more than the tolerance."""
 
     exit_code = 5
 

@@ -1,16 +1,16 @@
-"""What a conversion can be asked for."""
+"""The options of a conversion."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from converter.description import InputShapes
 from converter.errors import UsageError
-from converter.exporters import ExportOptions, get_target
-from converter.publishing import manifest
+from converter.exporters.contract import ExportOptions
+from converter.exporters.target_formats import get_target
 
 SERVABLE = frozenset({"onnx", "tflite", "saved_model"})
+"""Target formats that a server of a model repository runs."""
 
 
 @dataclass(frozen=True)
@@ -19,24 +19,24 @@ class Options:
 
     Attributes:
         targets: Names of target formats, in order.
-        output: Folder for the artefacts; None is the folder of each source.
+        output: Folder for the artefacts; None for the folder of each source.
         repository: Folder of a model repository to add versions to, instead of ``output``.
-        name: Name in the repository; None is the source's stem.
-        skip_unchanged: Whether a model is left alone if its newest versions were made from the same.
-        weights: The file of weights that goes with a model's JSON.
-        stated: ``--activation``: statements by layer name.
+        name: Name in the repository; None for the stem of the source.
+        skip_unchanged: Whether to skip a model whose newest versions were made from the same file, options and tools.
+        weights: The weights file of a model that is given as JSON.
+        stated: ``--activation``: the stated formulas by layer name.
         shapes: ``--input-shape`` and ``--batch``.
         export: Options of single formats.
         fold: Whether scales are folded into linear layers.
-        parity: Whether artefacts are proved before they are published.
-        atol: Absolute tolerance; None is the dtype's default.
-        rtol: Relative tolerance; None is the dtype's default.
-        seed: Of the probes.
-        custom_objects: A Python file with the user's own classes, run as the reference.
-        samples: The user's own inputs, and perhaps what their own model answered.
-        expected: Recorded answers to ``samples``, where they are not in that file.
-        require_proof: Whether a model is refused whose formulas are only stated or assumed.
-        keep_failed: Folder for artefacts that missed parity, for study.
+        parity: Whether artefacts are compared with the original before they are published.
+        atol: Absolute tolerance; None for the default of the dtype.
+        rtol: Relative tolerance; None for the default of the dtype.
+        seed: Seed of the generated inputs.
+        custom_objects: A Python file with the user's own classes and functions; it is run.
+        samples: A file with the user's own inputs, and possibly the recorded outputs of their model.
+        expected: A file with the recorded outputs for ``samples``, if they are not in that file.
+        require_proof: Whether to refuse a model whose formulas are only stated or assumed.
+        keep_failed: Folder in which artefacts that missed parity are kept for study.
         allow_nonfinite: Whether weights may be NaN or infinite.
 
     Raises:
@@ -87,14 +87,3 @@ class Options:
         unservable = [target for target in self.targets if target not in SERVABLE]
         if self.repository and unservable:
             raise UsageError(f"no server runs '{unservable[0]}', so it cannot go into a repository")
-
-    def to_json(self) -> dict[str, Any]:
-        """What shaped the artefacts, without paths: part of their provenance."""
-        return {
-            "opset": self.export.opset,
-            "fold": self.fold,
-            "custom_objects": manifest.sha256(self.custom_objects) if self.custom_objects else None,
-            "batch": self.shapes.batch,
-            "input_shapes": {name: list(shape) for name, shape in sorted(self.shapes.by_name.items())},
-            "stated": dict(sorted(self.stated.items())),
-        }

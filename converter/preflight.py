@@ -1,4 +1,4 @@
-"""What of a conversion can be checked before a framework is started, which takes seconds."""
+"""The checks of a conversion that need no framework, made before one is started, which takes seconds."""
 
 import contextlib
 import warnings
@@ -13,7 +13,7 @@ from converter.archive import Archive, open_archive
 from converter.description import Description, describe
 from converter.errors import UnsupportedError, UsageError
 from converter.evidence import gather_evidence, require_proof
-from converter.exporters import get_target
+from converter.exporters.target_formats import get_target
 from converter.graph import Graph
 from converter.options import Options
 from converter.parity.samples import require_samples
@@ -22,13 +22,13 @@ from converter.user_code import UserCode
 
 
 @dataclass(frozen=True)
-class Intake:
-    """A model that can be converted, as far as that is known without a framework.
+class CheckedModel:
+    """A model that passed the checks.
 
     Attributes:
-        archive: Its file, open.
-        description: What it holds.
-        destination: Where the artefacts go; it can be written.
+        archive: The model's file, open.
+        description: What it contains.
+        destination: Where the artefacts go; it is writable.
     """
 
     archive: Archive
@@ -37,8 +37,8 @@ class Intake:
 
 
 @contextlib.contextmanager
-def intake(source: Path, options: Options) -> Iterator[Intake]:
-    """Open and check a model, what it is to be proved with, and where it is to go.
+def preflight(source: Path, options: Options) -> Iterator[CheckedModel]:
+    """Open and check a model, the user's samples and code, and the destination.
 
     Raises:
         ConversionError: The model cannot be read or understood, or an option does not fit it.
@@ -60,20 +60,20 @@ def intake(source: Path, options: Options) -> Iterator[Intake]:
         if options.require_proof and not (recorded or own_code):
             require_proof(gather_evidence(description, (), frozenset(), None))
         with open_destination(source, options) as destination:
-            yield Intake(archive, description, destination)
+            yield CheckedModel(archive, description, destination)
 
 
 def weight_bytes(graph: Graph) -> int:
-    """Bytes of all weights."""
+    """Bytes of all weights of a model."""
     weights = [weight for layer in graph.layers.values() for weight in layer.weights.values()]
     return sum(weight.size * weight.dtype.itemsize for weight in weights)
 
 
 def _require_python(path: Path) -> None:
-    """Compile the user's file; it is run when the reference is built."""
+    """Check that the user's file compiles; it is run later, when the reference is built."""
     where = f"--custom-objects {path}"
     try:
-        with warnings.catch_warnings(action="ignore"):  # they come when it is run
+        with warnings.catch_warnings(action="ignore"):  # they are shown when it is run
             compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
     except SyntaxError as error:
         raise UsageError(f"line {error.lineno}: {error.msg}", where=where) from error
@@ -84,7 +84,7 @@ def _require_python(path: Path) -> None:
 
 
 def _require_room(graph: Graph, targets: Sequence[str]) -> None:
-    """Stop now if no target can hold the weights; one among several fails by itself, later."""
+    """Refuse a model whose weights no target can hold; if some can, the others fail by themselves later."""
     size = weight_bytes(graph)
     if all((most := get_target(name).most_bytes) is not None and size > most for name in targets):
         get_target(targets[0]).require_room(size)
@@ -100,5 +100,5 @@ def _require_finite(graph: Graph, *, allowed: bool) -> None:
                 raise UnsupportedError(
                     f"weight {path} holds NaN or infinity",
                     where=f"layer '{layer.name}'",
-                    hint="Such a model is usually damaged; if it is meant so, give --allow-nonfinite.",
+                    hint="Such a model is usually damaged; if the values are intended, give --allow-nonfinite.",
                 )

@@ -1,4 +1,4 @@
-"""What goes into a model and what comes out: names, shapes and dtypes, in order."""
+"""The inputs and outputs of a model: names, shapes and dtypes, in order."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What every artefact, once opened, can be asked."""
+"""The interface of an opened artefact."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -33,24 +33,24 @@ class Artefact(Protocol):
             One array per output.
 
         Raises:
-            ValueError: An input is missing, or is none of the artefact's.
+            ValueError: An input is missing, or unknown.
         """
 
     def run_before_softmax(self, inputs: Arrays) -> dict[str, npt.NDArray[Any]]:
-        """Like ``run``, for outputs that a Softmax produces: what goes into that Softmax.
+        """Compute, for each output that a Softmax produces, the input of that Softmax.
 
         Returns:
-            One array per such output, under the output's name; empty if there is none.
+            One array per such output, under its name; empty if there is none.
         """
 
     def operators(self) -> Counter[str]:
         """How often each operator of the format occurs."""
 
     def check(self) -> None:
-        """Let the format's own checker and runtime judge the artefact.
+        """Run the checker and the runtime of the format on the artefact.
 
         Raises:
-            UnsupportedError: They refuse it.
+            UnsupportedError: One of them refuses it.
         """
 
     def provenance(self) -> dict[str, Any]:

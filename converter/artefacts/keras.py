@@ -1,4 +1,4 @@
-"""A ``.keras`` file in Keras, safe mode."""
+"""Opens, checks and runs a ``.keras`` file in Keras, in safe mode."""
 
 import json
 import zipfile
@@ -13,7 +13,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from converter.artefacts.contract import Arrays, in_order
-from converter.artefacts.frozen import freeze
+from converter.artefacts.frozen_graph import freeze
 from converter.errors import UnsupportedError
 from converter.exporters.contract import PROVENANCE_KEY
 from converter.exporters.keras import NAMES_KEY
@@ -40,13 +40,13 @@ class KerasArtefact:
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:
-        """Inputs of the model, under the names recorded in the file, else Keras's own."""
+        """Inputs of the model, under the names recorded in the file, or else those of Keras."""
         names = self._names.get("inputs") or [tensor.name for tensor in self._model.inputs]
         return _specs(names, self._model.inputs)
 
     @property
     def outputs(self) -> tuple[TensorSpec, ...]:
-        """Outputs of the model, under the names recorded in the file, else Keras's own."""
+        """Outputs of the model, under the names recorded in the file, or else those of Keras."""
         names = self._names.get("outputs") or self._model.output_names
         return _specs(names, self._model.outputs)
 
@@ -67,7 +67,7 @@ class KerasArtefact:
     def operators(self) -> Counter[str]:
         """How often each class of layer or operation occurs, and each activation that a layer applies itself.
 
-        Nested models are counted by what they hold.
+        Of a nested model, the content is counted.
         """
         counts: Counter[str] = Counter()
         models = [self._model]
@@ -102,7 +102,7 @@ class KerasArtefact:
 def before_softmax(
     model: keras.Model, signature: Signature, arrays: Sequence[npt.NDArray[Any]]
 ) -> dict[str, npt.NDArray[Any]]:
-    """Compute what goes into the softmaxes that produce a model's outputs, nested models included.
+    """Compute the inputs of the softmaxes that produce outputs of a model, nested models included.
 
     Args:
         model: Functional model on flat lists of inputs and outputs.

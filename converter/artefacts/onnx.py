@@ -1,4 +1,4 @@
-"""An ONNX file in onnxruntime."""
+"""Opens, checks and runs an ONNX file in onnxruntime."""
 
 import json
 import shutil
@@ -18,7 +18,7 @@ from converter.artefacts.contract import Arrays, in_order
 from converter.artefacts.onnx_outline import outline
 from converter.errors import UnsupportedError
 from converter.exporters.contract import PROVENANCE_KEY
-from converter.exporters.onnx.rewrites.values import without_weights
+from converter.exporters.onnx.rewrites.inferred_values import without_weights
 from converter.signature import TensorSpec
 
 THREADS = 2
@@ -33,7 +33,7 @@ class OnnxArtefact:
         path: The file.
 
     Raises:
-        UnsupportedError: It is no ONNX file.
+        UnsupportedError: It is not an ONNX file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -50,7 +50,7 @@ class OnnxArtefact:
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:
-        """Inputs as the graph states them; the free sizes' names are left out."""
+        """Inputs as the graph states them, without the names of free sizes."""
         return self._inputs
 
     @property
@@ -98,9 +98,9 @@ class OnnxArtefact:
         return dict(json.loads(self._metadata.get(PROVENANCE_KEY, "{}")))
 
     def _logits(self) -> dict[str, tuple[str, list[list[int] | None]]]:
-        """By output that a Softmax produces: the name of that Softmax's input, and how it is to be transposed.
+        """For each output that a Softmax produces: the name of the input of that Softmax, and how to transpose it.
 
-        A softmax over the channels of an image is computed with the channels in another place.
+        A softmax over the channels of an image is computed with the channels at another axis.
         """
         producers = {name: node for node in self._light.graph.node for name in node.output}
         found = {}
@@ -116,7 +116,7 @@ class OnnxArtefact:
         return found
 
     def _session(self, *extra: str) -> onnxruntime.InferenceSession:
-        """The model in onnxruntime, with extra outputs; one at a time, since each holds all weights."""
+        """A session of the model with extra outputs; one at a time, since each holds all weights."""
         if extra not in self._sessions:
             self._sessions.clear()
             self._sessions[extra] = _open_with(self._path, extra) if extra else _open(self._path)
@@ -124,7 +124,7 @@ class OnnxArtefact:
 
 
 def _open_with(path: Path, extra: tuple[str, ...]) -> onnxruntime.InferenceSession:
-    """Open a copy that has more outputs: protobuf messages merge when one is written after the other."""
+    """Open a copy with more outputs: protobuf messages merge when one is written after the other."""
     more = onnx.ModelProto()
     more.graph.output.extend(onnx.ValueInfoProto(name=name) for name in extra)
     with tempfile.TemporaryDirectory() as folder:

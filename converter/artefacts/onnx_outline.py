@@ -1,7 +1,7 @@
-"""An ONNX file without the bytes of its weights, read without ever holding them.
+"""Reads an ONNX file without the bytes of its weights.
 
-``onnx.load`` keeps the file's bytes and the parsed message at once: twice the weights. Here the file is walked
-field by field, and the ``raw_data`` of the graph's large initializers is stepped over.
+``onnx.load`` holds the bytes of the file and the parsed message at once: twice the weights. Here the file is read
+field by field, and the ``raw_data`` of large initializers is skipped.
 
     ModelProto (graph = 7) -> GraphProto (initializer = 5) -> TensorProto (raw_data = 9)
 """
@@ -22,8 +22,8 @@ def outline(path: Path) -> onnx.ModelProto:
     """Parse an ONNX file, leaving out the bytes of initializers that are larger than 4 KiB.
 
     Raises:
-        ValueError: It is no protobuf message.
-        google.protobuf.message.DecodeError: It is none of ONNX.
+        ValueError: It is not a protobuf message.
+        google.protobuf.message.DecodeError: It is not a message of ONNX.
     """
     with path.open("rb") as file:
         data = _copied(file, os.fstat(file.fileno()).st_size, (_GRAPH, _INITIALIZER, _RAW_DATA))
@@ -31,7 +31,7 @@ def outline(path: Path) -> onnx.ModelProto:
 
 
 def _copied(file: BinaryIO, end: int, path: tuple[int, ...]) -> bytes:
-    """A message from here to ``end``, without the fields that lie at the end of ``path``."""
+    """Copy a message from here to ``end``, without the large fields at the end of ``path``."""
     kept = io.BytesIO()
     while file.tell() < end:
         key = _varint(file)
@@ -58,7 +58,7 @@ def _copied(file: BinaryIO, end: int, path: tuple[int, ...]) -> bytes:
 
 
 def _length(file: BinaryIO, wire: int) -> int | None:
-    """How many bytes a field's value has; None for a varint, which says so itself."""
+    """The length of the value of a field; None for a varint, which ends by itself."""
     if wire == _BYTES:
         return _varint(file)
     if wire not in {_VARINT, _FIXED64, _FIXED32}:

@@ -1,4 +1,4 @@
-"""A SavedModel in TensorFlow."""
+"""Opens, checks and runs a SavedModel in TensorFlow."""
 
 import json
 from collections import Counter
@@ -10,7 +10,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from converter.artefacts.contract import Arrays, in_order
-from converter.artefacts.frozen import Frozen, freeze
+from converter.artefacts.frozen_graph import FrozenGraph, freeze
 from converter.errors import UnsupportedError
 from converter.exporters.contract import PROVENANCE_KEY
 from converter.signature import TensorSpec
@@ -20,7 +20,7 @@ _NOISE = frozenset({"Placeholder", "Const", "ReadVariableOp", "NoOp", "Identity"
 
 
 class SavedModelArtefact:
-    """See ``contract.Artefact``. A SavedModel keeps no order: inputs and outputs come sorted by name.
+    """See ``contract.Artefact``. A SavedModel has no order of inputs and outputs: they are sorted by name.
 
     Args:
         path: The folder.
@@ -55,11 +55,11 @@ class SavedModelArtefact:
         return {spec.name: results[spec.name].numpy() for spec in self.outputs}
 
     def run_before_softmax(self, inputs: Arrays) -> dict[str, npt.NDArray[Any]]:
-        """Compute the inputs of final Softmax operations, by a function cut off there."""
+        """Compute the inputs of final Softmax operations, with a function that ends there."""
         return self._frozen.run_before_softmax(self._tensors(inputs))
 
     def operators(self) -> Counter[str]:
-        """How often each operation occurs, bodies of loops included, constants and plumbing left out."""
+        """How often each operation occurs, bodies of loops included, constants and the like left out."""
         graph = self._frozen.concrete.graph.as_graph_def()
         functions = {function.signature.name: function.node_def for function in graph.library.function}
         counts: Counter[str] = Counter()
@@ -82,7 +82,7 @@ class SavedModelArtefact:
         return dict(json.loads(file.read_text(encoding="utf-8"))) if file.exists() else {}
 
     @cached_property
-    def _frozen(self) -> Frozen:
+    def _frozen(self) -> FrozenGraph:
         return freeze(self._signature)
 
     def _tensors(self, inputs: Arrays) -> dict[str, tf.Tensor]:

@@ -1,8 +1,8 @@
-"""What a SavedModel computes, as one hash: the graph of its signature and its weights.
+"""Hashes what a SavedModel computes: the graph of its signature and its weights.
 
-A SavedModel's bytes change from process to process (its fingerprint, counters in names), so it is compared by
-what it holds. A node's hash is that of its operation, its attributes and the hashes of its inputs: names and
-order do not matter. A function's is that of its own outputs, over its arguments by position.
+The bytes of a SavedModel change from process to process (its fingerprint, counters in names), so equal conversions
+are recognised by this hash. The hash of a node covers its operation, its attributes and the hashes of its inputs;
+names and order do not matter. The hash of a function covers its outputs, over its arguments by position.
 """
 
 import hashlib
@@ -12,10 +12,10 @@ from typing import Any
 
 import tensorflow as tf
 
-from converter.artefacts.frozen import freeze
+from converter.artefacts.frozen_graph import freeze
 from converter.exporters.saved_model import SIGNATURE_KEY
 
-# Hints to the runtime: names of places, cached shapes, marks of the tracer.
+# Hints to the runtime: device placement, cached shapes, notes of the tracer.
 _IGNORED_ATTRIBUTES = ("_", "shared_name", "container")
 
 
@@ -28,7 +28,7 @@ def content_hash(path: Path) -> str:
     Returns:
         Hexadecimal digest; equal for equal conversions, in whatever process and folder.
     """
-    loaded = tf.saved_model.load(str(path))  # kept alive: functions hold their variables weakly
+    loaded = tf.saved_model.load(str(path))  # keep a reference: functions hold their variables weakly
     function = freeze(loaded.signatures[SIGNATURE_KEY])
     definition = function.concrete.graph.as_graph_def()
     hashes = _Hashes({entry.signature.name: entry for entry in definition.library.function})
@@ -55,7 +55,7 @@ class _Hashes:
     def value(self, reference: str, nodes: Mapping[str, Any], known: dict[str, str]) -> str:
         """Hash of a value such as ``node:0``; ``known`` holds nodes' hashes and is filled.
 
-        Walks with a stack of its own: a deep model would exhaust Python's.
+        Uses its own stack: a deep model would exceed the recursion limit of Python.
         """
         name, _, port = reference.partition(":")
         stack = [name]

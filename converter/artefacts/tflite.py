@@ -1,4 +1,4 @@
-"""A TFLite file in LiteRT's interpreter."""
+"""Opens, checks and runs a TFLite file in the interpreter of LiteRT."""
 
 import json
 from collections import Counter
@@ -13,8 +13,8 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from converter.artefacts.contract import Arrays, in_order
 from converter.errors import UnsupportedError
 from converter.exporters.contract import PROVENANCE_KEY
-from converter.exporters.quiet import quiet
 from converter.exporters.tflite.canonical import operator_name
+from converter.process.framework_output import quiet
 from converter.signature import TensorSpec
 
 SIGNATURE_KEY = "serving_default"
@@ -23,13 +23,13 @@ _PASSED_ON = frozenset({"CAST", "DEQUANTIZE"})
 
 
 class TfliteArtefact:
-    """See ``contract.Artefact``. Runs on the CPU with XNNPACK, as an app would.
+    """See ``contract.Artefact``. Runs on the CPU with XNNPACK, as in an app.
 
     Args:
         path: The file.
 
     Raises:
-        UnsupportedError: It is no TFLite file, or lacks the signature ``serving_default``.
+        UnsupportedError: It is not a TFLite file, or lacks the signature ``serving_default``.
     """
 
     def __init__(self, path: Path) -> None:
@@ -59,19 +59,19 @@ class TfliteArtefact:
         """Compute all outputs; the runner resizes the inputs to the batch."""
         ordered = in_order(inputs, self.inputs)
         if self._interpreter is None:
-            self._interpreter = self._load(OpResolverType.BUILTIN, probing=False)
+            self._interpreter = self._load(OpResolverType.BUILTIN, keep_tensors=False)
         results = self._interpreter.get_signature_runner(SIGNATURE_KEY)(**ordered)
         return {spec.name: results[spec.name] for spec in self.outputs}
 
     def run_before_softmax(self, inputs: Arrays) -> dict[str, npt.NDArray[Any]]:
         """Compute the inputs of final SOFTMAX operators.
 
-        Delegates keep no intermediate results, so this runs on the builtin kernels alone.
+        Delegates keep no intermediate results, so this uses the builtin kernels only.
         """
         logits = self._logits()
         if not logits:
             return {}
-        interpreter = self._load(OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES, probing=True)
+        interpreter = self._load(OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES, keep_tensors=True)
         indices = {_text(entry.name): entry.tensorIndex for entry in self._signature.inputs}
         ordered = in_order(inputs, self.inputs)
         for name, array in ordered.items():
@@ -97,7 +97,7 @@ class TfliteArtefact:
         if foreign:
             raise UnsupportedError(f"needs {', '.join(foreign)}, no builtin of TFLite", where=self._path.name)
         try:
-            self._load(OpResolverType.BUILTIN, probing=False)
+            self._load(OpResolverType.BUILTIN, keep_tensors=False)
         except (RuntimeError, ValueError) as error:
             raise UnsupportedError(
                 f"the TFLite file is refused: {str(error).strip().splitlines()[0]}",
@@ -112,19 +112,19 @@ class TfliteArtefact:
                 return dict(json.loads(bytes(self._model.buffers[entry.buffer].data)))
         return {}
 
-    def _load(self, resolver: OpResolverType, *, probing: bool) -> Interpreter:
-        with quiet():  # XNNPACK announces itself
+    def _load(self, resolver: OpResolverType, *, keep_tensors: bool) -> Interpreter:
+        with quiet():  # XNNPACK logs that it is used
             interpreter = Interpreter(
                 model_content=self._data,
                 num_threads=THREADS,
                 experimental_op_resolver_type=resolver,
-                experimental_preserve_all_tensors=probing,
+                experimental_preserve_all_tensors=keep_tensors,
             )
             interpreter.allocate_tensors()
         return interpreter
 
     def _logits(self) -> dict[str, int]:
-        """By output that a SOFTMAX produces: the index of the tensor that goes into it."""
+        """For each output that a SOFTMAX produces, the index of the input tensor of that SOFTMAX."""
         producers = {int(index): operator for operator in self._graph.operators for index in operator.outputs}
         found = {}
         for entry in self._signature.outputs:

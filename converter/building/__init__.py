@@ -1,1 +1,1 @@
-"""From a graph to the Keras model that computes it; runs the code of a user only if told to."""
+"""Builds the Keras model that a graph describes; runs the user's code only with ``--custom-objects``."""

@@ -1,4 +1,4 @@
-"""A model computed in another float type than it was saved for.
+"""Changes the float type in which a model computes.
 
 Stored weights are cast when they are loaded: float16 to float32 and float32 to float64 keep every value.
 """
@@ -10,10 +10,10 @@ from converter.graph import Call, Graph, Layer
 
 
 def in_policy(graph: Graph, dtype: str) -> Graph:
-    """A copy of a graph whose layers compute, and whose float inputs come, in one float type.
+    """A copy of a graph whose layers and float inputs all have one float type.
 
     Args:
-        graph: Of any policies; integers and bools stay what they are.
+        graph: A graph of any dtype policies; integers and bools do not change.
         dtype: One of ``FLOATS``.
     """
     layers = {name: _layer(layer, dtype) for name, layer in graph.layers.items()}
@@ -26,7 +26,7 @@ def _layer(layer: Layer, dtype: str) -> Layer:
 
 
 def _call(call: Call, graph: Graph, dtype: str) -> Call:
-    """An operation may be told a type in its call, as ``mean(x, dtype="float16")`` is."""
+    """Change a dtype that is an argument of an operation, as in ``mean(x, dtype="float16")``."""
     if not graph.layers[call.layer].kind.startswith("ops."):
         return call
     kwargs = {key: _cast(key, value, dtype) for key, value in call.kwargs.items()}

@@ -1,9 +1,9 @@
-"""Masks of the model that is built: how a merge joins them in Keras 2, and names for what computes them.
+"""Masks of the model that is built: merging them as Keras 2 does, and naming the operations that compute them.
 
 A mask says which steps of a sequence count. Where several tensors are merged,
 
-    Add, Multiply, ...   Keras 2: a step counts if it does in every input that has a mask
-                         Keras 3: if it does in any input, and an input without a mask ends all
+    Add, Multiply, ...   Keras 2: a step counts if it counts in every input that has a mask
+                         Keras 3: if it counts in any input; an input without a mask stops the mask
     Concatenate          Keras 2: all of the masks, side by side along the axis; Keras 3: any of them
 """
 
@@ -28,11 +28,11 @@ def join_as_keras_2(merge: keras.layers.Layer) -> None:
 def name_masks(made: Any, taken: Any, name: str) -> None:  # noqa: ANN401  Keras tensors in any structure
     """Name the operations that compute the masks of what a layer made.
 
-    Keras would count them over the whole process, and could call one as a layer of the model is called.
+    The names of Keras count over the whole process, and one could equal the name of a layer of the model.
 
     Args:
-        made: What the layer returned.
-        taken: What it was called with: its tensors and their masks are named already.
+        made: The outputs of the layer.
+        taken: Its arguments; their tensors and masks are named already.
         name: The layer's name.
     """
     known = {id(tensor) for given in keras.tree.flatten(taken) for tensor in (given, _mask_of(given))}

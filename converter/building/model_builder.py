@@ -1,42 +1,30 @@
-"""Builds the Keras model that a graph describes.
+"""Builds the Keras model that a graph describes, with its weights."""
 
-Keras gets only what the graph holds: classes from the allowlist, plain arguments, arrays that were read and
-checked. Nothing of the file reaches its deserialiser.
-"""
-
-import functools
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 from keras import ops
 
-from converter import layers as reference_layers
-from converter.activations import Activation, Formula, Step
-from converter.building.custom_objects import TRACEABLE, AsWritten
-from converter.building.custom_objects import instance as users_instance
+from converter.building.custom_layers import TRACEABLE
 from converter.building.keras_errors import first_line
+from converter.building.layer_builder import build_layer, place_of
 from converter.building.masks import join_as_keras_2, name_masks
-from converter.building.plain_functions import PLAIN_FUNCTIONS
 from converter.building.stored_weights import load_weights
-from converter.errors import ConversionError, UnsafeFileError, UnsupportedError
+from converter.errors import UnsafeFileError, UnsupportedError
 from converter.graph import Call, Graph, Layer, Ref, map_refs
 from converter.signature import Signature, TensorSpec
-from converter.user_code import USER_CODE, UserCode
-
-_OPERATION = "ops."
-_CELL_RANKS = {"ConvLSTM1D": 3, "ConvLSTM2D": 4, "ConvLSTM3D": 5}  # of what a step computes; else 2
-
+from converter.user_code import USER_CODE
 
 Shapes = Mapping[Ref, tuple[int | None, ...]]
 
 
 def build(graph: Graph) -> keras.Model:
-    """Build a functional model whose inputs and outputs are lists in the graph's order.
+    """Build a functional model whose inputs and outputs are lists in the order of the graph.
 
-    Our activations that the graph still holds are computed by the layers of ``converter.layers``.
+    Activations that are not lowered are computed by the layers of ``converter.layers``.
 
     Raises:
         UnsupportedError: Keras refuses a layer's arguments or inputs.
@@ -46,7 +34,7 @@ def build(graph: Graph) -> keras.Model:
 
 
 def build_with_shapes(graph: Graph) -> tuple[keras.Model, Shapes]:
-    """The same, with the shape of every tensor, its batch included.
+    """Build a model, and return the shape of every tensor too, batch included.
 
     Raises:
         UnsupportedError: Keras refuses a layer's arguments or inputs.
@@ -64,7 +52,7 @@ def build_with_shapes(graph: Graph) -> tuple[keras.Model, Shapes]:
         layer = graph.layers[call.layer]
         taken = _taken(call, tensors)
         if call.layer not in made:
-            made[call.layer] = _make(layer, names[call.layer], taken[0])
+            made[call.layer] = build_layer(layer, names[call.layer], taken[0])
             if layer.joins_masks_as_keras_2:
                 join_as_keras_2(made[call.layer])
         name = names[call.layer] if not call.index else f"{names[call.layer]}.{call.index}"
@@ -97,82 +85,8 @@ def signature(graph: Graph, model: keras.Model) -> Signature:
     return Signature(specs(graph.inputs, model.inputs), specs(graph.outputs, model.outputs))
 
 
-def _make(layer: Layer, name: str, args: tuple[Any, ...] = ()) -> Any:  # noqa: ANN401  a layer, or a function
-    common = {"name": name, "dtype": layer.policy}
-    alone = layer.activations.get("activation") if layer.kind == "Activation" else None
-    if isinstance(alone, Formula) or layer.kind == "Formula":
-        _require_floats(layer, args[0])
-    try:
-        if alone is not None:
-            return _reference(alone, **common)
-        if layer.kind == USER_CODE:
-            return users_instance(layer.config["code"], **common)
-        if layer.kind in PLAIN_FUNCTIONS:
-            function = _plain(layer.kind, layer.config, len(args[0].shape), layer.policy)
-            return keras.layers.Activation(function, **common)
-        if layer.kind.startswith(_OPERATION):
-            return _operation(layer)
-        activations = {key: _reference(value, dtype=layer.policy) for key, value in layer.activations.items()}
-        config = {key: _with_parts(value, layer) for key, value in layer.config.items()}
-        made = getattr(keras.layers, layer.kind)
-        return made(**{**_blank(made), **config, **activations, **common})
-    except ConversionError as error:
-        error.where = error.where or _where(layer)
-        raise
-    except Exception as error:  # Keras raises many kinds for arguments that it does not take
-        raise UnsupportedError(
-            f"Keras refuses its options: {first_line(error)}", where=_where(layer)
-        ) from error
-
-
-def _require_floats(layer: Layer, x: Any) -> None:  # noqa: ANN401  a Keras tensor
-    """Refuse integers: a lambda computes with them as they come, which is not how floats compute."""
-    dtype = keras.backend.standardize_dtype(x.dtype)
-    if not keras.backend.is_float_dtype(dtype):
-        raise UnsupportedError(
-            f"the lambda gets {dtype} numbers, and what it computes is known for floats only",
-            where=_where(layer),
-            hint="Give the model's input a float dtype, and save it again with the same weights.",
-        )
-
-
-def _blank(made: Any) -> dict[str, str]:  # noqa: ANN401  a layer's class
-    """Arguments that keep a layer from drawing random weights, which the stored ones would replace."""
-    return {name: "zeros" for name in inspect.signature(made).parameters if name.endswith("_initializer")}
-
-
-def _with_parts(value: Any, layer: Layer) -> Any:  # noqa: ANN401  a constructor argument
-    """An argument with the layers, cells and functions in it built."""
-    if isinstance(value, Layer):
-        return _make(value, re.sub(r"[^A-Za-z0-9_.\-]", "_", value.name.rpartition("/")[2]))
-    if isinstance(value, Step):
-        return _plain(value.kind, value.config, _CELL_RANKS.get(layer.kind, 2), layer.policy)
-    return [_with_parts(item, layer) for item in value] if isinstance(value, list) else value
-
-
-def _plain(kind: str, config: Mapping[str, Any], rank: int, policy: str) -> keras.Model:
-    """The function of one of ``PLAIN_FUNCTIONS``."""
-    return PLAIN_FUNCTIONS[kind](rank, keras.dtype_policies.get(policy).compute_dtype, **config)
-
-
-def _reference(activation: Activation, **common: Any) -> Any:  # noqa: ANN401  keyword arguments of a layer
-    if isinstance(activation, AsWritten):
-        return activation.instance(**common)
-    if isinstance(activation, UserCode):
-        return users_instance(activation, **common)
-    return getattr(reference_layers, activation.layer)(**activation.arguments(), **common)
-
-
-def _operation(layer: Layer) -> Callable[..., Any]:
-    """The function of ``keras.ops`` with its options; an item is taken by an operator."""
-    function = layer.kind.removeprefix(_OPERATION)
-    if function == "get_item":
-        return lambda x, key: x[tuple(key) if isinstance(key, list) else key]
-    return functools.partial(getattr(keras.ops, function), **layer.config)
-
-
 def _taken(call: Call, tensors: Mapping[tuple[str, int], Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The arguments of a call with its tensors."""
+    """The arguments of a call, with tensors in place of references."""
 
     def tensor(ref: Ref) -> Any:  # noqa: ANN401  a Keras tensor
         return _tensor(tensors, ref)
@@ -195,12 +109,14 @@ def _called(
         if layer.kind == USER_CODE:
             raise UnsupportedError(
                 f"{layer.config['code'].formula} cannot be traced: {first_line(error)}",
-                where=_where(layer),
+                where=place_of(layer),
                 hint=TRACEABLE,
             ) from error
-        raise UnsupportedError(f"cannot take its input: {first_line(error)}", where=_where(layer)) from error
+        raise UnsupportedError(
+            f"cannot take its input: {first_line(error)}", where=place_of(layer)
+        ) from error
     if not any(isinstance(item, keras.KerasTensor) for item in keras.tree.flatten(made)):
-        raise UnsupportedError("computes with constants alone, which is not supported", where=_where(layer))
+        raise UnsupportedError("computes with constants alone, which is not supported", where=place_of(layer))
     if layer.same_dtype:
         _require_one_dtype(layer, made, (args, kwargs))
     if not isinstance(instance, keras.layers.Layer):
@@ -210,19 +126,19 @@ def _called(
 
 
 def _require_one_dtype(layer: Layer, made: Any, taken: Any) -> None:  # noqa: ANN401  Keras tensors in any structure
-    """Keras promotes where TensorFlow keeps integers, divides them in float64, or refuses."""
+    """Refuse mixed dtypes: Keras promotes them, where TensorFlow keeps integers, divides in float64, or refuses."""
     tensors = [item for item in keras.tree.flatten((made, taken)) if isinstance(item, keras.KerasTensor)]
     dtypes = dict.fromkeys(keras.backend.standardize_dtype(tensor.dtype) for tensor in tensors)
     if len(dtypes) > 1:
         raise UnsupportedError(
             f"would compute in {' and '.join(dtypes)}, where TensorFlow has one dtype or widens it otherwise",
-            where=_where(layer),
+            where=place_of(layer),
             hint="Cast what it takes to float32, and save the model again.",
         )
 
 
 def _takes_masks(instance: Any) -> bool:  # noqa: ANN401  a layer, or a function
-    """Whether a mask on the input matters to a layer; where it does not, Keras would warn that it is lost."""
+    """Whether a layer uses or passes on a mask; for one that does not, Keras would warn that the mask is lost."""
     return (
         not isinstance(instance, keras.layers.Layer)
         or instance.supports_masking
@@ -231,7 +147,7 @@ def _takes_masks(instance: Any) -> bool:  # noqa: ANN401  a layer, or a function
 
 
 def _without_masks(argument: Any, name: str) -> Any:  # noqa: ANN401  Keras tensors in any structure
-    """Tensors past an operation that computes nothing and, like every operation, ends a mask."""
+    """The tensors behind an operation that computes nothing and, like every operation, stops a mask."""
     tensors = keras.tree.flatten(argument)
     for number, tensor in enumerate(tensors):
         if getattr(tensor, "_keras_mask", None) is not None:
@@ -240,7 +156,7 @@ def _without_masks(argument: Any, name: str) -> Any:  # noqa: ANN401  Keras tens
 
 
 def _named(made: Any, name: str) -> Any:  # noqa: ANN401  Keras tensors in any structure
-    """What an operation made, with the operation named: Keras would count over the whole process."""
+    """The output of an operation, which is named here: the names of Keras count over the whole process."""
     operation = keras.tree.flatten(made)[0]._keras_history.operation  # noqa: SLF001  there is no public way
     operation.name = name
     return made
@@ -254,7 +170,7 @@ def _tensor(tensors: Mapping[tuple[str, int], Any], ref: Ref) -> Any:  # noqa: A
 
 
 def _legal_names(graph: Graph) -> dict[str, str]:
-    """Names that Keras and TensorFlow take, unique, by layer."""
+    """A unique name that Keras and TensorFlow accept, for each layer."""
     names: dict[str, str] = {}
     taken: set[str] = set()
     for name in graph.layers:
@@ -267,7 +183,3 @@ def _legal_names(graph: Graph) -> dict[str, str]:
         taken.add(legal)
         names[name] = legal
     return names
-
-
-def _where(layer: Layer) -> str:
-    return f"layer '{layer.name}'"

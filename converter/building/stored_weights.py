@@ -1,4 +1,4 @@
-"""Gives a Keras layer the weights that are stored for it, each checked against a variable that it has."""
+"""Loads the stored weights into a Keras layer; each must belong to a variable of it."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
@@ -18,12 +18,11 @@ def load_weights(instance: keras.layers.Layer, layer: Layer) -> None:
     """Load every stored weight of a layer and of the parts inside it.
 
     Args:
-        instance: Built.
-        layer: What the file says of it.
+        instance: The Keras layer, built.
+        layer: Its description in the file.
 
     Raises:
-        UnsafeFileError: Its stored weights are not those that its options call for: none may be left over on
-            either side.
+        UnsafeFileError: The stored weights are not those that its options call for, one for one.
     """
     where = f"layer '{layer.name}'"
     weights = {path: weight for path, weight in layer.weights.items() if not is_random_state(path)}
@@ -38,7 +37,7 @@ def load_weights(instance: keras.layers.Layer, layer: Layer) -> None:
         filled: list[keras.layers.Layer] = []
         for holder, several in _by_holder(weights).items():
             part = _part(instance, holder)
-            if part is None or any(part is each for each in filled):  # a part can be reached by two names
+            if part is None or any(part is each for each in filled):  # two names can lead to one part
                 raise UnsafeFileError(
                     f"stores weights of a part '{holder}' that it does not have", where=where
                 )
@@ -50,7 +49,7 @@ def load_weights(instance: keras.layers.Layer, layer: Layer) -> None:
 
 
 def _by_holder(weights: Mapping[str, Weight]) -> dict[str, dict[str, Weight]]:
-    """Weights by the part that holds them, then by their number or name there."""
+    """Weights by the part that they belong to, then by their number or name there."""
     stored: dict[str, dict[str, Weight]] = defaultdict(dict)
     for path, weight in weights.items():
         holder, _, number = path.rpartition("vars/")
@@ -59,14 +58,14 @@ def _by_holder(weights: Mapping[str, Weight]) -> dict[str, dict[str, Weight]]:
 
 
 def _is_listed(weights: Mapping[str, Weight], instance: keras.layers.Layer) -> bool:
-    """Whether a user's layer with parts comes from the legacy format, which lists all weights of a layer."""
+    """Whether a user's layer with parts is from the legacy format, which stores one list of all its weights."""
     own: dict[str, Any] = {}
     instance.save_own_variables(own)
     return len(own) < len(weights) and weights.keys() == {f"vars/{i}" for i in range(len(weights))}
 
 
 def _load_list(instance: keras.layers.Layer, weights: Mapping[str, Weight]) -> None:
-    """Load by position, as the legacy format was written: what is trained first, then the rest."""
+    """Load by position, in the order of the legacy format: trainable weights first."""
     variables = [*instance.trainable_weights, *instance.non_trainable_weights]
     for number, variable in enumerate(variables):
         variable.assign(weights[f"vars/{number}"].read())
@@ -86,7 +85,7 @@ def _part(instance: keras.layers.Layer, path: str) -> keras.layers.Layer | None:
 
 
 def _numbered(members: Iterable[Any]) -> dict[str, Any]:
-    """The members of a list under the names that Keras stores: class, and number from the second on."""
+    """The members of a list under the names that Keras stores: the class, with a number from the second on."""
     seen: Counter[str] = Counter()
     named: dict[str, Any] = {}
     for each in members:

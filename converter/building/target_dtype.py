@@ -1,18 +1,18 @@
-"""The type that a format computes in, where it has only one: TFLite's kernels know no 16-bit floats."""
+"""Widens 16-bit models for a format without 16-bit floats: the kernels of TFLite compute in float32."""
 
 from converter.building.dtype_policy import in_policy
-from converter.exporters import Target
+from converter.exporters.target_formats import Target
 from converter.graph import Graph
 
 _NARROW = frozenset({"float16", "bfloat16"})
 
 
 def for_target(target: Target, graph: Graph) -> tuple[Graph, list[str]]:
-    """The graph that a target exports, and what its reader must know.
+    """The graph that a target exports, and notes about it.
 
     Returns:
-        The same graph, unless it computes in 16 bits and the target cannot: then a copy that computes, takes its
-        inputs and gives its outputs in the target's type, with a sentence that says so.
+        The same graph, unless it computes in 16 bits and the target cannot: then a copy whose layers, inputs and
+        outputs have the float type of the target, and a sentence that says so.
     """
     narrow = sorted(_NARROW & {kind for layer in graph.layers.values() for kind in _types(layer.policy)})
     narrow = narrow or sorted(_NARROW & {graph.layers[ref.layer].config["dtype"] for _, ref in graph.inputs})

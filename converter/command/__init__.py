@@ -1,1 +1,1 @@
-"""The command ``convert``: arguments, one model after the other, what is printed."""
+"""The command ``convert``: its arguments, the loop over the models, and what is printed."""

@@ -1,4 +1,4 @@
-"""What the command prints: tables for people, one object for machines, errors on stderr."""
+"""Prints the results: tables on stdout or, with ``--json``, one object; warnings and errors on stderr."""
 
 import contextlib
 import json
@@ -13,17 +13,24 @@ from rich.markup import escape
 from rich.table import Table
 
 from converter.archive import Archive
-from converter.command.unproved_warning import Warned, warn_of, without_others
+from converter.command.tables import (
+    add_row,
+    artefact_row,
+    escaped_name,
+    listed_layers,
+    plain_table,
+    shape_text,
+)
+from converter.command.unproved_warning import UnprovedWarning, unproved_warning, without_others
 from converter.description import Description
 from converter.description.assumed_built_ins import layers_by_name
 from converter.errors import ConversionError, printable
 from converter.lowering.lower import Rewrite
-from converter.process.controller import overseer
-from converter.publishing.atomic_publish import reported
+from converter.process.environment_errors import reporting_environment_errors
+from converter.process.supervisor import supervisor
 
 if TYPE_CHECKING:
-    from converter.parity.proof import Proof
-    from converter.pipeline import Conversion, Outcome
+    from converter.conversion import Conversion, Outcome
 
 _WIDTH_WHEN_PIPED = 160
 
@@ -42,7 +49,7 @@ class Report:
 
     @contextlib.contextmanager
     def progress(self, source: Path) -> Iterator[Callable[[str], None]]:
-        """Says what is being done; the phases' times go into the JSON."""
+        """Report the phases of a model; their durations go into the JSON."""
         phases: dict[str, float] = {}
         started: list[tuple[str, float]] = []
 
@@ -54,7 +61,7 @@ class Report:
         def phase(text: str) -> None:
             close()
             started.append((text, time.perf_counter()))
-            overseer().phase(f"{source.name}: {text}")
+            supervisor().phase(f"{source.name}: {text}")
 
         yield phase
         close()
@@ -66,11 +73,11 @@ class Report:
         return self._models[-1]
 
     def record(self, entry: dict[str, Any]) -> None:
-        """Take over an entry that another process reported and printed."""
+        """Add an entry that a child process reported and printed."""
         self._models.append(entry)
 
     def described(self, archive: Archive, description: Description, rewrites: Sequence[Rewrite]) -> None:
-        """One model that was only described."""
+        """Report a model that was only described."""
         entry = {
             "source": {
                 "file": str(archive.path),
@@ -85,25 +92,25 @@ class Report:
             return
         count = f"{description.parameters:,} parameters in {len(description.graph.layers)} layers"
         self._print(
-            f"[bold]{_name(archive.path)}[/]  {archive.format}, Keras {archive.keras_version}, {count}"
+            f"[bold]{escaped_name(archive.path)}[/]  {archive.format}, Keras {archive.keras_version}, {count}"
         )
-        table = _plain_table()
+        table = plain_table()
         for spec in description.inputs:
-            _add_row(table, "input", spec.name, f"{spec.dtype} {_shape(spec.shape)}")
+            add_row(table, "input", spec.name, f"{spec.dtype} {shape_text(spec.shape)}")
         for name in entry["outputs"]:
-            _add_row(table, "output", name, "")
+            add_row(table, "output", name, "")
         for finding in description.findings:
-            _add_row(table, "activation", finding.layer, f"{finding.activation.formula}   ({finding.why})")
+            add_row(table, "activation", finding.layer, f"{finding.activation.formula}   ({finding.why})")
         for name, layers in layers_by_name(description.assumed_built_ins).items():
-            _add_row(table, "built-in", _listed(layers), f"{name}, taken as Keras's own")
+            add_row(table, "built-in", listed_layers(layers), f"{name}, taken as Keras's own")
         for rewrite in rewrites:
-            _add_row(table, "rewrite" if rewrite.done else "left", rewrite.layer, rewrite.what)
+            add_row(table, "rewrite" if rewrite.done else "left", rewrite.layer, rewrite.what)
         if not description.findings:
-            _add_row(table, "activation", "-", "none of PSS, SS, RationalSS, PolynomialSS")
+            add_row(table, "activation", "-", "none of PSS, SS, RationalSS, PolynomialSS")
         self._print(table)
 
     def converted(self, conversion: "Conversion") -> None:
-        """One model with the outcome of each target."""
+        """Report a model with the outcome for each target."""
         warned = self._warned(conversion)
         self._models.append(
             {
@@ -128,58 +135,58 @@ class Report:
             self._print_warning(conversion.source, warned)
 
     def _print_outcomes(self, conversion: "Conversion", done: Sequence["Outcome"]) -> None:
-        """A table of what was published, and what its reader must know."""
+        """Print a table of what was published, and the notes."""
         formulas = (
             ", ".join(dict.fromkeys(f.activation.formula for f in conversion.evidence.findings)) or "none"
         )
         against = f"   (compared with your own code, {conversion.code})" if conversion.code else ""
-        self._print(f"[bold]{_name(conversion.source)}[/]  {escape(formulas + against)}")
-        table = _plain_table(
+        self._print(f"[bold]{escaped_name(conversion.source)}[/]  {escape(formulas + against)}")
+        table = plain_table(
             "format", "operators", "max error", "mean error", "top-1", "basis", "KiB", "written to"
         )
         for outcome in done:
-            _add_row(table, *row(outcome.entry, outcome.proof), str(outcome.path))
-        if not sys.stdout.isatty():  # a path stays in one piece
+            add_row(table, *artefact_row(outcome.entry, outcome.proof), str(outcome.path))
+        if not sys.stdout.isatty():  # keep a path on one line
             self._out.width = _WIDTH_WHEN_PIPED + max(len(str(outcome.path)) for outcome in done)
         self._print(table)
         for note in dict.fromkeys(note for outcome in done for note in outcome.entry.get("notes", [])):
             self._print(f" note: {escape(note)}")
 
     def unchanged(self, source: Path) -> None:
-        """One model whose newest versions would be made again as they are."""
+        """Report a model that was skipped because its newest versions are up to date."""
         self._models.append({"source": {"file": str(source)}, "unchanged": True})
         if not self._json:
-            self._print(f"[bold]{_name(source)}[/]  unchanged")
+            self._print(f"[bold]{escaped_name(source)}[/]  unchanged")
 
     def failed(self, source: Path, error: ConversionError) -> None:
-        """One model that could not be read, understood or built."""
+        """Report a model that could not be read, understood or built."""
         self._models.append({"source": {"file": str(source)}, "error": _error(error)})
         self._print_error(source, error)
 
     def finish(self, version: str, code: int) -> None:
-        """Print the one object, if that was asked for."""
+        """Print the JSON object, with ``--json``."""
         if self._json:
             whole = {"plainserve": version, "exit_code": code, "models": self._models}
             with printing():
                 sys.stdout.write(json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
     def _print(self, what: str | Table) -> None:
-        """Without the blanks that fill a table's last column: a pipe gets no trailing spaces."""
+        """Print without the spaces that pad the last column of a table."""
         with printing():
             with self._out.capture() as captured:
                 self._out.print(what)
             sys.stdout.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())
 
-    def _warned(self, conversion: "Conversion") -> Warned | None:
-        """What to say of a model whose formulas are only stated or assumed."""
+    def _warned(self, conversion: "Conversion") -> UnprovedWarning | None:
+        """The warning for a model whose formulas are only stated or assumed; None for others."""
         if not conversion.evidence.unproved:
             return None
         inputs = [spec.name for spec in conversion.description.inputs]
         outputs = [name for name, _ in conversion.description.graph.outputs]
         words = without_others(self._words, conversion.source, self._sources)
-        return warn_of(conversion.evidence.unproved, inputs, outputs, words)
+        return unproved_warning(conversion.evidence.unproved, inputs, outputs, words)
 
-    def _print_warning(self, source: Path, warned: Warned) -> None:
+    def _print_warning(self, source: Path, warned: UnprovedWarning) -> None:
         lines = [
             f"convert: [yellow]warning[/]: {escape(printable(f'{source.name}: {warned.what}'))}",
             "[dim]  Record answers where the model is in memory, and compare with those:[/]",
@@ -194,8 +201,8 @@ class Report:
         self._print_to_stderr(escape(f"convert: {prefix}{text}"))
 
     def _print_to_stderr(self, markup: str) -> None:
-        overseer().printing()
-        with contextlib.suppress(OSError):  # stderr was closed: nobody reads it
+        supervisor().printing()
+        with contextlib.suppress(OSError):  # stderr is closed
             with self._err.capture() as captured:
                 self._err.print(markup)
             sys.stderr.write(captured.get())
@@ -207,30 +214,13 @@ def printing() -> Iterator[None]:
     """Print to stdout in this block.
 
     Raises:
-        EnvironmentLacksError: It cannot be written.
-        BrokenPipeError: Whoever read it has left.
+        EnvironmentLacksError: stdout cannot be written.
+        BrokenPipeError: Its reader is gone.
     """
-    overseer().printing()
-    with reported(Path("stdout")):
+    supervisor().printing()
+    with reporting_environment_errors(Path("stdout")):
         yield
         sys.stdout.flush()
-
-
-def row(entry: dict[str, Any], proof: "Proof | None") -> tuple[str, ...]:
-    """Format, operators, largest and mean error, agreement, basis and size of one artefact, as shown in tables."""
-    operators = " ".join(f"{name}x{n}" if n > 1 else name for name, n in entry["operators"].items())
-    figures = _figures(proof) if proof else ("unverified", "", "")
-    return entry["target"], operators, *figures, entry["basis"], f"{entry['bytes'] / 1024:,.0f}"
-
-
-def _figures(proof: "Proof") -> tuple[str, str, str]:
-    outputs = list(proof.outputs.values())
-    agreement = [figures.top1.share for figures in outputs if figures.top1]
-    return (
-        f"{max(figures.max_absolute for figures in outputs):.2g}",
-        f"{max(figures.mean_absolute for figures in outputs):.2g}",
-        f"{min(agreement):.2%}" if agreement else "-",
-    )
 
 
 def _outcome(outcome: "Outcome") -> dict[str, Any]:
@@ -245,35 +235,3 @@ def _outcome(outcome: "Outcome") -> dict[str, Any]:
 
 def _error(error: ConversionError) -> dict[str, Any]:
     return {"exit_code": error.exit_code, "what": error.what, "where": error.where, "hint": error.hint}
-
-
-def _plain_table(*headers: str) -> Table:
-    table = Table(box=None, pad_edge=True, show_header=bool(headers), header_style="dim")
-    for header in headers or ("", "", ""):
-        table.add_column(
-            header,
-            justify="right" if "error" in header or header in {"KiB", "top-1"} else "left",
-            overflow="fold",  # a path is never cut
-        )
-    return table
-
-
-def _add_row(table: Table, *cells: str) -> None:
-    """Add a row of plain text: a layer may be called ``[/x]``, which would be markup, or hold control characters."""
-    table.add_row(*(escape(printable(cell)) for cell in cells))
-
-
-def _name(path: Path) -> str:
-    return escape(printable(path.name))
-
-
-def _listed(layers: Sequence[str]) -> str:
-    """The first of several layers, and how many more there are."""
-    more = f" and {len(layers) - 3} more" if len(layers) > 4 else ""
-    return ", ".join(layers[:3] if more else layers) + more
-
-
-def _shape(shape: tuple[int | None, ...]) -> str:
-    return (
-        "(" + ", ".join("batch" if i == 0 and s is None else str(s or "?") for i, s in enumerate(shape)) + ")"
-    )

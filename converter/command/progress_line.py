@@ -1,7 +1,7 @@
-"""What a person at a terminal sees while the work goes on: one line, drawn over itself, cleared before results.
+"""The progress line on a terminal: redrawn in place, and cleared before results are printed.
 
-It is drawn by the command's own process, which only waits: a library that works for seconds cannot stop it. It needs
-no package, so that it is there before those that take long to import.
+The process of the command draws it, which otherwise only waits: a library that works for seconds does not stop it. It
+needs no package, so that it appears before those that take long to import.
 """
 
 import contextlib
@@ -9,17 +9,17 @@ import os
 import shutil
 import sys
 
-from converter.process.controller import Overseer
+from converter.process.supervisor import Supervisor
 
 _FRAMES = "|/-\\"
 
 
-class Terminal(Overseer):
-    """The line on stderr, and what was published so far.
+class ProgressLine(Supervisor):
+    """The progress line on stderr, and what was published so far.
 
     Attributes:
-        published: Where, in order.
-        shown: Whether the line is wanted; it is left out all the same where stderr is no terminal.
+        published: The places of published artefacts, in order.
+        shown: Whether to draw the line; it is never drawn if stderr is not a terminal.
     """
 
     def __init__(self) -> None:
@@ -29,12 +29,12 @@ class Terminal(Overseer):
         self._frame = 0
 
     def phase(self, text: str) -> None:
-        """Show it."""
+        """Show the phase."""
         self._text = "".join(c if c.isprintable() else "?" for c in text)
         self._draw()
 
     def waiting(self) -> None:
-        """Show that time passes."""
+        """Turn the spinner."""
         self._frame += 1
         self._draw()
 
@@ -45,7 +45,7 @@ class Terminal(Overseer):
         self._text = ""
 
     def moved(self, place: str) -> None:
-        """Remember it."""
+        """Remember where it was published."""
         if place:
             self.published.append(place)
 

@@ -1,4 +1,4 @@
-"""The warning about what was not proved, with the commands that would prove it."""
+"""The warning about formulas that are only stated or assumed, with the commands that would prove them."""
 
 import shlex
 from collections.abc import Sequence
@@ -14,13 +14,13 @@ _HOW = {Basis.ASSUMED: "assumed from a name", Basis.STATED: "stated with --activ
 
 
 @dataclass(frozen=True)
-class Warned:
-    """A warning.
+class UnprovedWarning:
+    """The warning for one model.
 
     Attributes:
         what: What was not proved, in one sentence.
-        code: Lines of Python that record the answers of the model, where it is.
-        command: What then proves it.
+        code: Lines of Python that record the outputs of the model where it is in memory.
+        command: The command that then proves it.
     """
 
     what: str
@@ -28,28 +28,28 @@ class Warned:
     command: str
 
     def to_json(self) -> dict[str, object]:
-        """Plain values."""
+        """JSON values."""
         return {"what": self.what, "record": list(self.code), "prove": self.command}
 
 
-def warn_of(
+def unproved_warning(
     unproved: Sequence[Finding],
     inputs: Sequence[str],
     outputs: Sequence[str],
     command: Sequence[str],
-) -> Warned:
-    """Say what was not proved.
+) -> UnprovedWarning:
+    """Make the warning.
 
     Args:
         unproved: The findings whose formula is stated or assumed; at least one.
         inputs: Public names of the model's inputs, in order.
-        outputs: Likewise of its outputs.
+        outputs: Public names of its outputs, in order.
         command: The command's arguments for this model, as they were typed.
     """
     several = "; ".join(map(_assumption, unproved[:_SHOWN]))
     more = f"; and {len(unproved) - _SHOWN} more" if len(unproved) > _SHOWN else ""
     what = f"not shown to be your model: {several}{more}"
-    return Warned(what, recording_code(inputs, outputs), shlex.join(_proving(command)))
+    return UnprovedWarning(what, recording_code(inputs, outputs), shlex.join(_proving(command)))
 
 
 def _assumption(finding: Finding) -> str:
@@ -67,7 +67,7 @@ def recording_code(inputs: Sequence[str], outputs: Sequence[str]) -> tuple[str, 
     else:
         answers = f"dict(zip({list(outputs)!r}, keras.tree.flatten(model({given}))))"
     clash = set(inputs) & set(outputs)
-    if clash:  # one file cannot hold two arrays of one name
+    if clash:  # one file cannot contain two arrays of one name
         answers = f"{{'output:' + name: y for name, y in {answers}.items()}}"
     return (
         f"x = {{{rows}}}  # rows that look like real data, as numpy arrays",
@@ -77,7 +77,7 @@ def recording_code(inputs: Sequence[str], outputs: Sequence[str]) -> tuple[str, 
 
 
 def _proving(command: Sequence[str]) -> list[str]:
-    """The same command with the recorded answers."""
+    """The same command, with the recorded outputs."""
     kept: list[str] = []
     words = iter(command)
     for word in words:
@@ -89,6 +89,6 @@ def _proving(command: Sequence[str]) -> list[str]:
 
 
 def without_others(words: Sequence[str], source: Path, models: Sequence[Path]) -> list[str]:
-    """The words of a command for one of its models."""
+    """The words of a command, without the other models."""
     others = {str(model) for model in models} - {str(source)}
     return [word for word in words if word not in others]

@@ -1,4 +1,4 @@
-"""What every exporter owes the pipeline, and the options it may be given."""
+"""The interface of an exporter, and its options."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Json: TypeAlias = bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"] | None
 
 PROVENANCE_KEY = "plainserve"
-"""The name under which each format's own metadata carries the provenance."""
+"""The key of the provenance in the metadata of every format."""
 
 MIN_OPSET = 13
 MAX_OPSET = 18
@@ -24,7 +24,7 @@ MAX_OPSET = 18
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """Options of single target formats; the others ignore them.
+    """Options that concern single target formats; the others ignore them.
 
     Attributes:
         opset: ONNX operator set, 13 to 18.
@@ -58,13 +58,13 @@ class Exporter(Protocol):
         """Write the model to ``path``, which does not exist yet.
 
         Args:
-            model: Functional, of built-in layers and plain-op callables; its inputs and outputs are flat
-                lists in the order of the signature.
+            model: A functional model of built-in layers and plain-op callables; its inputs and outputs are flat lists
+                in the order of the signature.
             signature: Names (legal in the format), shapes and dtypes.
             path: File or folder to create; its parent exists.
-            provenance: JSON object that the artefact carries.
-            options: Options of single formats.
+            provenance: JSON object for the metadata of the artefact.
+            options: Options that concern single formats.
 
         Raises:
-            UnsupportedError: The format has no counterpart for something in the model.
+            UnsupportedError: The format cannot express something in the model.
         """

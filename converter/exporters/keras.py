@@ -1,4 +1,4 @@
-"""A ``.keras`` file of built-in layers alone, which any Keras 3 loads in safe mode."""
+"""Writes a ``.keras`` file of built-in layers alone, which any Keras 3 loads in safe mode."""
 
 import json
 import tempfile
@@ -14,10 +14,10 @@ from converter.exporters.contract import PROVENANCE_KEY, ExportOptions, Json
 from converter.signature import Signature
 
 NAMES_KEY = f"{PROVENANCE_KEY}_signature"
-"""In ``metadata.json``: the names of inputs and outputs, which Keras itself does not keep."""
+"""In ``metadata.json``: the names of inputs and outputs, which Keras itself does not store."""
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-"""The earliest time that a zip can hold: the file says nothing of when it was written."""
+"""The earliest time that a zip can represent, so that the file does not depend on when it was written."""
 
 _CODE = frozenset({"Lambda", "__lambda__"})
 """Class names under which Keras serialises Python functions."""
@@ -58,26 +58,26 @@ def export(
 
 
 def require_built_in(config: Mapping[str, Any]) -> None:
-    """Refuse a model that Keras could not load without code from elsewhere.
+    """Refuse a model that Keras could not load without custom code.
 
     Args:
         config: Content of the file's ``config.json``.
 
     Raises:
-        UnsupportedError: A class or function outside Keras, or a Lambda, is in it.
+        UnsupportedError: It contains a class or function from outside Keras, or a Lambda.
     """
     for entry, layer in _mappings(config, layer=""):
         foreign = _foreign_name(entry)
         if foreign:
             raise UnsupportedError(
-                f"{foreign} is no built-in part of Keras, so a .keras file would not load without its code",
+                f"{foreign} is not built into Keras, so a .keras file would not load without its code",
                 where=f"layer {layer!r}" if layer else "model",
                 hint="Choose another format with --to.",
             )
 
 
 def _foreign_name(entry: Mapping[str, Any]) -> str:
-    """What a serialised object needs from outside Keras; empty if it needs nothing."""
+    """The class or function from outside Keras that a serialised object needs; empty if there is none."""
     if entry.keys() == {"value"} and isinstance(entry["value"], list):
         return "a Python lambda"  # the form that Keras gives to an activation's bytecode
     if not {"class_name", "config"} <= entry.keys():
@@ -93,7 +93,7 @@ def _foreign_name(entry: Mapping[str, Any]) -> str:
 
 
 def _mappings(node: Any, layer: str) -> Iterator[tuple[Mapping[str, Any], str]]:  # noqa: ANN401  parsed JSON
-    """Yield every JSON object and the name of the layer that it stands in."""
+    """Yield every JSON object and the name of the layer that contains it."""
     if isinstance(node, Mapping):
         if "inbound_nodes" in node or "build_config" in node:
             layer = str(node["config"].get("name", layer))

@@ -1,4 +1,4 @@
-"""Names of inputs and outputs that a format can hold."""
+"""Makes the names of inputs and outputs legal in a format."""
 
 import keyword
 import re
@@ -14,7 +14,7 @@ _TAKEN_BY_PYTHON = frozenset({*keyword.kwlist, "self"})
 
 
 def any_text(name: str) -> str:
-    """Legal name in ONNX and Keras: anything printable and encodable; else ``_``.
+    """Legal name in ONNX and Keras: any printable text; other characters become ``_``.
 
     >>> any_text("my input/1")
     'my input/1'
@@ -25,8 +25,8 @@ def any_text(name: str) -> str:
 def argument_name(name: str) -> str:
     """Legal name in SavedModel and TFLite: ``[A-Za-z][A-Za-z0-9_]*`` and no Python keyword.
 
-    TensorFlow itself renames an input of any other form, and prefixes ``arg_`` where the first character is
-    no letter. Outputs follow the same rule, so that one name has one form within a format.
+    TensorFlow itself renames any other input, and prefixes ``arg_`` if the first character is not a letter.
+    Outputs follow the same rule, so that one name has one form within a format.
 
     >>> argument_name("my input/1"), argument_name("0x"), argument_name("class")
     ('my_input_1', 'arg_0x', 'class_')
@@ -38,12 +38,12 @@ def argument_name(name: str) -> str:
 
 
 def legalise(signature: Signature, legal_name: LegalName, *, shared_namespace: bool) -> Signature:
-    """Rename what a format cannot hold; two names that become one get ``_1``, ``_2``.
+    """Rename inputs and outputs whose names are not legal; names that become equal get ``_1``, ``_2``.
 
     Args:
         signature: Inputs and outputs under their original names.
         legal_name: The format's rule.
-        shared_namespace: An output must not have an input's name, as in ONNX, where it would be that input.
+        shared_namespace: Whether no output may have the name of an input, as in ONNX, where it would be that input.
 
     Returns:
         The signature with legal, distinct names; the same if all were legal.

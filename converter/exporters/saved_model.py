@@ -1,4 +1,4 @@
-"""SavedModel: one signature, ``serving_default``, that TensorFlow loads without Keras."""
+"""Writes a SavedModel with one signature, ``serving_default``, which TensorFlow loads without Keras."""
 
 import json
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from converter.signature import Signature
 
 SIGNATURE_KEY = "serving_default"
 PROVENANCE_FILE = Path("assets.extra", f"{PROVENANCE_KEY}.json")
-"""TensorFlow keeps ``assets.extra`` for what users add, and never reads it."""
+"""TensorFlow reserves ``assets.extra`` for files of users, and never reads them."""
 
 
 def export(
@@ -33,7 +33,7 @@ def export(
 def write_saved_model(model: keras.Model, signature: Signature, path: Path) -> tf.Graph:
     """Write the bare SavedModel: the variables that the function reads, and the function.
 
-    Weights that inference never reads (the seed of a Dropout) stay out.
+    Weights that inference never reads, such as the seed of a Dropout, are left out.
 
     Returns:
         The function's graph.
@@ -47,6 +47,6 @@ def write_saved_model(model: keras.Model, signature: Signature, path: Path) -> t
 
 
 def _ordered(captured: tuple[tf.Variable, ...], model: keras.Model) -> list[tf.Variable]:
-    """Sort as the model lists its weights; what it does not know of comes last."""
+    """Sort in the order of the model's weights; other variables come last."""
     place = {id(weight.value): index for index, weight in enumerate(model.weights)}
     return sorted(captured, key=lambda variable: place.get(id(variable), len(place)))

@@ -1,1 +1,1 @@
-"""Proof that an artefact answers as the original does: probes in, figures out."""
+"""Proves parity: compares the outputs of an artefact with those of the original, and measures the differences."""

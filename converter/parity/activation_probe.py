@@ -1,4 +1,4 @@
-"""Inputs on which one activation alone is compared: what whole-model probes never reach."""
+"""Makes the inputs on which one activation alone is compared, with values that whole-model inputs never reach."""
 
 import math
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from converter.dtypes import FLOATS, FloatRange, float_range, numpy_dtype
 
-# Arguments of exp, before the scale, at which implementations change their ways: 18, where onnxruntime clamps
+# Arguments of exp, before the scale, at which implementations change: 18, where onnxruntime clamps
 # its sigmoid; 88, past which exp overflows float32; 104, past which exp(-x) is 0 even as a float32 denormal;
 # 709 and 745, the same two for float64; 11 and 17 for float16.
 _TURNS = (1.0, 11.0, 17.0, 18.0, 88.0, 104.0, 709.0, 745.0)
@@ -17,14 +17,14 @@ _DENSE_POINTS = 2001
 
 
 def activation_inputs(scale: float, dtype: str, limit: float | None = None) -> NDArray[Any]:
-    """Points at which a function of ``scale * x`` is to be tried, ascending and distinct, -0.0 before 0.0.
+    """Points at which to compare a function of ``scale * x``, ascending and distinct, -0.0 before 0.0.
 
     Both zeros; the dtype's denormals, first and last, and its least normal number; powers of two and ten over
     the whole range; 1, 18, 88, 104 and other turning points over ``scale``, each with its neighbours; a dense
     sweep to ``20 / scale`` and a coarser one to ``120 / scale``; all of it with both signs.
 
     Args:
-        scale: What multiplies x in the formula, such as alpha: positive and finite.
+        scale: The factor of x in the formula, such as alpha: positive and finite.
         dtype: float16, bfloat16, float32 or float64.
         limit: Largest ``|x|`` at which the original formula is finite in the dtype; it is among the points,
             rounded towards 0. None means the dtype's largest finite number.
@@ -43,7 +43,9 @@ def activation_inputs(scale: float, dtype: str, limit: float | None = None) -> N
         raise ValueError(f"a limit of {limit} leaves no points")
     span = float_range(dtype)
     largest = span.largest if limit is None else min(limit, span.largest)
-    with np.errstate(over="ignore", under="ignore"):  # a huge or a tiny scale: what overflows is dropped
+    with np.errstate(
+        over="ignore", under="ignore"
+    ):  # with a huge or a tiny scale, points that overflow are dropped
         positive = _cast_with_neighbours(_landmarks(scale, span, largest), dtype)
         swept = np.concatenate([positive, _sweep(scale).astype(numpy_dtype(dtype))])
     inside = swept[(swept > 0) & (swept.astype(np.float64) <= largest)]
@@ -53,21 +55,21 @@ def activation_inputs(scale: float, dtype: str, limit: float | None = None) -> N
 
 
 def where_denormals_matter(points: NDArray[Any], numbers: Iterable[float]) -> NDArray[np.bool_]:
-    """At which points a formula depends on whether denormals are computed with.
+    """The points at which a formula depends on whether denormals are flushed to zero.
 
-    TensorFlow takes denormals for 0, onnxruntime does not, and nothing says which is right. It shows where a
-    number of the formula is so large that its product with a denormal x is no rounding error any more, or x so
-    large that its product with a denormal number is none.
+    TensorFlow treats denormals as 0, onnxruntime does not, and no standard says which is right. It matters where a
+    number of the formula is so large that its product with a denormal x exceeds a rounding error, or x is so large
+    that its product with a denormal number does.
 
     Args:
-        points: Of a float dtype.
-        numbers: The formula's.
+        points: Values of x, of a float dtype.
+        numbers: The constants of the formula.
 
     Returns:
         A mask of the points.
     """
     dtype = points.dtype.name
-    # float16 is computed with in float32, in which its denormals are ordinary numbers.
+    # float16 is computed in float32, in which its denormals are normal numbers.
     normal, eps = float_range("float32" if dtype == "float16" else dtype).normal, float_range(dtype).eps
     magnitudes = [abs(number) for number in numbers]
     largest = max(magnitudes, default=0.0)

@@ -1,4 +1,4 @@
-"""Reading ``.npz`` and ``.npy`` files that someone else may have made: no pickle, no surprise in size."""
+"""Reads untrusted ``.npz`` and ``.npy`` files: without pickle, and with a limit on their size."""
 
 import math
 import tokenize
@@ -16,8 +16,8 @@ from converter.errors import UsageError
 LARGEST_BYTES: Final = 2 << 30
 
 _NPY_MAGIC: Final = b"\x93NUMPY"
-# What zipfile, zlib and numpy raise at files that are damaged, encrypted or in a method they lack. The last
-# three come from the parser that numpy calls for a header.
+# What zipfile, zlib and numpy raise for files that are damaged, encrypted or compressed by an unknown method. The
+# last three come from the parser that numpy uses for headers.
 _DAMAGE: Final = (
     zipfile.BadZipFile,
     zlib.error,
@@ -33,17 +33,17 @@ _DAMAGE: Final = (
 
 
 def read_arrays(option: str, path: Path) -> dict[str, NDArray[Any]]:
-    """All arrays of the file by name; that of a ``.npy`` is called ``arr_0``, as np.savez would.
+    """Read all arrays of a file by name; that of a ``.npy`` is ``arr_0``, as np.savez names it.
 
-    Sizes are checked before anything is allocated: the bytes declared by the zip, and the bytes that each
-    array's header promises against those that are there.
+    Sizes are checked before anything is allocated: the bytes that the zip declares, and for each array those that its
+    header declares against those that are present.
 
     Args:
-        option: The command line's option, for error texts.
+        option: The option of the command line, for error texts.
         path: The file; its content decides its kind, not its suffix.
 
     Raises:
-        UsageError: There is no such file, it is neither kind, is damaged, holds Python objects, or unpacks to
+        UsageError: The file does not exist, is of neither kind, is damaged, contains Python objects, or unpacks to
             more than ``LARGEST_BYTES``.
     """
     where = f"{option} {path.name}"
@@ -101,10 +101,10 @@ def _read_array(stream: IO[bytes], size: int) -> NDArray[Any]:
     shape, _, dtype = read_header(stream)
     if dtype.hasobject or dtype.fields is not None:
         raise ValueError("it holds Python objects or records")
-    promised = math.prod(shape) * dtype.itemsize
-    if any(axis < 0 for axis in shape) or promised > size - stream.tell():
+    declared = math.prod(shape) * dtype.itemsize
+    if any(axis < 0 for axis in shape) or declared > size - stream.tell():
         raise ValueError(
-            f"an array of shape {shape} and dtype {dtype} is promised, and its bytes are missing"
+            f"an array of shape {shape} and dtype {dtype} is declared, but its bytes are missing"
         )
     stream.seek(0)
     array: NDArray[Any] = np.asarray(npy.read_array(stream, allow_pickle=False))

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from converter.dtypes import FLOATS, INTEGERS, largest_exact_integer, numpy_dtype
 from converter.signature import TensorSpec
 
-# Ten standard deviations of a standardised feature: most activations are then on their tails, while the error
-# that rounding leaves in a logit stays well below the tolerance.
+# Ten standard deviations of a standardised feature: most activations are then on their tails, while the rounding
+# error of a logit stays well below the tolerance.
 _LARGE = 10.0
 _MOSTLY_ZEROS = 0.9
 
@@ -20,13 +20,13 @@ Draw = Callable[[np.random.Generator, tuple[int, ...]], NDArray[Any]]
 
 @dataclass(frozen=True)
 class InputHint:
-    """What is known of an input's values beyond its dtype.
+    """What is known about the values of an input beyond its dtype.
 
     Attributes:
-        low: Least integer that makes sense.
+        low: Least meaningful integer.
         high: One past the largest, as a vocabulary size is; None if nothing is known. With it the values are
             integers, also in a float input (an Embedding takes both).
-        masked: 0 marks a step (axis 1) that the model is to ignore.
+        masked: Whether 0 marks a step (axis 1) that the model ignores.
     """
 
     low: int = 0
@@ -39,10 +39,10 @@ class Distribution:
     """A way to fill an input.
 
     Attributes:
-        label: A word for names.
-        words: What the reader of a report sees.
-        make: From a generator and a shape to an array of the input's dtype.
-        random: False if it draws nothing, so that one draw is enough.
+        label: A short name, for the names of probes.
+        words: Its description in reports.
+        make: Makes an array of the input's dtype from a generator and a shape.
+        random: Whether draws differ; if not, one is enough.
     """
 
     label: str
@@ -76,7 +76,7 @@ def _integer_distributions(spec: TensorSpec, hint: InputHint) -> list[Distributi
 
 
 def _integer_range(dtype: str, hint: InputHint) -> tuple[int, int]:
-    """The hint's range as far as the dtype holds it exactly; without one, all bytes or ten small integers."""
+    """The range of the hint, as far as the dtype represents it exactly; else all bytes or ten small integers."""
     high = hint.high
     if high is None:
         high = 256 if dtype == "uint8" else hint.low + 10
@@ -86,7 +86,7 @@ def _integer_range(dtype: str, hint: InputHint) -> tuple[int, int]:
 
 
 def _masked(spec: TensorSpec, hint: InputHint) -> list[Distribution]:
-    """Sequences with steps of 0. No step that is kept is 0 itself, so the words are true."""
+    """Distributions of sequences with masked steps. No step that is kept is 0, as the descriptions say."""
     if not hint.masked:
         return []
     if len(spec.shape) < 2:
@@ -98,7 +98,7 @@ def _masked(spec: TensorSpec, hint: InputHint) -> list[Distribution]:
     elif hint.high is not None or spec.dtype in INTEGERS:
         low, high = _integer_range(spec.dtype, hint)
         if high < 2:
-            return []  # a vocabulary with nothing but the mask
+            return []  # a vocabulary of the mask alone
         low = max(low, 1)
         steps, words = _integers(low, high), f"integers in [{low}, {high})"
     return [

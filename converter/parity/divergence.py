@@ -1,7 +1,7 @@
-"""Finds the layer at which an artefact leaves the original.
+"""Finds the first layer whose output differs between an artefact and the original.
 
 The model is exported once more, unfolded, with the output of every layer as an output of the artefact. The first
-in the model's order whose values differ is where to look; the one before it shows that it was still right.
+layer in the order of the model whose values differ is reported, with the layer before it, whose values still agree.
 """
 
 import tempfile
@@ -9,27 +9,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from converter.artefacts import open_artefact
+from converter.artefacts.runtimes import open_artefact
 from converter.building.model_builder import build, signature
 from converter.building.target_dtype import for_target
 from converter.errors import ConversionError
-from converter.exporters import ExportOptions, get_target
+from converter.exporters.contract import ExportOptions
+from converter.exporters.target_formats import get_target
 from converter.graph import Call, Graph, Ref
 from converter.lowering.lower import lower
-from converter.parity.proof import prove
+from converter.parity.model_proof import prove
 from converter.parity.reference import Answer, Reference
-from converter.parity.tolerances import Tolerances
+from converter.parity.tolerance_settings import ToleranceSettings
 
 
 @dataclass(frozen=True)
 class Divergence:
-    """Where an artefact leaves the original.
+    """The first difference between an artefact and the original.
 
     Attributes:
         layer: The first layer whose output differs.
         error: Its largest absolute error.
         before: The layer before it in the model's order; empty if it is the first.
-        error_before: The largest absolute error of that one.
+        error_before: The largest absolute error of the layer before it.
     """
 
     layer: str
@@ -43,19 +44,23 @@ class Divergence:
 
 
 def first_divergence(
-    graph: Graph, target: str, answers: Sequence[Answer], options: ExportOptions, tolerances: Tolerances
+    graph: Graph,
+    target: str,
+    answers: Sequence[Answer],
+    options: ExportOptions,
+    tolerances: ToleranceSettings,
 ) -> Divergence | None:
     """Find the first layer whose output differs.
 
     Args:
         graph: The model as it was read, neither lowered nor folded.
         target: The format.
-        answers: To the probes to look at.
+        answers: The answers of the original to the probes to compare.
         options: Options of the format.
         tolerances: What counts as equal.
 
     Returns:
-        The place, or None if no layer of the unfolded model differs, or it cannot be exported like this.
+        The first difference; None if no layer of the unfolded model differs, or it cannot be exported like this.
     """
     whole = graph.but(outputs=tuple((_name(call), Ref(call.layer, call.index)) for call in graph.calls))
     exporter = get_target(target)
@@ -68,14 +73,14 @@ def first_divergence(
             path = Path(folder) / exporter.artefact_name("layers")
             exporter.export(model, legal, path, {}, options)
             every = Reference(whole).answers(answer.probe for answer in answers)
-            figures = prove(open_artefact(target, path), every, names, legal, tolerances, {}).outputs
+            metrics = prove(open_artefact(target, path), every, names, legal, tolerances, {}).outputs
     except ConversionError:
         return None
     before, error_before = "", 0.0
     for name, _ in whole.outputs:
-        if not figures[name].passed:
-            return Divergence(name, figures[name].max_absolute, before, error_before)
-        before, error_before = name, figures[name].max_absolute
+        if not metrics[name].passed:
+            return Divergence(name, metrics[name].max_absolute, before, error_before)
+        before, error_before = name, metrics[name].max_absolute
     return None
 
 

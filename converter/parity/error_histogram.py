@@ -1,4 +1,4 @@
-"""Quantiles of errors from counts in buckets, so that many probes add up to one quantile."""
+"""Histograms of errors, from which quantiles over many probes are computed."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ _DROPPED_BITS = 52 - 7
 class ErrorHistogram:
     """How many errors fell into each bucket; buckets are under 0.8 percent wide, zero has its own.
 
-    Quantiles of parts do not tell the quantile of the whole; counts do, whatever the sizes of the parts.
+    The quantile of the whole cannot be computed from quantiles of parts; it can from counts.
 
     Attributes:
         counts: Pairs of bucket and count, ascending.

@@ -1,4 +1,4 @@
-"""Inputs on which a whole model is compared with its artefact."""
+"""Generates the inputs on which a whole model is compared with its artefact."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +16,7 @@ from converter.signature import TensorSpec
 __all__ = ["InputHint", "Probe", "probes"]
 
 _BATCH_SIZES = (1, 7, 32)
-# A distribution that draws is drawn this often, each time from another stream of random numbers.
+# Draws of a random distribution, each from another stream of random numbers.
 _DRAWS = 3
 
 
@@ -28,8 +28,8 @@ class Probe:
         name: Unique among the probes of a model; with the seed it determines the inputs.
         distribution: How the inputs are distributed, in words.
         inputs: An array per input, by name.
-        expected: Recorded answers by output name, where someone recorded them.
-        made: Whether the inputs were made here; else they are the user's.
+        expected: Recorded outputs by name; None if none were recorded.
+        made: Whether the inputs were generated; else they are the user's.
     """
 
     name: str
@@ -46,25 +46,25 @@ def probes(
     *,
     free_dim: int = 48,
 ) -> Iterator[Probe]:
-    """Every distribution at batch sizes 1, 7 and 32 (or the fixed one), several draws each.
+    """Generate inputs of every distribution at batch sizes 1, 7 and 32 (or the fixed one), several draws each.
 
     The numbers depend on the seed, the name of the probe and the name of the input: not on the order in which
     probes are made or inputs are listed.
 
     Args:
-        inputs: The model's inputs; at least one.
-        hints: What is known of the values, by input name.
+        inputs: The inputs of the model; at least one.
+        hints: What is known about the values, by input name.
         seed: Not negative.
         free_dim: Size of the first free axis after the batch; the second gets twice as much, and so on. Sizes
             differ, so that swapped axes show, and are multiples, so that pooling by 2 leaves no rest. An axis
             has the same size in all inputs, since sequences that go together have one length.
 
     Returns:
-        An iterator; each probe is made when it is asked for.
+        An iterator, which makes each probe when it is needed.
 
     Raises:
         UnsupportedError: An input has a dtype for which there are no probes, or fixed batch sizes differ.
-        ValueError: A hint names no input, or promises an empty range.
+        ValueError: A hint names an unknown input, or has an empty range.
     """
     unknown = sorted(hints.keys() - {spec.name for spec in inputs})
     if unknown:
@@ -84,7 +84,7 @@ def _generate(
     free_dim: int,
 ) -> Iterator[Probe]:
     for turn in range(max(len(several) for several in choices.values())):
-        # Inputs of other kinds have other numbers of distributions: the shorter lists start again.
+        # The number of distributions differs between kinds of inputs: the shorter lists start again.
         chosen = {name: several[turn % len(several)] for name, several in choices.items()}
         label = "+".join(dict.fromkeys(one.label for one in chosen.values()))
         words = "; ".join(f"{name}: {one.words}" for name, one in chosen.items())

@@ -1,4 +1,4 @@
-"""``converter.record``: what a model in memory answers, kept beside its inputs as the proof of a conversion."""
+"""``converter.record``: records inputs and outputs of a model in memory, to prove a conversion with."""
 
 import os
 import tempfile
@@ -21,22 +21,22 @@ def record(
     samples: ArrayLike | Sequence[ArrayLike] | Mapping[str, ArrayLike],
     path: str | os.PathLike[str],
 ) -> Path:
-    """Write inputs and what a Keras model answers to them, for ``convert model.keras --samples PATH``.
+    """Write inputs and the outputs of a Keras model for them, for ``convert model.keras --samples PATH``.
 
-    The model is run as it stands, with its own code, in inference mode. Each array is named as the converter
+    The model is run as it is, with its own code, in inference mode. Each array is named as the converter
     names the input or output: an input by its InputLayer, else ``input``; an output by the layer that makes it.
 
     Args:
         model: A Keras model in memory.
         samples: An array for a model with one input; a list in the order of the inputs, or arrays by name, for
-            several. The first axis counts the rows: some tens that look like real data prove well.
-        path: The ``.npz`` file to write; what was there is replaced once it is whole.
+            several. The first axis counts the rows: a few tens of rows that resemble real data are enough.
+        path: The ``.npz`` file to write; an existing file is replaced at the end.
 
     Returns:
         The path.
 
     Raises:
-        ValueError: The arrays are not those of the model's inputs, have no rows, or differ in their number.
+        ValueError: The arrays do not match the inputs of the model, have no rows, or different numbers of rows.
     """
     names = _input_names(model)
     inputs = _by_name(samples, names)
@@ -100,7 +100,7 @@ def _output_names(model: Any, count: int) -> list[str]:  # noqa: ANN401  a Keras
 
 
 def _write(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write beside the place, then move: a reader never sees half a file."""
+    """Write beside the path, then move: a reader never sees half a file."""
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as stream:
         written = Path(stream.name)
         try:
@@ -114,7 +114,7 @@ def _write(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
 
 
 def _write_arrays(stream: IO[bytes], arrays: Mapping[str, NDArray[Any]]) -> None:
-    """What ``np.savez_compressed`` writes, under any name: it takes none that is called ``file``."""
+    """Write like ``np.savez_compressed``, which cannot write an array named ``file``."""
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, array in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
@@ -122,7 +122,7 @@ def _write_arrays(stream: IO[bytes], arrays: Mapping[str, NDArray[Any]]) -> None
 
 
 def _umask() -> int:
-    """The permissions that new files do not get."""
+    """The permission bits that new files do not get."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

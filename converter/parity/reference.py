@@ -1,4 +1,4 @@
-"""The original's answers: Keras run with the reference activations, or recorded by someone."""
+"""Runs the original in Keras, with the reference activations."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from converter.description.supported_layers import RECURRENT
 from converter.errors import ConversionError, UnsupportedError
 from converter.graph import Call, Graph, Layer, Ref
 from converter.parity.probes import InputHint, Probe
-from converter.parity.tolerances import coarsest
+from converter.parity.tolerance_settings import coarsest
 
 Arrays = dict[str, NDArray[Any]]
 Outputs: TypeAlias = tuple[tuple[str, Ref], ...]
@@ -23,13 +23,13 @@ Outputs: TypeAlias = tuple[tuple[str, Ref], ...]
 
 @dataclass(frozen=True)
 class Answer:
-    """What the original says to one probe.
+    """The outputs of the original for one probe.
 
     Attributes:
         probe: The inputs.
-        outputs: By public name.
-        before_softmax: For outputs that a softmax makes, what goes into it.
-        exact: Answers the same probe in float64, where the original computes in float32.
+        outputs: The outputs by public name.
+        before_softmax: For each output that a softmax produces, the input of the softmax.
+        exact: Runs the same probe in float64, if the original computes in float32.
     """
 
     probe: Probe
@@ -39,9 +39,9 @@ class Answer:
 
 
 class Reference:
-    """The Keras model of a graph, which also says what goes into its last softmax.
+    """The Keras model of a graph, which also returns the input of its last softmax.
 
-    A saturated softmax hides errors: 1e-3 more or less at an input of 40 does not show. So both are compared.
+    A saturated softmax hides errors: 1e-3 more or less at an input of 40 is not visible. So both are compared.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -51,22 +51,23 @@ class Reference:
         self._logits = [name for name, _ in logits]
         self._model = build(graph.but(outputs=(*graph.outputs, *logits)))
 
-    def answers(self, probes: Iterable[Probe], *, choosy: bool = False) -> list[Answer]:
-        """Answer every probe.
+    def answers(self, probes: Iterable[Probe], *, skip_refused: bool = False) -> list[Answer]:
+        """Run the original on every probe.
 
         Args:
             probes: The inputs.
-            choosy: Made inputs that the original cannot take are left out: the user's code may want others.
+            skip_refused: Leave out generated inputs that the original does not take: the user's code may need others.
 
         Raises:
-            UnsupportedError: The original cannot be run on a probe; if it is choosy, on none that was made.
+            UnsupportedError: The original cannot be run on a probe; with ``skip_refused``, on a sample of the user or
+                on any probe at all.
         """
         answered: list[Answer] = []
         for probe in probes:
             try:
                 answered.append(self._answer(probe))
             except Exception as error:
-                if not choosy:
+                if not skip_refused:
                     raise
                 if not probe.made:
                     reason = str(error).strip().partition("\n")[0] or type(error).__name__
@@ -75,7 +76,7 @@ class Reference:
                     ) from error
         if not answered:
             raise UnsupportedError(
-                "cannot be run on any of the inputs that were made for it",
+                "cannot be run on any of the generated inputs",
                 where="the model",
                 hint="Give inputs of your own, with what your model answers: --samples NPZ.",
             )
@@ -93,19 +94,19 @@ class Reference:
 
 
 class Exact:
-    """The original computed in float64, which tells what of its float32 answer is rounding.
+    """The original computed in float64, which shows the rounding error of its float32 outputs.
 
-    Its model is built when it is asked for the first time; most proofs never ask.
+    Its model is built when it is first needed; most proofs do not need it.
     """
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
 
     def answer(self, probe: Probe) -> Answer | None:
-        """The answer to a probe; None if the original cannot compute in float64."""
+        """Run the original on a probe; None if it cannot compute in float64."""
         try:
             return self._reference.answers([probe])[0] if self._reference else None
-        except Exception:  # noqa: BLE001  the user's own code may be written for float32 alone
+        except Exception:  # noqa: BLE001  the user's own code may work in float32 only
             return None
 
     @cached_property
@@ -117,7 +118,7 @@ class Exact:
 
 
 def input_hints(graph: Graph) -> dict[str, InputHint]:
-    """What the layers tell of the inputs: an Embedding's vocabulary, and that 0 marks a masked step."""
+    """What the layers say about the inputs: the vocabulary of an Embedding, and that 0 marks a masked step."""
     hints: dict[str, InputHint] = {}
     for name, ref in graph.inputs:
         for call in graph.consumers(ref):
@@ -131,7 +132,7 @@ def input_hints(graph: Graph) -> dict[str, InputHint]:
 
 
 def run_model(model: Any, inputs: list[NDArray[Any]]) -> list[NDArray[Any]]:  # noqa: ANN401  a Keras model
-    """What a model whose inputs and outputs are lists answers, in inference mode.
+    """Run a model whose inputs and outputs are lists, in inference mode.
 
     Raises:
         UnsupportedError: Its layers cannot compute with inputs of these sizes.
@@ -148,7 +149,7 @@ def run_model(model: Any, inputs: list[NDArray[Any]]) -> list[NDArray[Any]]:  # 
 
 
 def _with_logits(graph: Graph) -> tuple[Graph, Outputs]:
-    """A graph in which each softmax that makes an output is a layer of its own, and what goes into those."""
+    """A graph in which each softmax that produces an output is a layer of its own, and the inputs of these."""
     for _, ref in graph.outputs:
         layer = graph.layers[ref.layer]
         if layer.config.get("activation") == "softmax" and layer.kind not in {"Activation", *RECURRENT}:
@@ -165,7 +166,7 @@ def _with_logits(graph: Graph) -> tuple[Graph, Outputs]:
 
 
 def _split(graph: Graph, layer: Layer) -> Graph:
-    """Let the softmax that a layer ends with follow it as a layer."""
+    """Make the softmax at the end of a layer a layer of its own, behind it."""
     name = f"{layer.name}/softmax"
     while name in graph.layers:
         name += "_"

@@ -1,4 +1,4 @@
-"""The user's own inputs (``--samples``) and recorded answers (there or in ``--expected``), as probes."""
+"""Reads the user's own inputs (``--samples``) and recorded outputs (there or in ``--expected``) as probes."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -14,22 +14,22 @@ from converter.parity.probes import Probe
 from converter.signature import Signature, TensorSpec
 
 _ROWS_AT_ONCE = 32
-# The names that numpy gives to a single array: np.savez(file, x), and a .npy file as we read it.
+# The name of a lone array: numpy gives it in np.savez(file, x), and read_arrays in a .npy file.
 _UNNAMED = "arr_0"
 OUTPUT = "output:"
-"""Stands before the name of an output that is also the name of an input."""
+"""The prefix of an output's name that is also the name of an input."""
 _BFLOAT16_BITS = np.dtype("V2")
 
 
 def sample_probes(samples: Path, expected: Path | None, signature: Signature) -> list[Probe]:
     """Read the files, check them against the signature, and cut them into batches.
 
-    A file of samples that holds an array for each output holds the recorded answers too, as one that
-    ``converter.record`` writes does. An output that is called like an input is ``output:<name>`` there.
+    A file of samples with an array for each output contains the recorded outputs too, like the files that
+    ``converter.record`` writes. An output with the name of an input is ``output:<name>`` there.
 
     Arrays are matched by name; a model with one input (one output) also takes a ``.npy`` or a lone unnamed
-    array. Arrays of other names are left alone: one file may hold inputs, answers and labels. A dtype may
-    differ from the signature's only if every value survives the cast.
+    array. Arrays of other names are ignored: one file may contain inputs, outputs and labels. A dtype may
+    differ from that of the signature only if the cast changes no value.
 
     Args:
         samples: ``.npz`` or ``.npy`` with the inputs.
@@ -69,10 +69,10 @@ def sample_probes(samples: Path, expected: Path | None, signature: Signature) ->
 def require_samples(
     samples: Path, expected: Path | None, inputs: Sequence[TensorSpec], outputs: Sequence[str]
 ) -> bool:
-    """Check the files as far as the model's file tells: it does not tell the outputs' shapes and dtypes.
+    """Check the files without the model, of whose outputs the shapes and dtypes are not known yet.
 
     Returns:
-        Whether answers were recorded.
+        Whether outputs were recorded.
 
     Raises:
         UsageError: As ``sample_probes`` does.
@@ -99,7 +99,7 @@ def _recorded(
     inputs: Sequence[str],
     outputs: Sequence[str],
 ) -> dict[str, NDArray[Any]]:
-    """The recorded answers, from the file of samples or one of their own; empty if there are none."""
+    """The recorded outputs, from the samples or from their own file; empty if there are none."""
     if expected is not None:
         return _named("--expected", expected, _without_prefix(read_arrays("--expected", expected)), outputs)
     answers = _without_prefix({name: array for name, array in arrays.items() if name not in inputs})
@@ -109,7 +109,7 @@ def _recorded(
 
 
 def _without_prefix(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """Arrays in which ``output:<name>`` is called by its name."""
+    """The arrays, with ``output:<name>`` renamed to ``<name>``."""
     named = {name.removeprefix(OUTPUT): array for name, array in arrays.items() if name.startswith(OUTPUT)}
     return {**arrays, **named}
 

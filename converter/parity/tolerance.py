@@ -1,4 +1,4 @@
-"""How far an artefact's answer may lie from the original's."""
+"""The tolerance of one output, with the defaults for each dtype."""
 
 import math
 from dataclasses import dataclass
@@ -34,8 +34,8 @@ class Tolerance:
 
 _EXACT = Tolerance(0.0, 0.0)
 
-# Two kernels for one formula differ by rounding, so the defaults are counted in eps, the step from 1 to the
-# next number of the dtype.
+# Two kernels for one formula differ by rounding, so the defaults are justified in eps, the step from 1 to
+# the next number of the dtype.
 _DEFAULTS = {
     # eps 1.2e-7. 84 eps and 839 eps: room for another order of summation over some thousands of terms and for
     # onnxruntime's approximation of the sigmoid; a wrong constant or a missing layer is far outside.
@@ -53,8 +53,7 @@ _DEFAULTS = {
 def default_tolerance(dtype: str) -> Tolerance:
     """The tolerance for outputs that were computed in ``dtype``; integers and bool are exact.
 
-    Under a mixed policy the caller passes the narrow dtype in which layers compute, not the wider one in
-    which the last of them answers.
+    Under a mixed policy, pass the narrow dtype in which layers compute, not the wider one of the outputs.
 
     Raises:
         UnsupportedError: Outputs of this dtype cannot be compared.

@@ -1,4 +1,4 @@
-"""Does the artefact choose the class that the original chooses?"""
+"""Top-1 agreement: whether the artefact chooses the same class as the original."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -20,8 +20,8 @@ class Top1:
     Attributes:
         rows: The distributions compared.
         agreeing: The sum of the rows' credits. A row's credit is the share of the actual's best classes that
-            are best for the reference too: 0 or 1 unless the actual is tied, and then the chance that a coin
-            tossed among the tied chooses as the reference does.
+            are best for the reference too: 0 or 1, unless classes of the actual are tied; then it is the
+            probability that a random choice among them agrees with the reference.
     """
 
     rows: int
@@ -37,8 +37,8 @@ def top1(reference: NDArray[Any], actual: NDArray[Any]) -> Top1 | None:
     """Agreement of two outputs of one shape ``(batch, ..., classes)`` and dtype.
 
     Returns:
-        None where the reference is no distribution: it has no rows, one class, another dtype than a float, a
-        negative or non-finite value, or a row that does not sum to 1 within what its dtype can promise.
+        None if the reference is not a distribution: it has no rows, one class, a dtype other than a float, a negative
+        or non-finite value, or a row that does not sum to 1 within the precision of its dtype.
     """
     classes = reference.shape[-1] if reference.ndim >= 2 else 0
     if classes < 2 or reference.size == 0 or reference.dtype.name not in FLOATS:
@@ -50,7 +50,7 @@ def top1(reference: NDArray[Any], actual: NDArray[Any]) -> Top1 | None:
     rows_at_once = max(1, _ELEMENTS_AT_ONCE // classes)
     for start in range(0, rows, rows_at_once):
         part = slice(start, start + rows_at_once)
-        with np.errstate(all="ignore"):  # what is not finite is no distribution, or earns nothing
+        with np.errstate(all="ignore"):  # values that are not finite are no distribution, or earn no credit
             if not _are_distributions(expected[part].astype(np.float64), eps):
                 return None
             agreeing += _credit(expected[part].astype(np.float64), came[part].astype(np.float64), eps)
@@ -65,7 +65,7 @@ def _are_distributions(rows: NDArray[np.float64], eps: float) -> bool:
 
 def _credit(expected: NDArray[np.float64], came: NDArray[np.float64], eps: float) -> float:
     wanted, chosen = _best(expected, eps), _best(came, eps)
-    # A row with a NaN has no best class, and earns nothing.
+    # A row with a NaN has no best class, and earns no credit.
     return float(((wanted & chosen).sum(axis=1) / np.maximum(chosen.sum(axis=1), 1)).sum())
 
 

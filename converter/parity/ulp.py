@@ -21,9 +21,9 @@ def integer_distance(first: NDArray[Any], second: NDArray[Any]) -> NDArray[np.ui
 
 
 def ulp_distance(first: NDArray[Any], second: NDArray[Any]) -> NDArray[np.uint64]:
-    """How many steps from one number of the dtype to the next lead from ``first`` to ``second``.
+    """The number of steps between adjacent numbers of the dtype from ``first`` to ``second``.
 
-    The bits of a float, read as sign and magnitude, count its place on the number line: -0.0 and 0.0 share a
+    The bits of a float, read as sign and magnitude, give its place on the number line: -0.0 and 0.0 share a
     place, denormals lie between 0 and the normal numbers, infinity is a step past the largest finite number.
     NaN has no place: it is 0 from NaN and ``2**bits - 1``, more than any distance, from everything else.
 
@@ -37,7 +37,7 @@ def ulp_distance(first: NDArray[Any], second: NDArray[Any]) -> NDArray[np.uint64
     if first.dtype != second.dtype or first.dtype.name not in _INTEGER_VIEW:
         raise TypeError(f"no ULP distance between {first.dtype} and {second.dtype}")
     distance = integer_distance(_place(first), _place(second))
-    with np.errstate(invalid="ignore"):  # bfloat16 complains of signalling NaNs
+    with np.errstate(invalid="ignore"):  # bfloat16 warns about signalling NaNs
         one_nan = np.isnan(first) ^ np.isnan(second)
         both_nan = np.isnan(first) & np.isnan(second)
     never = np.uint64(2 ** (8 * first.dtype.itemsize) - 1)

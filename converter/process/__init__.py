@@ -1,1 +1,1 @@
-"""The process that a conversion runs in: its limits, its end, its temporary folders, what its machine lacks."""
+"""The process of a conversion: isolation, signals, temporary folders, start of the frameworks, environment errors."""

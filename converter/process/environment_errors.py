@@ -1,8 +1,11 @@
-"""What the machine lacks, told from an exception of Python or of a library: a package, memory, disk, a permission."""
+"""Recognises exceptions that the environment caused: a missing package or permission, no memory or disk space."""
 
+import contextlib
 import errno
 import os
 import re
+from collections.abc import Iterator
+from pathlib import Path
 
 from converter.errors import ConversionError, EnvironmentLacksError
 
@@ -20,7 +23,7 @@ _UNWRITABLE = {
 }
 _NO_MEMORY = "Free some, or raise its limit: ulimit -v, or that of the container."
 _NO_PROCESS = "Raise the limit: ulimit -u or -v, or those of the container."
-# Libraries that know no errno say it in words.
+# Libraries that do not pass errno on put the reason in the text.
 _MEMORY_WORDS = re.compile(
     r"cannot allocate memory|bad_alloc|bad allocation|failed to allocate memory|OOM when allocating"
     r"|failed to map segment",
@@ -31,16 +34,16 @@ _FILES_WORDS = os.strerror(errno.EMFILE)
 _DISK_WORDS = {os.strerror(code): code for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)}
 
 
-def lack(error: BaseException, where: str = "") -> EnvironmentLacksError | None:
-    """The lack that an exception tells of.
+def as_environment_error(error: BaseException, where: str = "") -> EnvironmentLacksError | None:
+    """Translate an exception that was caused by the environment.
 
     Args:
-        error: What was raised. An error of ours tells of a lack if it was raised from what tells of memory, threads
-            or a full disk: exporters take what libraries raise for refusals.
-        where: The place that was being written, if one was.
+        error: The exception. A ``ConversionError`` counts if its cause is a lack of memory, threads or disk space:
+            exporters report every exception of a library as an unsupported model.
+        where: The path that was being written, if any.
 
     Returns:
-        The error to report; None where the exception tells of no lack.
+        The error to report; None if the environment is not the cause.
     """
     if isinstance(error, EnvironmentLacksError):
         return error
@@ -61,6 +64,25 @@ def lack(error: BaseException, where: str = "") -> EnvironmentLacksError | None:
     full = next((code for words, code in _DISK_WORDS.items() if words in str(first)), None)
     code = full or (code if first is error and code in _UNWRITABLE else None)
     return _unwritable(code, where or str(getattr(error, "filename", None) or "")) if code else None
+
+
+@contextlib.contextmanager
+def reporting_environment_errors(place: Path) -> Iterator[None]:
+    """Report a full disk, a missing permission and the like as one clear error.
+
+    Args:
+        place: What the block writes, for the error.
+
+    Raises:
+        EnvironmentLacksError: The block failed for such a reason.
+    """
+    try:
+        yield
+    except Exception as error:
+        found = as_environment_error(error, str(place))
+        if found is None or found is error:
+            raise
+        raise found from error
 
 
 def _unwritable(code: int, where: str) -> EnvironmentLacksError:

@@ -1,4 +1,4 @@
-"""Starts TensorFlow and Keras: quietly, on the processor, with nothing beside them and nothing written elsewhere."""
+"""Starts TensorFlow and Keras without output, on the CPU, without optional packages or files in the home folder."""
 
 import contextlib
 import importlib
@@ -8,20 +8,20 @@ import sys
 import tempfile
 from collections.abc import Iterator
 
-from converter.exporters.quiet import quiet
+from converter.process.framework_output import quiet
 
-# Keras imports these because they are there, and a conversion needs none of them: half of the start, fonts that are
-# looked for, caches below the home folder.
-_BESIDE = ("matplotlib", "pandas", "sklearn")
+# Keras imports these if they are installed. A conversion needs none of them; they take half of the start, search for
+# fonts and write caches below the home folder.
+_OPTIONAL = ("matplotlib", "pandas", "sklearn")
 
 
-def settle() -> None:
-    """Set what they ask the environment for; for a process that converts one model, with a temporary folder."""
-    # TensorFlow looks for a GPU and talks about it; neither helps a conversion.
+def set_environment() -> None:
+    """Set the environment variables that the frameworks read, for a process that converts one model."""
+    # TensorFlow searches for a GPU and logs what it finds; a conversion needs neither.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
-    # Keras writes its settings below the home folder. What a user set there for training, such as another backend
-    # or float16, would change the conversion.
+    # Keras keeps its settings below the home folder. Those that a user made there for training, such as another
+    # backend or float16, would change the conversion.
     folder = tempfile.gettempdir()
     os.environ.update(
         KERAS_BACKEND="tensorflow", KERAS_HOME=f"{folder}/keras", MPLCONFIGDIR=f"{folder}/matplotlib"
@@ -29,18 +29,18 @@ def settle() -> None:
 
 
 def start() -> None:
-    """Import them, which takes seconds.
+    """Import the frameworks, which takes seconds.
 
     Raises:
         ImportError: One of them is missing or broken.
     """
-    with quiet(), _absent(*_BESIDE), _no_ipv6():
+    with quiet(), _absent(*_OPTIONAL), _no_ipv6():
         importlib.import_module("converter.pipeline")
 
 
 @contextlib.contextmanager
 def _absent(*names: str) -> Iterator[None]:
-    """Packages that are not imported yet seem not to be installed."""
+    """Hide packages that are not imported yet, as if they were not installed."""
     hidden = [name for name in names if name not in sys.modules]
     for name in hidden:
         sys.modules[name] = None  # type: ignore[assignment]
@@ -53,7 +53,7 @@ def _absent(*names: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _no_ipv6() -> Iterator[None]:
-    """urllib3, which TensorFlow imports, opens a socket when it is imported to see whether IPv6 is there."""
+    """Keep urllib3, which TensorFlow imports, from opening a socket at import to look for IPv6."""
     before, socket.has_ipv6 = socket.has_ipv6, False
     try:
         yield

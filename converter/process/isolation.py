@@ -1,17 +1,17 @@
-"""Runs work on an untrusted file in a process of its own, within a time and a memory budget.
+"""Runs work on an untrusted file in a child process, within a time and a memory budget.
 
-The reader refuses what it knows to be dangerous. What it does not know of, a crash or an endless loop in a
-native library, ends here as one clear error, and the command goes on with the next file.
+The reader refuses files that are known to be dangerous. Any other crash or endless loop in a native library is
+reported here as one clear error, and the command goes on with the next file.
 
-The work's process answers with JSON through a pipe: a process that a hostile file took over can send wrong
-figures, but nothing that is run. It shares stdout and stderr. It publishes by leave of its parent alone: a parent
-that was told to end gives none, ends it and removes its temporary files; see ``parent`` for one that is killed.
+The child sends its result as JSON through a pipe: a child that a hostile file took over can send wrong numbers, but
+nothing that is run. It shares stdout and stderr. It publishes only with the permission of its parent. A parent that
+is terminated gives no permission, ends the child and removes its temporary files; for a parent that is killed, see
+``parent_channel``.
 """
 
 import contextlib
 import json
 import os
-import resource
 import select
 import signal
 import sys
@@ -20,31 +20,30 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from converter import errors
-from converter.errors import ConversionError, EnvironmentLacksError, UnsafeFileError
-from converter.process.controller import overseer
-from converter.process.environment_errors import lack
-from converter.process.parent_channel import ASKS, ENDED, Parent, live
-from converter.process.temporary_folder import claimed_folder
-from converter.process.termination import SIGNALS, Ended, held
+from converter.errors import EnvironmentLacksError, UnsafeFileError
+from converter.process.child_result import child_result
+from converter.process.environment_errors import as_environment_error
+from converter.process.parent_channel import ASKS, Parent, run_child
+from converter.process.supervisor import supervisor
+from converter.process.temporary_folder import locked_folder
+from converter.process.termination import Terminated, termination_deferred
 
-_LOOK = 0.05  # seconds between two looks at the memory
-_GRACE = 2.0  # seconds to clean up after SIGTERM, and to finish what is being moved before it
+_POLL = 0.05  # seconds between two checks of the memory
+_GRACE = 2.0  # seconds to clean up after SIGTERM, and before it to finish moves that have begun
 _MIB = 2**20
-_FROM_OUTSIDE = {*SIGNALS, signal.SIGQUIT, signal.SIGXCPU}
 _TEMPORARY = "plainserve-convert-"
-_TOLD = frozenset({"phase", "moved"}) | ASKS
+_MESSAGES = frozenset({"phase", "moved"}) | ASKS
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one file may cost.
+    """The budget of one file.
 
     Attributes:
-        memory: Resident bytes; None for any number. It is looked at twenty times a second, on Linux.
-        seconds: From start to end; None for any number.
+        memory: Resident bytes; None for no limit. Checked twenty times a second, on Linux only.
+        seconds: From start to end; None for no limit.
     """
 
     memory: int | None = None
@@ -53,12 +52,21 @@ class Limits:
 
 @dataclass
 class _Child:
-    """A child and the ends of the pipes from and to it."""
+    """A child process.
+
+    Attributes:
+        pid: Its process id.
+        messages: The pipe from it.
+        permission: The pipe to it.
+        received: Bytes of a message that is not complete yet.
+        answer: The last message, which is the result.
+        moving: Whether it is publishing now.
+    """
 
     pid: int
-    hearing: int
-    leave: int
-    heard: bytearray = field(default_factory=bytearray)
+    messages: int
+    permission: int
+    received: bytearray = field(default_factory=bytearray)
     answer: bytes = b""
     moving: bool = False
 
@@ -66,44 +74,44 @@ class _Child:
 def confined(work: Callable[[], Any], source: Path, limits: Limits) -> Any:  # noqa: ANN401  the work's
     """Run ``work`` in a child process and return what it returns.
 
-    To be called before threads are started and TensorFlow is imported: the child is a fork. Its temporary
-    files lie in a folder that is removed whatever becomes of it.
+    Call it before threads are started and TensorFlow is imported: the child is a fork. Its temporary files are in a
+    folder that is removed however the child ends.
 
     Args:
-        work: Returns something that JSON can hold.
+        work: Returns a JSON value.
         source: The file at work, for messages.
         limits: Its budget.
 
     Raises:
-        Ended: This process was told to end; the child has ended, and published nothing since.
+        Terminated: A signal came; the child has ended, and published nothing since.
         ConversionError: The one that the work raised.
         EnvironmentLacksError: The budget was exceeded, the system ended the process or could not start it.
         UnsafeFileError: A native library crashed.
-        BrokenPipeError: Whoever read the work's output has left.
-        RuntimeError: The work raised something unexpected; its traceback was printed if that was asked for.
+        BrokenPipeError: The reader of the output is gone.
+        RuntimeError: The work raised something unexpected; its traceback was printed if PLAINSERVE_TRACEBACK is set.
     """
-    with held() as told, _temporary_folder(source) as folder:
+    with termination_deferred() as signal_received, _temporary_folder(source) as folder:
         child = _start(work, folder)
         status: int | None = None
         try:
-            _follow(child, limits, told, source)
+            _follow(child, limits, signal_received, source)
             status = _waited(child.pid)
         finally:
             if status is None:
                 _end(child.pid)
-            os.close(child.hearing)
-            os.close(child.leave)
+            os.close(child.messages)
+            os.close(child.permission)
     if status is None:
         raise UnsafeFileError("its process does not end", where=source.name)
-    return _result(child.answer, status, source)
+    return child_result(child.answer, status, source)
 
 
 @contextlib.contextmanager
 def _temporary_folder(source: Path) -> Iterator[Path]:
     with contextlib.ExitStack() as stack:
         try:
-            folder = stack.enter_context(claimed_folder(Path(tempfile.gettempdir()), _TEMPORARY))
-        except OSError as error:  # with FileNotFoundError, tempfile lists the usual places that it tried
+            folder = stack.enter_context(locked_folder(Path(tempfile.gettempdir()), _TEMPORARY))
+        except OSError as error:  # the text of FileNotFoundError lists the places that tempfile tried
             raise EnvironmentLacksError(
                 f"no folder for temporary files can be made: {error.strerror}",
                 where=source.name,
@@ -116,40 +124,40 @@ def _start(work: Callable[[], Any], folder: Path) -> _Child:
     sys.stdout.flush()
     sys.stderr.flush()
     pipes = [os.pipe(), os.pipe()]
-    (hearing, telling), (asking, leave) = pipes
+    (messages, sending), (waiting, permission) = pipes
     parent = os.getpid()
     try:
         pid = os.fork()
     except OSError as error:
-        for end in (hearing, telling, asking, leave):
+        for end in (messages, sending, waiting, permission):
             os.close(end)
-        raise (lack(error) or error) from error
+        raise (as_environment_error(error) or error) from error
     if not pid:
-        os.close(hearing)
-        os.close(leave)
-        live(work, Parent(parent, telling, asking), folder)
-    os.close(telling)
-    os.close(asking)
-    return _Child(pid, hearing, leave)
+        os.close(messages)
+        os.close(permission)
+        run_child(work, Parent(parent, sending, waiting), folder)
+    os.close(sending)
+    os.close(waiting)
+    return _Child(pid, messages, permission)
 
 
-def _follow(child: _Child, limits: Limits, told: Callable[[], int | None], source: Path) -> None:
-    """Hear a child until it closes its pipe, with an eye on its budget and on what this process is told."""
+def _follow(child: _Child, limits: Limits, signal_received: Callable[[], int | None], source: Path) -> None:
+    """Read the messages of a child until it closes its pipe; watch its budget and the signals of this process."""
     end = None if limits.seconds is None else time.monotonic() + limits.seconds
-    patience: float | None = None
+    deadline_to_move: float | None = None
     while True:
-        if (number := told()) is not None:
-            patience = patience or time.monotonic() + _GRACE
-            if not child.moving or time.monotonic() > patience:
-                raise Ended(number)
-        overseer().waiting()
-        if select.select([child.hearing], [], [], _LOOK)[0]:
-            data = os.read(child.hearing, _MIB)
+        if (number := signal_received()) is not None:
+            deadline_to_move = deadline_to_move or time.monotonic() + _GRACE
+            if not child.moving or time.monotonic() > deadline_to_move:
+                raise Terminated(number)
+        supervisor().waiting()
+        if select.select([child.messages], [], [], _POLL)[0]:
+            data = os.read(child.messages, _MIB)
             if not data:
                 return
-            child.heard += data
+            child.received += data
             if b"\n" in data:
-                _hear(child, source, allowed=told() is None)
+                _handle_messages(child, source, allowed=signal_received() is None)
         if end is not None and time.monotonic() > end:
             raise EnvironmentLacksError(
                 f"took longer than {limits.seconds:g} s",
@@ -164,10 +172,10 @@ def _follow(child: _Child, limits: Limits, told: Callable[[], int | None], sourc
             )
 
 
-def _hear(child: _Child, source: Path, *, allowed: bool) -> None:
-    """Take what a child says, and answer if it asks for leave and may have it."""
-    *lines, rest = bytes(child.heard).split(b"\n")
-    child.heard = bytearray(rest)
+def _handle_messages(child: _Child, source: Path, *, allowed: bool) -> None:
+    """Handle the complete messages of a child, and give it permission if it asks for it and may have it."""
+    *lines, rest = bytes(child.received).split(b"\n")
+    child.received = bytearray(rest)
     for line in lines:
         if line.startswith(b"{"):
             child.answer = line
@@ -176,24 +184,24 @@ def _hear(child: _Child, source: Path, *, allowed: bool) -> None:
             kind, text = json.loads(line)
         except (ValueError, TypeError):
             kind = text = None
-        if not isinstance(kind, str) or not isinstance(text, str) or kind not in _TOLD:
-            raise UnsafeFileError("its process says what it should not", where=source.name)
-        _pass_on(child, kind, text, allowed=allowed)
+        if not isinstance(kind, str) or not isinstance(text, str) or kind not in _MESSAGES:
+            raise UnsafeFileError("its process sent a message that is not allowed", where=source.name)
+        _forward(child, kind, text, allowed=allowed)
 
 
-def _pass_on(child: _Child, kind: str, text: str, *, allowed: bool) -> None:
+def _forward(child: _Child, kind: str, text: str, *, allowed: bool) -> None:
     if kind in ASKS and not allowed:
         return
-    told = getattr(overseer(), kind)
-    told() if kind in ASKS else told(text)
+    notify = getattr(supervisor(), kind)
+    notify() if kind in ASKS else notify(text)
     child.moving = kind == "moving" or (child.moving and kind != "moved")
     if kind in ASKS:
         with contextlib.suppress(BrokenPipeError):
-            os.write(child.leave, b".")
+            os.write(child.permission, b".")
 
 
 def _resident(child: int) -> int:
-    """Resident bytes of a process; 0 where the system does not tell."""
+    """Resident bytes of a process; 0 if the system does not provide them."""
     try:
         pages = Path(f"/proc/{child}/statm").read_text(encoding="ascii").split()[1]
     except (OSError, IndexError):
@@ -202,7 +210,7 @@ def _resident(child: int) -> int:
 
 
 def _end(child: int) -> None:
-    """Ask a child to end, so that it can clean up, then make it."""
+    """Terminate a child, so that it can clean up; kill it if it does not end."""
     os.kill(child, signal.SIGTERM)
     if _waited(child) is None:
         os.kill(child, signal.SIGKILL)
@@ -210,58 +218,11 @@ def _end(child: int) -> None:
 
 
 def _waited(child: int) -> int | None:
-    """How a child that is about to end did so; None if it does not."""
+    """Wait for a child that is about to end, and return its status; None if it does not end."""
     end = time.monotonic() + _GRACE
     while time.monotonic() < end:
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
             return status
-        time.sleep(_LOOK / 10)
+        time.sleep(_POLL / 10)
     return None
-
-
-def _result(answer: bytes, status: int, source: Path) -> Any:  # noqa: ANN401  what the work returned
-    if os.WIFSIGNALED(status):
-        _raise_signal(os.WTERMSIG(status), source)
-    if os.waitstatus_to_exitcode(status) == ENDED:
-        _raise_signal(signal.SIGTERM, source)
-    try:
-        found = json.loads(answer)
-    except ValueError:
-        raise UnsafeFileError("ended its process without an answer", where=source.name) from None
-    if "done" in found:
-        return found["done"]
-    if "error" in found:
-        kind = getattr(errors, str(found["error"]), None)
-        kind = kind if isinstance(kind, type) and issubclass(kind, ConversionError) else UnsafeFileError
-        raise kind(found["what"], where=found["where"], hint=found["hint"])
-    if "left" in found:
-        raise BrokenPipeError
-    raise RuntimeError(found["unexpected"])
-
-
-def _raise_signal(number: int, source: Path) -> NoReturn:
-    name = signal.Signals(number).name
-    if number == signal.SIGKILL:
-        raise EnvironmentLacksError(
-            "was ended by the system (SIGKILL), most often for want of memory", where=source.name
-        )
-    if number in _FROM_OUTSIDE:
-        raise EnvironmentLacksError(f"was ended from outside ({name})", where=source.name)
-    if _memory_is_limited() and number in {signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGTRAP}:
-        raise EnvironmentLacksError(
-            f"ended with {name}; the memory that a process may have is limited here (ulimit -v), and libraries end "
-            "so when they get no more",
-            where=source.name,
-            hint="Raise the limit; if it ends so without one, the file is damaged or hostile.",
-        )
-    raise UnsafeFileError(
-        f"crashed a native library ({name})",
-        where=source.name,
-        hint="The file is damaged or hostile; if it loads in Keras, this is a defect to report.",
-    )
-
-
-def _memory_is_limited() -> bool:
-    limits = (resource.RLIMIT_AS, resource.RLIMIT_DATA)
-    return any(resource.getrlimit(limit)[0] != resource.RLIM_INFINITY for limit in limits)

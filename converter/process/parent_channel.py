@@ -1,8 +1,9 @@
-"""The life of a confined process, and its parent, which is told what is done and gives leave to go on.
+"""The child's side of ``isolation``: runs the work, reports to the parent, and asks it for permission.
 
-What is told are lines of JSON in one pipe: a kind and a text. Leave is a byte in the other. The end of that pipe is
-the end of the parent; then this process ends at once, in whatever library it may be, except between two moves of one
-publication. On Linux the system sees to it too, for a library may hold the interpreter's lock for long.
+The child sends lines of JSON through one pipe: a kind and a text. A byte in the other pipe is the permission to go
+on. The end of that pipe means that the parent has ended; then the child ends at once, whatever it is doing, except
+between two moves of one publication. On Linux the kernel ends it as well, because a library may hold the
+interpreter's lock for long.
 """
 
 import contextlib
@@ -19,81 +20,81 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from converter.errors import ConversionError
-from converter.process.controller import Overseer, overseen
-from converter.process.environment_errors import lack
-from converter.process.termination import Ended, heeded
+from converter.process.environment_errors import as_environment_error
+from converter.process.supervisor import Supervisor, supervised_by
+from converter.process.termination import Terminated, terminated_by
 
 ASKS = frozenset({"printing", "moving"})
-"""What waits for leave."""
+"""The messages that ask for permission."""
 
-ENDED = 128 + signal.SIGTERM
-"""The exit code of one that was told to end."""
+TERMINATED = 128 + signal.SIGTERM
+"""The exit code of a child that was terminated."""
 
 _PR_SET_PDEATHSIG = 1
 
 
-class Parent(Overseer):
-    """To be made in the child, right after the fork.
+class Parent(Supervisor):
+    """The parent, as the child sees it; make it right after the fork.
 
     Args:
-        pid: The parent's number.
-        telling: The pipe to it.
-        leave: The pipe from it.
+        pid: Process id of the parent.
+        messages: The pipe to it.
+        permission: The pipe from it.
     """
 
-    def __init__(self, pid: int, telling: int, leave: int) -> None:
+    def __init__(self, pid: int, messages: int, permission: int) -> None:
         self._pid = pid
-        self._telling = telling
-        self._leave = leave
+        self._messages = messages
+        self._permission = permission
         self._allowed = threading.Semaphore(0)
         self._between_moves = threading.Lock()
         self._libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
     def watch(self) -> None:
-        """From now on, end with the parent."""
+        """From now on, end when the parent ends."""
         self._end_with_it()
         threading.Thread(target=self._listen, daemon=True).start()
 
-    def tell(self, message: Any) -> None:  # noqa: ANN401  whatever JSON can hold
-        """Send a message; if the parent is gone, nobody hears it."""
+    def send(self, message: Any) -> None:  # noqa: ANN401  a JSON value
+        """Send a message; it is lost if the parent has ended."""
         data = memoryview(json.dumps(message).encode() + b"\n")
         with contextlib.suppress(BrokenPipeError):
             while data:
-                data = data[os.write(self._telling, data) :]
+                data = data[os.write(self._messages, data) :]
 
     def phase(self, text: str) -> None:
-        """Tell it."""
-        self.tell(["phase", text])
+        """Report it."""
+        self.send(["phase", text])
 
     def printing(self) -> None:
-        """Wait until the terminal's line is cleared."""
+        """Wait until the progress line is cleared."""
         self._ask("printing")
 
     def moving(self) -> None:
-        """Wait for leave; a parent that was told to end gives none, and ends this process."""
+        """Wait for permission; a parent that is being terminated gives none, and ends this process."""
         self._ask("moving")
         self._between_moves.acquire()
         self._end_with_it(signal_number=0)
 
     def moved(self, place: str) -> None:
-        """Tell it."""
-        self.tell(["moved", place])
+        """Report it."""
+        self.send(["moved", place])
         self._between_moves.release()
         self._end_with_it()
 
     def _ask(self, what: str) -> None:
-        self.tell([what, ""])
+        self.send([what, ""])
         self._allowed.acquire()
 
     def _listen(self) -> None:
-        while os.read(self._leave, 1):
+        while os.read(self._permission, 1):
             self._allowed.release()
         self._end()
 
     def _end_with_it(self, signal_number: int = signal.SIGKILL) -> None:
         if self._libc:
             self._libc.prctl(_PR_SET_PDEATHSIG, signal_number)
-        if signal_number and os.getppid() != self._pid:  # it ended before this could be asked for
+        if signal_number and os.getppid() != self._pid:  # the parent ended before this call
             self._end()
 
     def _end(self) -> None:
@@ -101,34 +102,34 @@ class Parent(Overseer):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def live(work: Callable[[], Any], parent: Parent, folder: Path) -> NoReturn:
-    """Do the work, tell the parent what came of it, and end: it never returns into the parent's code.
+def run_child(work: Callable[[], Any], parent: Parent, folder: Path) -> NoReturn:
+    """Do the work, send the result to the parent, and end the process: never return into the code of the parent.
 
     Args:
-        work: Returns something that JSON can hold.
-        parent: Hears ``{"done": ...}``, or why it was not done.
+        work: Returns a JSON value.
+        parent: Gets ``{"done": ...}``, or the reason why it was not done.
         folder: For temporary files.
     """
-    # A terminal sends these to both; what is to be done then, the parent says with SIGTERM.
+    # A terminal sends these to parent and child; the parent then terminates the child with SIGTERM.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     sys.unraisablehook = _unraisable
     os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
     try:
-        with heeded(signal.SIGTERM), overseen(parent):
+        with terminated_by(signal.SIGTERM), supervised_by(parent):
             parent.watch()
-            parent.tell(_answer(work))
+            parent.send(_answer(work))
             os._exit(0)
-    except Ended:
-        os._exit(ENDED)
+    except Terminated:
+        os._exit(TERMINATED)
     except BaseException:  # noqa: BLE001  such as SystemExit, raised by the user's own code
         os._exit(1)
 
 
 def _unraisable(raised: "sys.UnraisableHookArgs") -> None:
-    """End where the signal came during a finaliser, which would swallow what it raises."""
-    if isinstance(raised.exc_value, Ended):
-        os._exit(ENDED)
+    """End if the signal came during a finaliser, which would swallow the exception."""
+    if isinstance(raised.exc_value, Terminated):
+        os._exit(TERMINATED)
     sys.__unraisablehook__(raised)
 
 
@@ -138,10 +139,10 @@ def _answer(work: Callable[[], Any]) -> dict[str, Any]:
     except BrokenPipeError:
         return {"left": True}
     except Exception as error:  # noqa: BLE001  the parent reports it
-        known = lack(error) or error
+        known = as_environment_error(error) or error
         if isinstance(known, ConversionError):
-            told = {name: getattr(known, name) for name in ("what", "where", "hint")}
-            return {"error": type(known).__name__, **told}
+            fields = {name: getattr(known, name) for name in ("what", "where", "hint")}
+            return {"error": type(known).__name__, **fields}
         if os.environ.get("PLAINSERVE_TRACEBACK"):
             traceback.print_exc()
         return {"unexpected": f"{type(error).__name__}: {error}"}

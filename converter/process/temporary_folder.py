@@ -1,9 +1,9 @@
-"""Hidden and temporary folders that are removed whatever becomes of the process that made them.
+"""Temporary folders that are removed however the process that made them ends.
 
-Each holds a file that its process, or a child of it, keeps locked. The system drops the lock when the last of them
-is gone, however it went. So a folder whose lock can be taken belongs to nobody, and the next run removes it. Unlike
-the number of a process, a lock means the same to every container and, where the file system carries locks, to every
-machine; where it does not, no lock can be taken, and the folder stays.
+Each contains a file that its process, or a child of it, keeps locked. The system releases the lock when the last of
+them ends, in whatever way. So a folder whose lock can be taken is abandoned, and the next run removes it. Unlike a
+process id, a lock is valid across containers and, where the file system supports locks, across machines; where it
+does not, no lock can be taken, and the folder stays.
 """
 
 import contextlib
@@ -20,15 +20,15 @@ _NO_LINK = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @contextlib.contextmanager
-def claimed_folder(parent: Path, prefix: str) -> Iterator[Path]:
-    """A new folder, removed at the end; those that ended processes left beside it are removed first.
+def locked_folder(parent: Path, prefix: str) -> Iterator[Path]:
+    """Make a folder that is removed at the end; first remove those beside it that are abandoned.
 
     Args:
         parent: The folder to make it in.
-        prefix: Starts its name, and tells which folders beside it are of our making.
+        prefix: Start of its name, by which abandoned folders are recognised.
 
     Raises:
-        OSError: It cannot be made.
+        OSError: The folder cannot be made.
     """
     remove_abandoned(parent, prefix)
     folder, lock = _claim(parent, prefix)
@@ -39,7 +39,7 @@ def claimed_folder(parent: Path, prefix: str) -> Iterator[Path]:
 
 
 def remove_abandoned(parent: Path, prefix: str) -> None:
-    """Remove the folders of this prefix whose processes have ended; errors are left to the next run."""
+    """Remove the folders with this prefix whose processes have ended; the next run retries after an error."""
     for folder in parent.glob(f"{prefix}*"):
         with contextlib.suppress(OSError):
             if _is_ours(folder):
@@ -49,12 +49,12 @@ def remove_abandoned(parent: Path, prefix: str) -> None:
 def _remove_if_abandoned(folder: Path) -> None:
     try:
         lock = os.open(folder / LOCK, _NO_LINK)
-    except FileNotFoundError:  # its process ended before it made the lock, or it is not of this make
-        folder.rmdir()  # which fails if anything is in it
+    except FileNotFoundError:  # its process ended before it made the lock, or something else made the folder
+        folder.rmdir()  # fails unless it is empty
         return
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:  # somebody works in it, or nobody can tell
+    except OSError:  # in use, or the file system has no locks
         os.close(lock)
     else:
         _remove(folder, lock)
@@ -63,7 +63,7 @@ def _remove_if_abandoned(folder: Path) -> None:
 def _claim(parent: Path, prefix: str) -> tuple[Path, int]:
     while True:
         folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
-        # Until it is locked, another run may take the folder for an abandoned one and remove it.
+        # Until it is locked, another run may consider the folder abandoned and remove it.
         try:
             lock = os.open(folder / LOCK, _NO_LINK | os.O_CREAT | os.O_EXCL, 0o600)
         except FileNotFoundError:
@@ -77,7 +77,7 @@ def _claim(parent: Path, prefix: str) -> tuple[Path, int]:
 
 
 def _is_free(lock: int) -> bool:
-    """Take a lock; False if another process has it. Where the file system has no locks, no other can take it."""
+    """Take a lock; False if another process has it. Where the file system has no locks, no process has it."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -88,13 +88,13 @@ def _is_free(lock: int) -> bool:
 
 
 def _is_ours(folder: Path) -> bool:
-    """Whether it is a folder, no link, of this user: in /tmp, others make folders too."""
+    """Whether it is a folder, not a link, of this user: in /tmp, other users make folders too."""
     found = folder.lstat()
     return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
 
 
 def _remove(folder: Path, lock: int) -> None:
-    """The lock goes last: if this is cut short, the next run finds it and goes on."""
+    """Remove the lock last: if this is interrupted, the next run finds the lock and continues."""
     with contextlib.suppress(OSError):
         for entry in folder.iterdir():
             if entry.is_dir() and not entry.is_symlink():
@@ -102,6 +102,6 @@ def _remove(folder: Path, lock: int) -> None:
             elif entry.name != LOCK:
                 entry.unlink()
         (folder / LOCK).unlink()
-    os.close(lock)  # until then, NFS keeps the file under another name
+    os.close(lock)  # until it is closed, NFS keeps the file under another name
     with contextlib.suppress(OSError):
         folder.rmdir()

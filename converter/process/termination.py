@@ -1,7 +1,7 @@
-"""How the command is told to end, and what it finishes before it does.
+"""Handles the signals that terminate the command.
 
-SIGINT, SIGTERM and SIGHUP raise ``Ended`` wherever the main thread stands, unless it stands in a ``held`` block: then
-that is finished first. So what was begun in such a block, as a child or a move, is never left half done.
+SIGINT, SIGTERM and SIGHUP raise ``Terminated`` in the main thread, at any line, except in a ``termination_deferred``
+block, which is finished first. So what such a block begins, such as a child or a move, is never left half done.
 """
 
 import contextlib
@@ -14,8 +14,8 @@ from types import FrameType
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class Ended(BaseException):
-    """The process was told to end.
+class Terminated(BaseException):
+    """A signal terminates the process.
 
     Attributes:
         number: The signal.
@@ -27,27 +27,27 @@ class Ended(BaseException):
 
     @property
     def exit_code(self) -> int:
-        """What a shell says of a command that a signal ended: 130 for SIGINT, 143 for SIGTERM, 129 for SIGHUP."""
+        """The exit code by which shells report a signal: 130 for SIGINT, 143 for SIGTERM, 129 for SIGHUP."""
         return 128 + self.number
 
 
 @dataclass
 class _State:
-    told: int | None = None
-    holding: int = 0
+    received: int | None = None
+    deferred: int = 0
 
 
 _state = _State()
 
 
 @contextlib.contextmanager
-def heeded(*signals: signal.Signals) -> Iterator[None]:
-    """Raise ``Ended`` in this block when one of the signals comes.
+def terminated_by(*signals: signal.Signals) -> Iterator[None]:
+    """Raise ``Terminated`` in this block when one of the signals comes.
 
-    A signal that is ignored, as ``nohup`` and a shell's background jobs arrange, stays ignored. Outside of the main
-    thread, which alone can heed signals, this does nothing.
+    A signal that is ignored, as under ``nohup`` and in background jobs of a shell, stays ignored. Outside of the main
+    thread, which alone can handle signals, this does nothing.
     """
-    _state.told, _state.holding = None, 0  # a fork has them from its parent
+    _state.received, _state.deferred = None, 0  # a fork inherits them from its parent
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -60,26 +60,29 @@ def heeded(*signals: signal.Signals) -> Iterator[None]:
     finally:
         for number in mine:
             signal.signal(number, before[number])
-        _state.told = None
+        _state.received = None
 
 
 @contextlib.contextmanager
-def held() -> Iterator[Callable[[], int | None]]:
-    """Finish this block before ending; it may ask which signal has come, and finish sooner.
+def termination_deferred() -> Iterator[Callable[[], int | None]]:
+    """Finish this block before a signal terminates the process.
+
+    Yields:
+        A function that returns the signal that has come, or None; the block may then finish sooner.
 
     Raises:
-        Ended: At the end of the block, whatever else it raised, if a signal came.
+        Terminated: At the end of the block, whatever else it raised, if a signal came.
     """
-    _state.holding += 1
+    _state.deferred += 1
     try:
-        yield lambda: _state.told
+        yield lambda: _state.received
     finally:
-        _state.holding -= 1
-        if _state.told is not None:
-            raise Ended(_state.told) from None
+        _state.deferred -= 1
+        if _state.received is not None:
+            raise Terminated(_state.received) from None
 
 
 def _note(number: int, _: FrameType | None) -> None:
-    _state.told = number
-    if not _state.holding:
-        raise Ended(number)
+    _state.received = number
+    if not _state.deferred:
+        raise Terminated(number)

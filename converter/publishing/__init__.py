@@ -1,1 +1,1 @@
-"""Where artefacts go, what is written beside them, and how all of it gets there in one step."""
+"""Publishes artefacts: where they go, the files beside them, and the atomic moves."""

@@ -1,6 +1,6 @@
-"""Puts finished artefacts in their places: staged beside them first, then each moved by one atomic step.
+"""Publishes finished artefacts: each is staged beside its place, then moved by one atomic step.
 
-A run that fails leaves its staging folder to be removed and what was there before untouched.
+A run that fails changes nothing at the place, and its staging folder is removed.
 """
 
 import contextlib
@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from converter.errors import EnvironmentLacksError, UsageError
-from converter.process.controller import overseer
-from converter.process.environment_errors import lack
-from converter.process.temporary_folder import claimed_folder, remove_abandoned
-from converter.process.termination import held
+from converter.process.environment_errors import reporting_environment_errors
+from converter.process.supervisor import supervisor
+from converter.process.temporary_folder import locked_folder, remove_abandoned
+from converter.process.termination import termination_deferred
 
 _STAGE = ".plainserve-"
 _AT_FDCWD = -100
@@ -24,31 +24,31 @@ _TAKEN = {errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR}
 
 @contextlib.contextmanager
 def staging(destination: Path) -> Iterator[Path]:
-    """A new hidden folder in the destination, removed at the end; so a move out of it stays on one disk.
+    """Make a hidden folder in the destination, removed at the end; a move out of it stays on one disk.
 
     Raises:
         UsageError: The destination, or something above it, is a file.
         EnvironmentLacksError: The destination cannot be made or written, or the disk is full.
     """
-    with reported(destination):
+    with reporting_environment_errors(destination):
         try:
             made = _make_folders(destination)
         except (FileExistsError, NotADirectoryError):
             raise UsageError("is not a folder", where=str(destination)) from None
-        except FileNotFoundError:  # as in /proc: its parent is there, but takes none
+        except FileNotFoundError:  # as in /proc: its parent exists, but takes no folders
             raise EnvironmentLacksError(
                 "no folder can be made here", where=str(destination), hint="Choose another place."
             ) from None
     try:
-        with reported(destination), claimed_folder(destination, _STAGE) as stage:
+        with reporting_environment_errors(destination), locked_folder(destination, _STAGE) as stage:
             yield stage
     finally:
         _remove_empty(made)
 
 
 @contextlib.contextmanager
-def tidied(destination: Path) -> Iterator[None]:
-    """Remove what a process staged in a destination, and the folders it made for it, if it is ended."""
+def cleaned_up_after(destination: Path) -> Iterator[None]:
+    """Remove what a child process staged in a destination, and the folders that it made, if it is killed."""
     missing = _missing(destination)
     try:
         yield
@@ -58,33 +58,21 @@ def tidied(destination: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def reported(place: Path) -> Iterator[None]:
-    """Turn a full disk or a missing right into one clear error."""
-    try:
-        yield
-    except Exception as error:
-        found = lack(error, str(place))
-        if found is None or found is error:
-            raise
-        raise found from error
-
-
-@contextlib.contextmanager
 def moving() -> Iterator[list[Path]]:
-    """Moves of one publication: whoever oversees this process allows them, and it does not end between them.
+    """Make the moves of one publication in this block: the supervisor permits them, and no signal comes between them.
 
-    Before it, everything is to be on the disk (``sync``): what is in the block takes a moment.
+    Call ``sync`` on everything before, so that the block takes only a moment.
 
     Yields:
-        A list to put the place of what was published in.
+        A list, to which the block appends the place of the published artefact.
     """
-    above, places = overseer(), list[Path]()
-    above.moving()
+    controller, places = supervisor(), list[Path]()
+    controller.moving()
     try:
-        with held():
+        with termination_deferred():
             yield places
     finally:
-        above.moved(str(places[0]) if places else "")
+        controller.moved(str(places[0]) if places else "")
 
 
 def move(staged: Path, place: Path) -> None:
@@ -110,7 +98,7 @@ def move_version(staged: Path, model: Path) -> Path:
         staged.rename(new / "1")
         try:
             new.rename(model)
-        except OSError as error:  # somebody else made it meanwhile
+        except OSError as error:  # another process made it meanwhile
             if error.errno not in _TAKEN:
                 raise
             staged = new / "1"
@@ -129,7 +117,7 @@ def move_version(staged: Path, model: Path) -> Path:
 
 
 def sync(path: Path) -> None:
-    """Bring the bytes to the disk before a name points to them."""
+    """Flush a file, or all files of a folder, to the disk before they are moved to their place."""
     files = [entry for entry in path.rglob("*") if entry.is_file()] if path.is_dir() else [path]
     for file in files:
         with file.open("rb") as stream:
@@ -137,7 +125,7 @@ def sync(path: Path) -> None:
 
 
 def _make_folders(destination: Path) -> list[Path]:
-    """Create the folder and its parents; the new ones are returned, innermost first."""
+    """Create the folder and its parents, and return the new ones, innermost first."""
     missing = _missing(destination)
     destination.mkdir(parents=True, exist_ok=True)
     return missing
@@ -154,7 +142,7 @@ def _remove_empty(folders: list[Path]) -> None:
 
 
 def _exchange(staged: Path, place: Path) -> None:
-    """Swap two folders in one step; where the system cannot, the old one steps aside for a moment."""
+    """Swap two folders in one step; where the system cannot, move the old one aside for a moment."""
     libc = ctypes.CDLL(None, use_errno=True)
     names = os.fsencode(staged), os.fsencode(place)
     if hasattr(libc, "renameat2"):

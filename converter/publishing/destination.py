@@ -8,27 +8,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from converter.errors import UsageError
-from converter.exporters import get_target
+from converter.exporters.target_formats import get_target
 from converter.options import Options
-from converter.publishing import manifest
 from converter.publishing.atomic_publish import move, moving, staging, sync
+from converter.publishing.manifest import manifest_text
 from converter.publishing.model_repository import Repository
-from converter.publishing.staged_artefact import Staged
+from converter.publishing.staged_artefact import StagedArtefact
 
-if TYPE_CHECKING:  # it imports Keras, and whether there is room is asked without
+if TYPE_CHECKING:  # it imports Keras, and the destination is checked before
     from converter.parity.reference import Answer
 
 
 class Destination(Protocol):
     """Takes the artefacts of one model."""
 
-    def stage(self, target: str) -> Staged:
-        """A place to write an artefact before it is published."""
+    def stage(self, target: str) -> StagedArtefact:
+        """Make a place to write an artefact before it is published."""
         ...
 
     def publish(
         self,
-        staged: Staged,
+        staged: StagedArtefact,
         source: dict[str, Any],
         entry: dict[str, Any],
         answers: Sequence["Answer"],
@@ -39,11 +39,11 @@ class Destination(Protocol):
 
 @contextlib.contextmanager
 def open_destination(source: Path, options: Options) -> Iterator[Destination]:
-    """The destination that the options name; its staging is removed at the end.
+    """Open the destination that the options name; its staging folder is removed at the end.
 
     Raises:
-        UsageError: A name is not one that a repository can hold, or an artefact would replace its source.
-        EnvironmentLacksError: It cannot be written.
+        UsageError: The model's name is not valid in a repository, or an artefact would replace its source.
+        EnvironmentLacksError: The destination cannot be written.
     """
     if options.repository:
         name = options.name or source.stem
@@ -60,25 +60,25 @@ def open_destination(source: Path, options: Options) -> Iterator[Destination]:
         if (folder / get_target(target).artefact_name(source.stem)).resolve() == source.resolve():
             raise UsageError("the artefact would replace its source", where=str(source))
     with staging(folder) as stage:
-        yield Folder(folder, stage, source.stem)
+        yield OutputFolder(folder, stage, source.stem)
 
 
 @dataclass(frozen=True)
-class Folder:
-    """Artefacts named after the source, with one manifest for all of them."""
+class OutputFolder:
+    """A folder of artefacts named after the source, with one manifest for all of them."""
 
     folder: Path
     staging: Path
     stem: str
 
-    def stage(self, target: str) -> Staged:
+    def stage(self, target: str) -> StagedArtefact:
         """A path of the artefact's own name."""
         name = get_target(target).artefact_name(self.stem)
-        return Staged(self.staging / name, self.folder / name)
+        return StagedArtefact(self.staging / name, self.folder / name)
 
     def publish(
         self,
-        staged: Staged,
+        staged: StagedArtefact,
         source: dict[str, Any],
         entry: dict[str, Any],
         answers: Sequence["Answer"],  # noqa: ARG002  golden requests are for repositories
@@ -87,7 +87,7 @@ class Folder:
         entries = {staged.place.name: entry}
         path = self.folder / f"{self.stem}.manifest.json"
         written = self.staging / path.name
-        written.write_text(manifest.merged(path, source, entries), encoding="utf-8")
+        written.write_text(manifest_text(path, source, entries), encoding="utf-8")
         sync(staged.path)
         sync(written)
         with moving() as published:

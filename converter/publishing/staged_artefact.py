@@ -1,16 +1,16 @@
-"""An artefact in the making."""
+"""An artefact that is not published yet."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 
 @dataclass(frozen=True)
-class Staged:
-    """An artefact in the making.
+class StagedArtefact:
+    """An artefact that is not published yet.
 
     Attributes:
         path: Where the exporter writes it.
-        place: Where it will go.
+        place: Where it will be published.
     """
 
     path: Path

@@ -1,6 +1,6 @@
-"""``config.pbtxt``, in which Triton, and our server too, read what a model in a repository takes and returns.
+"""Writes ``config.pbtxt``, in which Triton and our server read the inputs and outputs of a model in a repository.
 
-It says what both would find out by themselves, so that it can be read and changed:
+It states what both would find out by themselves, so that you can read and change it:
 
     backend: "onnxruntime"
     max_batch_size: 64
@@ -16,10 +16,10 @@ from collections.abc import Sequence
 from converter.signature import TensorSpec
 
 BACKENDS = {"onnx": "onnxruntime"}
-"""Triton's backend for a target. It has none for TFLite, and lays SavedModels otherwise than TensorFlow Serving."""
+"""Triton's backend for a target. It has none for TFLite, and lays out SavedModels unlike TensorFlow Serving."""
 
 MAX_BATCH_SIZE = 64
-"""Rows of a run, as our server derives them for a model that takes any batch."""
+"""Rows of a batch; our server derives the same number for a model that takes any batch."""
 
 _TYPES = {
     "bool": "BOOL",
@@ -45,17 +45,17 @@ _MARK = "# sha256 of the lines below: "
 def config(
     target: str, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], *, joins: bool
 ) -> str | None:
-    """The text for an artefact.
+    """The text of the file for an artefact.
 
     Args:
         target: Its format.
         inputs: Its inputs, as it states them.
-        outputs: Its outputs, likewise.
-        joins: Whether its rows are proved independent, so that requests of several clients may share a run.
+        outputs: Its outputs, as it states them.
+        joins: Whether its rows are proved independent, so that a server may join requests in one batch.
 
     Returns:
-        The text; None where Triton has no backend, or where the batch is a tensor's only axis: Triton, which then
-        wants a ``reshape``, knows best how to say that.
+        The text; None where Triton has no backend, or where the batch is the only axis of a tensor: Triton then needs
+        a ``reshape``, and derives it best by itself.
     """
     backend = BACKENDS.get(target)
     specs = (*inputs, *outputs)
@@ -72,7 +72,7 @@ def config(
 
 
 def is_ours(text: str) -> bool:
-    """Whether a ``config.pbtxt`` is as some run of ``convert`` wrote it."""
+    """Whether a ``config.pbtxt`` was written by ``convert`` and not changed since."""
     head, mark, rest = text.partition(_MARK)
     digest, _, body = rest.partition("\n")
     return bool(mark) and head == f"{_NOTE}\n" and digest == _digest(body)

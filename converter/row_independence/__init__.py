@@ -1,1 +1,1 @@
-"""Whether the rows of a batch are answered independently: by the kinds of the layers, and as measured."""
+"""Whether the rows of a batch are independent: by rules for each kind of layer, and by measurement."""

@@ -123,6 +123,10 @@ FORBIDDEN = [
     ("converter/folding", FRAMEWORKS, ()),
     ("converter/exporters", {"converter.activations", "converter.layers", "converter.description"}, ()),
     ("converter/artefacts", {"converter.activations", "converter.layers", "converter.description"}, ()),
+    ("converter/exporters", {"converter.artefacts", "converter.building", "converter.parity"}, ()),
+    ("converter/artefacts", {"converter.building", "converter.parity"}, ()),
+    ("converter/building", {"converter.artefacts", "converter.parity"}, ()),
+    ("converter/process", {"converter.exporters", "converter.parity", "converter.publishing"}, ()),
 ]
 
 

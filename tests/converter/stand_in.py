@@ -12,18 +12,18 @@ import tempfile
 
 from converter.command import run
 from converter.command.cli import main
-from converter.preflight import intake
+from converter.preflight import preflight
 
 MICROSECONDS = 120_000
 rounds = int(sys.argv[1])
 
 
 def convert(source, options, report):
-    with report.progress(source) as progress, intake(source, options) as taken:
+    with report.progress(source) as progress, preflight(source, options) as checked:
         for number in range(rounds):
             for target in options.targets:
                 progress(f"round {number}")
-                staged = taken.destination.stage(target)
+                staged = checked.destination.stage(target)
                 staged.path.write_text(f"{number}")
                 tempfile.mkdtemp()
                 ctypes.PyDLL(None).usleep(MICROSECONDS)
@@ -34,7 +34,7 @@ def convert(source, options, report):
                     "rows_independent": True,
                     "number": number,
                 }
-                taken.destination.publish(staged, {}, entry, [])
+                checked.destination.publish(staged, {}, entry, [])
     report.unchanged(source)
     return 0
 

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 
-from converter.artefacts import open_artefact
+from converter.artefacts.runtimes import open_artefact
 from converter.description import InputShapes
 from converter.options import Options
 from converter.pipeline import convert

@@ -10,7 +10,7 @@ import pytest
 from converter.archive import combined_digest
 from converter.command.cli import main
 from converter.options import Options
-from converter.publishing import manifest
+from converter.publishing import digest
 from converter.publishing.up_to_date import is_current
 
 # h5py asks Keras's variables for a copy in numpy's older way.
@@ -42,7 +42,7 @@ def test_it_converts_and_answers_as_the_model_did(saved, tmp_path, capsys):
     session = onnxruntime.InferenceSession(tmp_path / "digits.onnx")
     np.testing.assert_allclose(session.run(None, {"x": given})[0], wanted, rtol=1e-4, atol=1e-6)
     written = json.loads((tmp_path / "digits.manifest.json").read_text())
-    both = combined_digest([manifest.sha256(source), manifest.sha256(weights)])
+    both = combined_digest([digest.sha256(source), digest.sha256(weights)])
     assert written["source"]["sha256"] == both
     assert written["source"]["file"] == "digits.json"
     assert written["source"]["format"] == "json"

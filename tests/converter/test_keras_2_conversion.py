@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from converter.artefacts import open_artefact
+from converter.artefacts.runtimes import open_artefact
 from converter.command.cli import main
-from converter.exporters import get_target
+from converter.exporters.target_formats import get_target
 
 FOLDER = Path(__file__).parent / "description" / "keras_2"
 # Not operations_rarer: it takes asin(tanh(x)) and x // 0.3, where rounding decides, so parity rightly refuses it.

@@ -2,7 +2,7 @@
 
 import weakref
 
-from converter import pipeline
+from converter import exportable_model, pipeline
 from converter.options import Options
 
 
@@ -18,8 +18,8 @@ def test_the_model_is_let_go_as_soon_as_the_last_target_is_exported(models, tmp_
         alive.append((target, built[0]() is not None))
         return open_artefact(target, path)
 
-    build, open_artefact = pipeline.build_with_shapes, pipeline.open_artefact
-    monkeypatch.setattr(pipeline, "build_with_shapes", building)
+    build, open_artefact = exportable_model.build_with_shapes, pipeline.open_artefact
+    monkeypatch.setattr(exportable_model, "build_with_shapes", building)
     monkeypatch.setattr(pipeline, "open_artefact", opening)
     options = Options(("onnx", "saved_model"), output=tmp_path, parity=False)
     conversion = pipeline.convert(models / "mnist_pss.keras", options, str.lower)

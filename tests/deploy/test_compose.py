@@ -9,10 +9,10 @@ import jsonschema
 import pytest
 import yaml
 
-import converter.command.cli
+import converter.command.arguments
 import serving.cli
 
-PARSERS = {"convert": converter.command.cli.parser, "plainserve": serving.cli.parser}
+PARSERS = {"convert": converter.command.arguments.parser, "plainserve": serving.cli.parser}
 OURS = ["convert", "server"]
 SERVICES = [*OURS, "envoy", "prometheus", "grafana"]
 SCHEMAS = Path(__file__).parent / "schemas"

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from converter.artefacts import open_artefact
+from converter.artefacts.runtimes import open_artefact
 from converter.command.cli import main
-from converter.exporters import get_target
+from converter.exporters.target_formats import get_target
 
 CASES = Path(__file__).parents[1] / "cases" / "converter"
 RUNS = {run["id"]: run for run in json.loads((CASES / "cases.json").read_text())}

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from converter.activations import SS, Step
-from converter.artefacts import open_artefact
+from converter.artefacts.runtimes import open_artefact
 from converter.artefacts.saved_model_hash import content_hash
 from converter.command.cli import main
 

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from converter.artefacts import open_artefact
+from converter.artefacts.runtimes import open_artefact
 from converter.command.cli import main
 
 FORMATS = {"onnx": "m.onnx", "tflite": "m.tflite", "saved_model": "m_saved_model"}
@@ -364,7 +364,7 @@ def test_inputs_that_the_code_cannot_take_are_left_out_with_a_note(code, tmp_pat
     keras.Model(x, dense(2, name="y")(rows)).save(tmp_path / "m.keras")
     words = [str(tmp_path / "m.keras"), "--to", "onnx", "--output", str(tmp_path / "o")]
     assert main([*words, "--custom-objects", str(code)]) == 0
-    assert "inputs that were made are none that your code takes" in capsys.readouterr().out
+    assert "generated inputs are left out, because your code does not take them" in capsys.readouterr().out
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from row import Row, measure
 
+from converter.conversion import Conversion
 from converter.options import Options
-from converter.pipeline import Conversion, convert
+from converter.pipeline import convert
 
 TARGETS = ("onnx", "tflite", "saved_model", "keras")
 

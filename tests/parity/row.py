@@ -13,13 +13,14 @@ from users_activations import ACTIVATIONS
 
 from converter.archive import open_archive
 from converter.building.model_builder import build, signature
+from converter.conversion import Outcome
 from converter.description import InputShapes, describe
 from converter.graph import Graph
 from converter.options import Options
 from converter.parity.probes import Probe, probes
 from converter.parity.reference import Arrays, Reference, input_hints
 from converter.parity.tolerance import default_tolerance
-from converter.pipeline import Outcome, convert
+from converter.pipeline import convert
 
 _SAMPLES = 8
 

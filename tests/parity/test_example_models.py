@@ -7,8 +7,8 @@ a few float32 sums deep: the errors seen are below 4e-6.
 import numpy as np
 import pytest
 
-from converter.artefacts import open_artefact
-from converter.exporters import TARGETS
+from converter.artefacts.runtimes import open_artefact
+from converter.exporters.target_formats import TARGETS
 
 MODELS = {
     "mnist_pss.keras": ("input_layer", ["dense_1"]),

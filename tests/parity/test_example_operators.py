@@ -2,7 +2,7 @@
 
 import pytest
 
-from converter.artefacts import open_artefact
+from converter.artefacts.runtimes import open_artefact
 from converter.options import Options
 from converter.pipeline import convert
 

@@ -1,1 +1,1 @@
-"""ONNX: tf2onnx converts, and what it leaves out or does badly is done here."""
+"""Writes ONNX files with tf2onnx, and corrects what it does not support or does inaccurately."""

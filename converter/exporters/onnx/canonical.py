@@ -1,4 +1,4 @@
-"""One order and one set of names for an ONNX graph, whatever process produced it."""
+"""Renames and reorders an ONNX graph, so that equal conversions give equal bytes."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -14,12 +14,12 @@ def canonicalise(graph: onnx.GraphProto, inputs: list[str], outputs: list[str]) 
     Before: ``functional_1/dense_1/MatMul``, ``...ReadVariableOp:0``. After: nodes in the order in which a
     depth-first walk from the outputs needs them, called ``MatMul_0``, ``MatMul_1``; a value has the name of
     its node (``Split_0.1`` for the second output), an initializer that of its first use (``Conv_0.W``).
-    Equal initializers are one. Nothing unused and no documentation remains.
+    Equal initializers are merged. Unused values and documentation are removed.
 
     Args:
-        graph: Main graph; its subgraphs are treated likewise.
+        graph: The main graph; its subgraphs are changed too.
         inputs: Names for the graph's inputs, in order.
-        outputs: Names for its outputs, in order; no input has one of them.
+        outputs: Names for its outputs, in order; none is the name of an input.
     """
     names = dict(zip((value.name for value in graph.input), inputs, strict=True))
     names |= dict(zip((value.name for value in graph.output), outputs, strict=True))
@@ -100,7 +100,7 @@ class _Namer:
 
 
 def reads(node: onnx.NodeProto) -> Iterator[str]:
-    """Names that a node reads, those that its subgraphs take from outside among them, in a fixed order."""
+    """Names of the values that a node reads, those that its subgraphs capture included, in a fixed order."""
     yield from (name for name in node.input if name)
     for attribute in sorted(node.attribute, key=lambda attribute: attribute.name):
         if attribute.type == onnx.AttributeProto.GRAPH:
@@ -131,7 +131,7 @@ def needed_nodes(graph: onnx.GraphProto) -> Iterable[onnx.NodeProto]:
         stack.append((index, True))
         needed = [producer[name] for name in reads(node) if name in producer]
         stack.extend((other, False) for other in reversed(needed) if other not in done)
-    # Copies: the originals die when the graph's list is emptied.
+    # Copies: the originals are freed when the list of the graph is emptied.
     return [_copy(node) for node in done.values()]
 
 

@@ -1,9 +1,9 @@
-"""The complementary error function, which the exact GELU of TensorFlow uses and ONNX lacks."""
+"""Replaces the complementary error function, which the exact GELU of TensorFlow uses and ONNX lacks."""
 
 import numpy as np
 import onnx
 
-from converter.exporters.onnx.rewrites.values import Values
+from converter.exporters.onnx.rewrites.inferred_values import Values
 
 
 def replace_erfc(proto: onnx.ModelProto) -> None:
@@ -11,7 +11,7 @@ def replace_erfc(proto: onnx.ModelProto) -> None:
 
     Before: ``x -> Erfc -> y``. After: ``x -> Erf -> e; 1, e -> Sub -> y``. Where erfc is near 0 the difference
     has the absolute error of a float's eps, not the relative one; a GELU multiplies it by x / 2, so that is
-    what its result is off by. A node whose type is unknown stays, to be refused by name.
+    what its result is off by. A node whose type is unknown stays, and is refused later.
     """
     while _replace_those_of_known_type(proto):
         pass

@@ -1,4 +1,4 @@
-"""ONNX: tf2onnx on a named TensorFlow function, then our own tidying, naming and checking."""
+"""Writes an ONNX file: tf2onnx on a named TensorFlow function, then corrections, canonical names and checks."""
 
 import json
 from collections.abc import Mapping
@@ -12,30 +12,30 @@ import tensorflow as tf
 from converter import __version__
 from converter.errors import UnsupportedError
 from converter.exporters.contract import PROVENANCE_KEY, ExportOptions, Json
+from converter.exporters.layer_of_operation import layer_of
 from converter.exporters.onnx.canonical import canonicalise
-from converter.exporters.onnx.conversion import (
+from converter.exporters.onnx.erfc import replace_erfc
+from converter.exporters.onnx.file_writer import write_onnx
+from converter.exporters.onnx.grouped_convolutions import set_groups
+from converter.exporters.onnx.large_initializers import add_placeholders, large_variables
+from converter.exporters.onnx.recurrent import insert_recurrences, is_extractable
+from converter.exporters.onnx.reduce_mean import split_means
+from converter.exporters.onnx.rewrites import simplify
+from converter.exporters.onnx.subgraph_outputs import separate_subgraph_outputs
+from converter.exporters.onnx.tf2onnx_conversion import (
     conversion_errors,
     convert_function,
     replace_values,
     restore_unread,
     value_info,
 )
-from converter.exporters.onnx.erfc import replace_erfc
-from converter.exporters.onnx.file import write_onnx
-from converter.exporters.onnx.grouped_convolutions import set_groups
-from converter.exporters.onnx.large_initializers import large_variables, put_stand_ins
-from converter.exporters.onnx.means import split_means
-from converter.exporters.onnx.recurrent import fits, put_recurrences
-from converter.exporters.onnx.rewrites import simplify
-from converter.exporters.onnx.subgraph_outputs import separate_passed_on
-from converter.exporters.origin import layer_of
 from converter.exporters.recurrence import Recurrence
-from converter.exporters.recurrence_cuts import cut_recurrences
+from converter.exporters.recurrence_extraction import extract_recurrences
 from converter.exporters.serving_function import serving_function, with_placeholder_names
 from converter.signature import Signature, TensorSpec
 
 IR_VERSIONS = {13: 7, 14: 7, 15: 8, 16: 8, 17: 8, 18: 8}
-"""The IR version that was current when each opset came out, so that runtimes of that day load the file."""
+"""The IR version of the time of each opset, so that runtimes of that time load the file."""
 
 
 def export(
@@ -47,8 +47,8 @@ def export(
 ) -> None:
     """Write an ONNX file; see ``contract.Exporter``.
 
-    The bytes depend on the model, the signature, the provenance and the options alone: nodes stand in a fixed
-    order under names counted per operator, and nothing of the process enters.
+    The bytes depend only on the model, the signature, the provenance and the options: nodes have a fixed order, and
+    names counted per operator.
 
     Raises:
         UnsupportedError: An operation of the model has no ONNX counterpart at this opset, or it would have to
@@ -61,12 +61,12 @@ def export(
     def step(function: Any, specs: list[tf.TensorSpec], outputs: list[str]) -> onnx.GraphProto:  # noqa: ANN401
         body = convert_function(function, specs, outputs, options.opset)
         restore_unread(body, [TensorSpec(s.name, tuple(s.shape), s.dtype.name) for s in specs])
-        return _tidied(body, options.opset, model).graph
+        return _corrected(body, options.opset, model).graph
 
-    weights = put_recurrences(graph, recurrences, step)
-    proto = _tidied(graph, options.opset, model)
-    weights |= put_stand_ins(proto.graph, variables)
-    separate_passed_on(proto.graph)
+    weights = insert_recurrences(graph, recurrences, step)
+    proto = _corrected(graph, options.opset, model)
+    weights |= add_placeholders(proto.graph, variables)
+    separate_subgraph_outputs(proto.graph)
     canonicalise(
         proto.graph, [spec.name for spec in signature.inputs], [spec.name for spec in signature.outputs]
     )
@@ -77,7 +77,7 @@ def export(
 
 
 def _require_known_types(model: keras.Model) -> None:
-    """Refuse bfloat16: up to opset 18 neither convolutions nor onnxruntime's kernels for the CPU know it."""
+    """Refuse bfloat16: up to opset 18, neither convolutions nor the CPU kernels of onnxruntime support it."""
     for layer in model.layers:
         if layer.compute_dtype == "bfloat16":
             raise UnsupportedError(
@@ -88,7 +88,7 @@ def _require_known_types(model: keras.Model) -> None:
 
 
 def require_known_operators(graph: onnx.GraphProto, opset: int, model: keras.Model) -> None:
-    """Refuse what tf2onnx could not convert: it leaves such a TensorFlow operation in the graph.
+    """Refuse operations that tf2onnx could not convert: it leaves them in the graph.
 
     Raises:
         UnsupportedError: An operator, here or in a subgraph, is not in the opset.
@@ -113,28 +113,28 @@ def _has_schema(op_type: str, opset: int) -> bool:
 
 
 def _convert(
-    model: keras.Model, signature: Signature, withheld: Mapping[str, Any], opset: int
+    model: keras.Model, signature: Signature, as_arguments: Mapping[str, Any], opset: int
 ) -> tuple[onnx.GraphProto, list[Recurrence]]:
-    """Convert under placeholder names, which are legal in TensorFlow whatever the true names are.
+    """Convert with placeholder names, which are legal in TensorFlow whatever the true names are.
 
     Returns:
-        A graph without the recurrent layers, and these.
+        A graph without the recurrent layers, and these layers.
     """
     placeholders = with_placeholder_names(signature)
-    serve, specs = serving_function(model, placeholders, withheld)
+    serve, specs = serving_function(model, placeholders, as_arguments)
     recurrences: list[Recurrence] = []
     if any(isinstance(layer, keras.layers.RNN) for layer in model._flatten_layers()):  # noqa: SLF001  in wrappers too
         with conversion_errors():
-            serve, specs, recurrences = cut_recurrences(serve, specs, fits)
+            serve, specs, recurrences = extract_recurrences(serve, specs, is_extractable)
     outputs = [spec.name for spec in placeholders.outputs]
-    outputs += [recurrence.read(role) for recurrence in recurrences for role in recurrence.reads]
+    outputs += [recurrence.input_name(role) for recurrence in recurrences for role in recurrence.input_roles]
     graph = convert_function(serve, specs, outputs, opset)
     restore_unread(graph, placeholders.inputs)
     return graph, recurrences
 
 
-def _tidied(graph: onnx.GraphProto, opset: int, model: keras.Model) -> onnx.ModelProto:
-    """A model of a graph, of ONNX's operators only."""
+def _corrected(graph: onnx.GraphProto, opset: int, model: keras.Model) -> onnx.ModelProto:
+    """A model with the graph, in which all operators are those of ONNX, corrected and simplified."""
     proto = onnx.helper.make_model(
         graph,
         opset_imports=[onnx.helper.make_opsetid("", opset)],

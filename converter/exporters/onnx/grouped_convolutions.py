@@ -1,17 +1,17 @@
-"""Groups of three-dimensional convolutions, which tf2onnx leaves out."""
+"""Sets the groups of three-dimensional convolutions, which tf2onnx leaves out."""
 
 import onnx
 
-from converter.exporters.onnx.rewrites.values import Values
+from converter.exporters.onnx.rewrites.inferred_values import Values
 
 KERNEL_RANK = 5
-"""Rank of a Conv3D kernel, (out, in / groups, depth, height, width); at lower ranks tf2onnx is right."""
+"""Rank of a Conv3D kernel, (out, in / groups, depth, height, width); at lower ranks tf2onnx is correct."""
 
 
 def set_groups(proto: onnx.ModelProto) -> None:
-    """Give each three-dimensional Conv as many groups as its input's channels ask for, in place.
+    """Give each three-dimensional Conv the number of groups that follows from the channels of its input, in place.
 
-    TensorFlow writes the groups nowhere: groups = channels of the input / kernel.shape[1]. A Conv whose
+    TensorFlow does not store the groups: groups = channels of the input / kernel.shape[1]. A Conv whose
     channels are unknown stays as it is.
     """
     convolutions = [node for node in proto.graph.node if node.op_type == "Conv"]

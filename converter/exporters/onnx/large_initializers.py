@@ -1,7 +1,7 @@
-"""Large weights, kept out of a conversion: tf2onnx copies each constant some forty times over.
+"""Keeps large weights out of a conversion: tf2onnx copies each constant about forty times.
 
-They are arguments of the function that is converted. In its graph, stand-ins then take their places: tensors
-of the right name, type and shape whose bytes are a mark. The writer puts the numbers there.
+They are arguments of the function that is converted. In its graph, placeholders then replace them: tensors of the
+same name, type and shape whose bytes are a unique mark. ``file_writer`` writes the weight in place of the mark.
 """
 
 import math
@@ -19,7 +19,7 @@ from onnx import numpy_helper
 from converter.dtypes import FLOATS, numpy_dtype
 
 LEAST_BYTES = 1 << 20
-"""Smaller weights are constants like any other, so that TensorFlow can compute with them."""
+"""Smaller weights are ordinary constants, so that TensorFlow can fold them."""
 
 _RESHAPING: dict[str, Callable[[NDArray[Any], tuple[int, ...]], tuple[int, ...]]] = {
     "Reshape": lambda array, sizes: (
@@ -31,7 +31,7 @@ _RESHAPING: dict[str, Callable[[NDArray[Any], tuple[int, ...]], tuple[int, ...]]
     "Unsqueeze": lambda array, axes: np.expand_dims(array, axes).shape,
 }
 _MARK = "plainserve weight"
-# ONNX's LSTM, GRU and RNN hold weights of another layout, and the body of a Scan or a Loop constants of its own.
+# LSTM, GRU and RNN of ONNX have another layout of weights, and the body of a Scan or a Loop has its own constants.
 _LOOPS = (keras.layers.RNN, keras.layers.Bidirectional, keras.layers.TimeDistributed)
 
 
@@ -43,7 +43,7 @@ class LargeWeight:
         shape: Its sizes.
         element_type: Its ``onnx.TensorProto`` type.
         read: Returns the array.
-        mark: What its stand-in holds, different for each.
+        mark: The content of its placeholder, unique to the weight.
     """
 
     shape: tuple[int, ...]
@@ -51,16 +51,16 @@ class LargeWeight:
     read: Callable[[], NDArray[Any]]
     mark: str
 
-    def stand_in(self, name: str) -> onnx.TensorProto:
+    def placeholder(self, name: str) -> onnx.TensorProto:
         """A tensor of the same type and shape that holds the mark."""
         return onnx.TensorProto(
             name=name, data_type=self.element_type, dims=self.shape, raw_data=self.mark.encode()
         )
 
     def initializer(self, name: str) -> onnx.TensorProto:
-        """A stand-in if the weight is large, else the weight itself."""
+        """A placeholder if the weight is large, else the weight itself."""
         size = math.prod(self.shape) * onnx.helper.tensor_dtype_to_np_dtype(self.element_type).itemsize
-        return self.stand_in(name) if size >= LEAST_BYTES else numpy_helper.from_array(self.read(), name)
+        return self.placeholder(name) if size >= LEAST_BYTES else numpy_helper.from_array(self.read(), name)
 
     def transposed(self, order: tuple[int, ...]) -> "LargeWeight":
         """The weight with its axes in another order."""
@@ -88,7 +88,7 @@ class LargeWeight:
         )
 
     def after(self, node: onnx.NodeProto, constants: Mapping[str, NDArray[Any]]) -> "LargeWeight | None":
-        """What a node makes of the weight; None if that is left to the runtime."""
+        """The weight after a node that only reshapes or casts; None for other nodes, which the runtime computes."""
         stated = {attribute.name: attribute for attribute in node.attribute}
         if node.op_type == "Transpose":
             order = tuple(stated["perm"].ints) if stated else tuple(reversed(range(len(self.shape))))
@@ -102,7 +102,7 @@ class LargeWeight:
 
 
 def large_variables(model: keras.Model) -> list[Any]:
-    """The variables of a model that are to be withheld, each once, in order."""
+    """The large variables of a model, each once, in order."""
     found = {
         id(variable): variable
         for layer in model.layers
@@ -113,10 +113,10 @@ def large_variables(model: keras.Model) -> list[Any]:
     return list(found.values())
 
 
-def put_stand_ins(graph: onnx.GraphProto, variables: Mapping[str, Any]) -> dict[bytes, LargeWeight]:
-    """Make initializers of the inputs that withheld variables came in by.
+def add_placeholders(graph: onnx.GraphProto, variables: Mapping[str, Any]) -> dict[bytes, LargeWeight]:
+    """Replace the inputs that stand for large variables by initializers with placeholders.
 
-    Before: ``kernel (an input) -> Transpose -> Conv``. After: ``kernel, transposed (a stand-in) -> Conv``.
+    Before: ``kernel (an input) -> Transpose -> Conv``. After: ``kernel, transposed (a placeholder) -> Conv``.
 
     Args:
         graph: Changed in place.
@@ -140,7 +140,7 @@ def put_stand_ins(graph: onnx.GraphProto, variables: Mapping[str, Any]) -> dict[
         if after:
             weights[node.output[0]] = after
             graph.node.remove(node)
-    graph.initializer.extend(weight.stand_in(name) for name, weight in weights.items())
+    graph.initializer.extend(weight.placeholder(name) for name, weight in weights.items())
     return {weight.mark.encode(): weight for weight in weights.values()}
 
 

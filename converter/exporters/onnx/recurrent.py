@@ -1,50 +1,50 @@
-"""Recurrent layers in an ONNX graph: operators of their own where there are such, Scans elsewhere."""
+"""Inserts recurrent layers into an ONNX graph: as LSTM, GRU or RNN where they fit, else as Scan."""
 
 import numpy as np
 import onnx
 from onnx import numpy_helper
 
 from converter.exporters.onnx.canonical import needed_nodes, reads
-from converter.exporters.onnx.conversion import replace_values
 from converter.exporters.onnx.large_initializers import LargeWeight
 from converter.exporters.onnx.rnn_operators import is_operator, operator_nodes
 from converter.exporters.onnx.rnn_weights import operator_weights
 from converter.exporters.onnx.scan import Convert, scan_node
+from converter.exporters.onnx.tf2onnx_conversion import replace_values
 from converter.exporters.recurrence import Recurrence
 
 _AXES = ("recurrence_axis_0", "recurrence_axis_1")
 
 
-def fits(recurrence: Recurrence) -> bool:
-    """Whether a layer is to be cut out of the trace.
+def is_extractable(recurrence: Recurrence) -> bool:
+    """Whether to extract a layer from the trace.
 
-    An unrolled layer that is no operator stays unrolled, for runtimes that know no loops. A layer whose outputs have
-    free sizes besides the batch, such as a ConvLSTM2D on images of any size, stays a loop: what it answers before
-    its first step has no size yet.
+    An unrolled layer without an operator of its own stays unrolled, for runtimes without loops. A layer whose outputs
+    have free sizes besides the batch, such as a ConvLSTM2D on images of any size, stays a loop: the size of its
+    initial output is not known.
     """
     if is_operator(recurrence):
         return True
     return not recurrence.layer.unroll and recurrence.output.shape[1:].is_fully_defined()
 
 
-def put_recurrences(
+def insert_recurrences(
     graph: onnx.GraphProto, recurrences: list[Recurrence], convert: Convert
 ) -> dict[bytes, LargeWeight]:
-    """Put recurrent layers where they were cut out.
+    """Insert recurrent layers where they were extracted.
 
     Args:
-        graph: Its outputs include what the layers read, its inputs what they give; changed in place.
+        graph: Its outputs include the inputs of the layers, and its inputs their outputs; changed in place.
         recurrences: The layers, in the order in which they were traced.
-        convert: Makes a graph of one step.
+        convert: Converts the function of one step to a graph.
 
     Returns:
-        Large weights by the marks of their stand-ins.
+        Large weights by the marks of their placeholders.
     """
     large: dict[bytes, LargeWeight] = {}
     owners: dict[int, str] = {}
     used = {name for node in needed_nodes(graph) for name in reads(node)}
     for recurrence in recurrences:
-        wanted = {role for role in recurrence.gives if recurrence.given(role) in used}
+        wanted = {role for role in recurrence.output_specs if recurrence.output_name(role) in used}
         if not is_operator(recurrence):
             graph.node.append(scan_node(recurrence, convert, wanted))
             continue
@@ -65,7 +65,7 @@ def put_recurrences(
 
 
 def _close(graph: onnx.GraphProto, recurrences: list[Recurrence]) -> None:
-    """Take what was cut from the ends of the graph, and put the nodes in the order in which they are needed."""
+    """Remove the ends of extracted layers from the inputs and outputs, and sort the nodes topologically."""
     cut = tuple(f"{recurrence.name}_" for recurrence in recurrences)
     for ends in (graph.input, graph.output):
         replace_values(ends, [value for value in ends if not value.name.startswith(cut)])

@@ -1,4 +1,4 @@
-"""The weights of Keras's cells as ONNX's LSTM, GRU and RNN take them.
+"""Converts the weights of Keras cells to the layout of LSTM, GRU and RNN in ONNX.
 
     kernel (features, gates units)              -> W (1, gates units, features)
     recurrent_kernel (units, gates units)       -> R (1, gates units, units)
@@ -24,7 +24,7 @@ _ORDER = {
     keras.layers.GRUCell: (0, 1, 2),
     keras.layers.SimpleRNNCell: (0,),
 }
-"""Where Keras has each gate of ONNX."""
+"""The index in Keras of each gate of ONNX."""
 
 
 def operator_weights(cell: keras.layers.Layer, owner: str) -> dict[str, LargeWeight]:
@@ -32,13 +32,13 @@ def operator_weights(cell: keras.layers.Layer, owner: str) -> dict[str, LargeWei
 
     Args:
         cell: A cell of exactly one of the three classes.
-        owner: Tells the marks of this cell's weights from those of others.
+        owner: A unique name, for the marks of the weights.
     """
     order, units = _ORDER[type(cell)], cell.units
     rows = len(order) * units
 
     def gates(variable: Any) -> Array:  # noqa: ANN401  a Keras variable
-        """Its last axis in ONNX's order."""
+        """The variable with the gates of its last axis in the order of ONNX."""
         array = np.asarray(variable.value)
         return array.reshape(*array.shape[:-1], len(order), units)[..., order, :].reshape(array.shape)
 

@@ -1,7 +1,8 @@
-"""ONNX's Scan for any recurrent layer: its body is one step, as tf2onnx converts it.
+"""Makes a Scan operator of any recurrent layer: its body is one step, as tf2onnx converts it.
 
-Scan runs in onnxruntime, OpenVINO, tract and ``onnx.reference``; of Loop, which tf2onnx makes of TensorFlow's
-loops, tract knows nothing. Sequences have time at axis 0 and run forward, as ``onnx.reference`` asks.
+Scan runs in onnxruntime, OpenVINO, tract and ``onnx.reference``; tract does not support
+Loop, which tf2onnx makes of TensorFlow's loops. Sequences have time at axis 0 and run forward, as ``onnx.reference``
+requires.
 """
 
 from collections.abc import Callable
@@ -13,24 +14,24 @@ import tensorflow as tf
 from onnx import numpy_helper
 from onnx.helper import make_node, make_tensor_value_info, tensor_dtype_to_np_dtype
 
-from converter.exporters.onnx.conversion import replace_values
 from converter.exporters.onnx.rewrites.bypass import all_nodes
 from converter.exporters.onnx.subgraph_outputs import separate_outputs
+from converter.exporters.onnx.tf2onnx_conversion import replace_values
 from converter.exporters.recurrence import Recurrence
 
 Convert = Callable[[Any, list[tf.TensorSpec], list[str]], onnx.GraphProto]
 
 
 def scan_node(recurrence: Recurrence, convert: Convert, wanted: set[str]) -> onnx.NodeProto:
-    """The Scan between what a layer reads and gives.
+    """The Scan from the inputs of a layer to its outputs.
 
         states, last; x, mask -> Scan -> states, last; outputs
         body: before_<state>, before_last; x, mask -> <state>, last; outputs
 
     Args:
         recurrence: The layer.
-        convert: Makes a graph of a function, the specification of its arguments and the names of its outputs.
-        wanted: Roles of what the layer gives that something reads: outputs that nothing reads are not kept.
+        convert: Converts a function, given the specification of its arguments and the names of its outputs.
+        wanted: Roles of the outputs that something reads; the others are dropped.
     """
     function, specs = recurrence.step()
     body = convert(function, specs, [*recurrence.state_names, "last"])
@@ -42,10 +43,10 @@ def scan_node(recurrence: Recurrence, convert: Convert, wanted: set[str]) -> onn
     results["outputs"] = results["last"]
     given = [*recurrence.state_names, *(["last"] if recurrence.carries_output else [])]
     given += ["outputs"] if "outputs" in wanted else []
-    # Inputs without the sizes that tf2onnx states: their free ones have names of their own.
-    arguments = [role if role in {"x", "mask"} else f"before_{role}" for role in recurrence.reads]
+    # Inputs without shapes: those of tf2onnx have names of their own for free sizes.
+    arguments = [role if role in {"x", "mask"} else f"before_{role}" for role in recurrence.input_roles]
     replace_values(body.input, [make_tensor_value_info(name, kinds[name], None) for name in arguments])
-    ranks = {**recurrence.gives, "outputs": recurrence.output}
+    ranks = {**recurrence.output_specs, "outputs": recurrence.output}
     free = {role: [None] * len(ranks[role].shape) for role in given}
     replace_values(
         body.output, [make_tensor_value_info(results[role], kinds[role], free[role]) for role in given]
@@ -53,8 +54,8 @@ def scan_node(recurrence: Recurrence, convert: Convert, wanted: set[str]) -> onn
     separate_outputs(body)
     return make_node(
         "Scan",
-        [recurrence.read(role) for role in recurrence.reads],
-        [recurrence.given(role) for role in given],
+        [recurrence.input_name(role) for role in recurrence.input_roles],
+        [recurrence.output_name(role) for role in given],
         recurrence.name,
         body=body,
         num_scan_inputs=2 if recurrence.masked else 1,
@@ -62,9 +63,9 @@ def scan_node(recurrence: Recurrence, convert: Convert, wanted: set[str]) -> onn
 
 
 def _results(body: onnx.GraphProto) -> dict[str, str]:
-    """What makes each output, without the Identities, of which tf2onnx leaves now these, now those.
+    """The value that produces each output, past Identity nodes, which tf2onnx leaves in varying places.
 
-    They are taken out of the body.
+    The Identity nodes are removed from the body.
     """
     copies = {node.output[0]: node for node in body.node if node.op_type == "Identity"}
 
@@ -81,7 +82,7 @@ def _results(body: onnx.GraphProto) -> dict[str, str]:
 
 
 def _mask(body: onnx.GraphProto, recurrence: Recurrence, results: dict[str, str], kind: int) -> None:
-    """Let a step that the mask leaves out change nothing, in place.
+    """Make a masked step keep the states and the output, in place.
 
     Before: ``cell -> state, last``. After: ``Where(mask, cell's, before)``; a layer with zero_output_for_mask has
     zeros in the place of the output before.

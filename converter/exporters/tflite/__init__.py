@@ -1,1 +1,1 @@
-"""TFLite: the converter of TensorFlow, with recurrent layers unrolled before and names made canonical after."""
+"""Writes TFLite files with the converter of TensorFlow: unrolls recurrent layers before, renames tensors after."""

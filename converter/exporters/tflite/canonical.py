@@ -1,4 +1,4 @@
-"""One set of names and one order of inputs for a TFLite model, whatever process produced it."""
+"""Renames the tensors of a TFLite model and orders its inputs, so that equal conversions give equal bytes."""
 
 import json
 from collections import Counter
@@ -14,7 +14,7 @@ from converter.signature import Signature, TensorSpec
 
 FILE_IDENTIFIER = b"TFL3"
 BUFFER_ALIGNMENT = 16
-"""What the schema demands of a buffer's first byte; the generated Python code forgets it."""
+"""The alignment of buffers that the schema requires; the generated Python code ignores it."""
 
 _OP_NAMES = {code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)}
 _KEPT_METADATA = frozenset({b"min_runtime_version"})
@@ -24,9 +24,9 @@ _KEPT_METADATA = frozenset({b"min_runtime_version"})
 def canonicalise(raw: bytes, signature: Signature, provenance: Mapping[str, Json]) -> bytes:
     """Rename tensors, order inputs and outputs as the signature does, and add the provenance.
 
-    A tensor of the signature gets its name there; a result that of its operator, counted (``CONV_2D_0``); a
-    constant that of the operator that reads it first (``CONV_2D_0.1``, the second input). TensorFlow's names
-    hold counters of the process.
+    A tensor of the signature gets its name in the signature; a result that of its operator, counted (``CONV_2D_0``);
+    a constant that of the first operator that reads it (``CONV_2D_0.1``, the second input). The names of TensorFlow
+    contain counters of the process.
 
     Args:
         raw: A TFLite flatbuffer with one signature.
@@ -113,7 +113,7 @@ def _set_provenance(model: Any, data: bytes) -> None:  # noqa: ANN401  generated
 
 
 class _AlignedBuffer(schema.BufferT):  # type: ignore[misc]  # the generated base is untyped
-    """A buffer whose data starts where the schema demands."""
+    """A buffer whose data is aligned as the schema requires."""
 
     def Pack(self, builder: flatbuffers.Builder) -> int:  # noqa: N802  overrides a generated method
         """Append this buffer to the builder; return its offset."""

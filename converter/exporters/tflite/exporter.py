@@ -1,4 +1,4 @@
-"""TFLite: a SavedModel in a temporary folder, TensorFlow's converter, builtin operators only."""
+"""Writes a TFLite file of builtin operators: a temporary SavedModel, then the converter of TensorFlow."""
 
 import re
 import tempfile
@@ -10,10 +10,10 @@ import tensorflow as tf
 
 from converter.errors import UnsupportedError
 from converter.exporters.contract import ExportOptions, Json
-from converter.exporters.origin import layer_of
+from converter.exporters.layer_of_operation import layer_of
 from converter.exporters.saved_model import SIGNATURE_KEY, write_saved_model
 from converter.exporters.tflite.canonical import canonicalise
-from converter.exporters.tflite.unrolled import unrolled
+from converter.exporters.tflite.unrolling import unrolled
 from converter.signature import Signature
 
 _UNSUPPORTED_OPS = re.compile(r"^(?:TF Select|Flex|Custom) ops?: (.+)$", re.MULTILINE)
@@ -29,7 +29,7 @@ def export(
 ) -> None:
     """Write a TFLite file; see ``contract.Exporter``.
 
-    The bytes depend on the model, the signature and the provenance alone.
+    The bytes depend only on the model, the signature and the provenance.
 
     Raises:
         UnsupportedError: An operation has no builtin TFLite counterpart (it would need Flex or a custom op); or a
@@ -46,7 +46,7 @@ def export(
         try:
             raw = converter.convert()
         except Exception as error:
-            # The class moved between TensorFlow's releases; the name stayed.
+            # Releases of TensorFlow have the class in different modules, under the same name.
             if type(error).__name__ != "ConverterError":
                 raise
             raise _refusal(str(error), graph, model) from error
@@ -54,7 +54,7 @@ def export(
 
 
 def _require_known_groups(model: keras.Model) -> None:
-    """Refuse what TensorFlow's converter writes and no interpreter loads: CONV_3D knows no groups."""
+    """Refuse grouped Conv3D, which the converter writes and no interpreter loads: CONV_3D has no groups."""
     for layer in model.layers:
         if isinstance(layer, keras.layers.Conv3D) and layer.groups != 1:
             raise UnsupportedError(
@@ -65,7 +65,7 @@ def _require_known_groups(model: keras.Model) -> None:
 
 
 def _refusal(message: str, graph: tf.Graph, model: keras.Model) -> UnsupportedError:
-    """Translate the converter's many lines of MLIR into one that names the operations."""
+    """Translate the many lines of MLIR of the converter into one that names the operations."""
     names = {name.strip() for names in _UNSUPPORTED_OPS.findall(message) for name in names.split(",")}
     names = names or set(_FAILED_OP.findall(message))
     culprits = [operation.name for operation in graph.get_operations() if operation.type in names]

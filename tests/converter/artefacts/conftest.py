@@ -8,8 +8,9 @@ import keras
 import numpy as np
 import pytest
 
-from converter.artefacts import Artefact, open_artefact
-from converter.exporters import get_target
+from converter.artefacts.contract import Artefact
+from converter.artefacts.runtimes import open_artefact
+from converter.exporters.target_formats import get_target
 from converter.signature import Signature, TensorSpec
 
 layers = keras.layers

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from converter.artefacts.saved_model_hash import content_hash
-from converter.exporters import get_target
+from converter.exporters.target_formats import get_target
 from converter.signature import Signature, TensorSpec
 
 SIGNATURE = Signature(

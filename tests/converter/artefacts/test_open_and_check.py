@@ -6,11 +6,11 @@ import pytest
 import tensorflow as tf
 from onnx import TensorProto, helper
 
-from converter.artefacts import RUNTIMES, open_artefact
+from converter.artefacts.runtimes import RUNTIMES, open_artefact
 from converter.errors import UnsupportedError, UsageError
-from converter.exporters import TARGETS
-from converter.exporters.quiet import quiet
 from converter.exporters.saved_model import write_saved_model
+from converter.exporters.target_formats import TARGETS
+from converter.process.framework_output import quiet
 from converter.signature import Signature, TensorSpec
 
 

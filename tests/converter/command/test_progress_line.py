@@ -15,16 +15,16 @@ LINE = re.compile(r"\r([^\r\x1b]*)\x1b\[K")
 # What the command imports before it says something; the stand-in is not needed for it.
 FIRST = """
 import sys
-from converter import cli, terminal
+from converter.command import cli, progress_line
 
-class Seen(terminal.Terminal):
+class Seen(progress_line.ProgressLine):
     def _write(self, text):
         heavy = {'numpy', 'rich', 'h5py'} & set(sys.modules)
         sys.stdout.write(f"{text!r} {sorted(heavy)}\\n")
         sys.stdout.flush()
         sys.exit(0)
 
-cli.Terminal = Seen
+cli.ProgressLine = Seen
 cli.main(['model.keras'])
 """
 

@@ -7,7 +7,7 @@ import pytest
 
 from converter.activations import PSS
 from converter.basis import Basis
-from converter.command.unproved_warning import recording_code, warn_of, without_others
+from converter.command.unproved_warning import recording_code, unproved_warning, without_others
 from converter.description import Finding
 
 ASSUMED = Finding("pss", PSS(3.0), "", Basis.ASSUMED)
@@ -15,7 +15,7 @@ ASSUMED = Finding("pss", PSS(3.0), "", Basis.ASSUMED)
 
 def test_one_sentence_names_layer_formula_and_ground():
     stated = Finding("other", PSS(2.0), "", Basis.STATED)
-    what = warn_of([ASSUMED, stated], ["x"], ["y"], ["m.keras"]).what
+    what = unproved_warning([ASSUMED, stated], ["x"], ["y"], ["m.keras"]).what
     assert what == (
         "not shown to be your model: 'pss' computes sigmoid(3 x), assumed from a name; "
         "'other' computes sigmoid(2 x), stated with --activation"
@@ -24,7 +24,7 @@ def test_one_sentence_names_layer_formula_and_ground():
 
 
 def test_many_findings_are_counted():
-    assert warn_of([ASSUMED] * 9, ["x"], ["y"], []).what.endswith("; and 6 more")
+    assert unproved_warning([ASSUMED] * 9, ["x"], ["y"], []).what.endswith("; and 6 more")
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_many_findings_are_counted():
     ],
 )
 def test_the_command_is_the_one_that_was_typed_with_the_proof(typed, told):
-    assert warn_of([ASSUMED], ["x"], ["y"], typed).command == told
+    assert unproved_warning([ASSUMED], ["x"], ["y"], typed).command == told
 
 
 def test_of_several_models_the_command_names_one(tmp_path):

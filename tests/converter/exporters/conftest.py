@@ -3,7 +3,8 @@
 import keras
 import pytest
 
-from converter.exporters import ExportOptions, get_target
+from converter.exporters.contract import ExportOptions
+from converter.exporters.target_formats import get_target
 from converter.signature import Signature, TensorSpec
 
 

@@ -12,7 +12,7 @@ import hashlib, sys
 from pathlib import Path
 import keras
 from converter.artefacts.saved_model_hash import content_hash
-from converter.exporters import TARGETS
+from converter.exporters.target_formats import TARGETS
 from converter.signature import Signature, TensorSpec
 
 layers = keras.layers

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from converter.artefacts import open_artefact
-from converter.exporters import get_target
+from converter.artefacts.runtimes import open_artefact
 from converter.exporters.naming import any_text, argument_name, legalise
+from converter.exporters.target_formats import get_target
 from converter.signature import Signature, TensorSpec
 
 AWKWARD = ["my input/1", "ü", "0x", "_x", "class", "self", "a:0", "a.b-c", "x y", "x/y", "MatMul_0", "输入"]

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from converter.artefacts import open_artefact
+from converter.artefacts.runtimes import open_artefact
 
 layers = keras.layers
 

@@ -3,7 +3,7 @@
 import pytest
 
 from converter.errors import UnsupportedError
-from converter.exporters import TARGETS, get_target
+from converter.exporters.target_formats import TARGETS, get_target
 
 
 @pytest.mark.parametrize("name", ["onnx", "tflite"])

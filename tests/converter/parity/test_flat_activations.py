@@ -3,10 +3,10 @@
 import pytest
 
 from converter.activations import PSS, PolynomialSS, RationalSS
-from converter.exporters import ExportOptions
+from converter.exporters.contract import ExportOptions
 from converter.graph import Graph, Layer
-from converter.parity.proof import prove_activations
-from converter.parity.tolerances import Tolerances
+from converter.parity.activation_proof import prove_activations
+from converter.parity.tolerance_settings import ToleranceSettings
 
 ACTIVATIONS = [
     PSS(0.0),
@@ -29,7 +29,7 @@ def test_they_are_proved_alone(target):
         f"layer_{number}": Layer(f"layer_{number}", "Activation", activations={"activation": activation})
         for number, activation in enumerate(ACTIVATIONS)
     }
-    figures = prove_activations(Graph("", layers, (), (), ()), target, ExportOptions(), Tolerances())
+    figures = prove_activations(Graph("", layers, (), (), ()), target, ExportOptions(), ToleranceSettings())
     assert len(figures) == len(ACTIVATIONS)
     for formula, comparison in figures.items():
         assert comparison.passed, formula

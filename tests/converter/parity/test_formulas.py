@@ -11,14 +11,14 @@ import tensorflow as tf
 
 from converter.activations import PSS, Formula
 from converter.activations.float64_operations import FLOAT64
-from converter.exporters import ExportOptions
+from converter.exporters.contract import ExportOptions
 from converter.graph import Call, Graph, Layer, Ref
 from converter.lambdas import FUNCTIONS, read_lambda
 from converter.layers.formula import named_function
 from converter.options import Options
 from converter.parity.activation_probe import activation_inputs
-from converter.parity.proof import prove_activations
-from converter.parity.tolerances import Tolerances
+from converter.parity.activation_proof import prove_activations
+from converter.parity.tolerance_settings import ToleranceSettings
 from converter.pipeline import convert
 
 K = tf.keras.backend
@@ -95,7 +95,7 @@ def alone(activation, target, policy="float32"):
         (("x", Ref("x")),),
         (("y", Ref("y")),),
     )
-    tolerances = Tolerances(precision=policy.removeprefix("mixed_"))
+    tolerances = ToleranceSettings(precision=policy.removeprefix("mixed_"))
     (figures,) = prove_activations(graph, target, ExportOptions(), tolerances).values()
     return figures
 
@@ -163,7 +163,7 @@ def test_a_16_bit_layer_is_compared_where_it_does_not_overflow(body, policy):
 def test_a_wrong_lowering_is_seen(monkeypatch, wrong):
     right = formula("tf.tanh(2 * x)")
     monkeypatch.setattr(
-        "converter.building.plain_functions._OPERATIONS", {"multiply": lambda a, b: a * b, "tanh": wrong}
+        "converter.building.formula_models._OPERATIONS", {"multiply": lambda a, b: a * b, "tanh": wrong}
     )
     assert not alone(right, "saved_model").passed
 

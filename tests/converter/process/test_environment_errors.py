@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from converter.errors import EnvironmentLacksError, UnsupportedError, UsageError
-from converter.process.environment_errors import lack
+from converter.process.environment_errors import as_environment_error
 from converter.process.isolation import Limits, confined
 
 SOURCE = Path("somewhere/model.keras")
@@ -60,7 +60,7 @@ NO_LACKS = [
 
 @pytest.mark.parametrize(("error", "words"), LACKS, ids=str)
 def test_lack_is_told_with_what_to_do(error, words):
-    found = lack(error, "place")
+    found = as_environment_error(error, "place")
     assert str(found).startswith(words)
     assert found.exit_code == 6
     assert found.hint
@@ -68,13 +68,13 @@ def test_lack_is_told_with_what_to_do(error, words):
 
 @pytest.mark.parametrize("error", NO_LACKS, ids=repr)
 def test_what_is_no_lack_is_not_called_one(error):
-    assert lack(error, "place") is None
+    assert as_environment_error(error, "place") is None
 
 
 def test_lack_stays_as_it_was_told():
     told = EnvironmentLacksError("cannot write", where="here")
     told.__cause__ = OSError(errno.ENOSPC, "No space left on device")
-    assert lack(told, "elsewhere") is told
+    assert as_environment_error(told, "elsewhere") is told
 
 
 def test_reason_of_a_broken_library_is_the_first_one():
@@ -85,7 +85,7 @@ def test_reason_of_a_broken_library_is_the_first_one():
         except ImportError:
             raise ImportError("Traceback (most recent call last):\n...\n\nFailed to load.\nSee https://x")  # noqa: B904
     except ImportError as error:
-        found = lack(error)
+        found = as_environment_error(error)
     assert found.what == "cannot import _pywrap: libcuda.so.9: cannot open shared object file"
 
 
@@ -148,7 +148,7 @@ def test_reader_that_left_is_one_in_the_parent_too():
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT, signal.SIGXCPU])
 def test_process_that_somebody_else_ends_is_no_fault_of_the_file(number):
-    with pytest.raises(EnvironmentLacksError, match=rf"was ended from outside \({number.name}\)"):
+    with pytest.raises(EnvironmentLacksError, match=rf"was terminated by a signal \({number.name}\)"):
         run(lambda: os.kill(os.getpid(), number))
 
 
@@ -234,4 +234,4 @@ def test_broken_tensorflow_is_told_with_its_reason(models, tmp_path):
 
 
 def test_usage_is_no_lack():
-    assert lack(UsageError("is not a folder")) is None
+    assert as_environment_error(UsageError("is not a folder")) is None

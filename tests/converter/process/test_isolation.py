@@ -9,9 +9,9 @@ import pytest
 from patience import PATIENCE
 
 from converter.errors import EnvironmentLacksError, UnsafeFileError, UnsupportedError
-from converter.process.controller import Overseer, overseen, overseer
 from converter.process.isolation import Limits, confined
-from converter.process.termination import SIGNALS, Ended, heeded
+from converter.process.supervisor import Supervisor, supervised_by, supervisor
+from converter.process.termination import SIGNALS, Terminated, terminated_by
 from converter.publishing.atomic_publish import moving
 
 SOURCE = Path("somewhere/model.keras")
@@ -130,7 +130,7 @@ def test_a_child_that_is_deaf_to_the_request_to_end_is_ended():
         confined(deaf, SOURCE, Limits(seconds=0.3))
 
 
-class Heard(Overseer):
+class Heard(Supervisor):
     """Keeps what it hears."""
 
     def __init__(self):
@@ -149,10 +149,10 @@ class Heard(Overseer):
         self.all.append(("moved", place))
 
 
-def overseen_run(work, **limits):
+def supervised_run(work, **limits):
     heard = Heard()
     try:
-        with overseen(heard):
+        with supervised_by(heard):
             return heard, run(work, **limits)
     except BaseException as error:
         error.heard = heard.all
@@ -161,13 +161,13 @@ def overseen_run(work, **limits):
 
 def test_who_oversees_the_parent_hears_what_is_done_and_is_asked_in_order():
     def work():
-        overseer().phase("one")
+        supervisor().phase("one")
         with moving() as places:
             places.append(Path("place"))
-        overseer().printing()
-        overseer().phase("ünd\n")
+        supervisor().printing()
+        supervisor().phase("ünd\n")
 
-    heard, _ = overseen_run(work)
+    heard, _ = supervised_run(work)
     assert heard.all == [
         ("phase", "one"),
         ("moving", ""),
@@ -184,7 +184,7 @@ def test_move_that_fails_is_over_all_the_same():
         with moving() as places:
             places.append(Path("second"))
 
-    heard, _ = overseen_run(work)
+    heard, _ = supervised_run(work)
     assert [place for kind, place in heard.all if kind == "moved"] == ["", "second"]
 
 
@@ -200,8 +200,8 @@ def test_parent_that_is_told_to_end_lets_moves_be_finished_and_allows_no_more(nu
         with moving() as places:
             places.append(Path("second"))
 
-    with heeded(*SIGNALS), pytest.raises(Ended) as caught:
-        overseen_run(work)
+    with terminated_by(*SIGNALS), pytest.raises(Terminated) as caught:
+        supervised_run(work)
     assert caught.value.number == number
     assert caught.value.heard == [("moving", ""), ("moved", "first")]
 
@@ -214,7 +214,7 @@ def test_parent_that_is_told_to_end_ends_a_child_in_native_code():
         return sum(range(10**12))  # one call that runs no Python and looks at no signal
 
     begun = time.monotonic()
-    with heeded(*SIGNALS), pytest.raises(Ended):
+    with terminated_by(*SIGNALS), pytest.raises(Terminated):
         run(work)
     assert time.monotonic() - begun < 50
 
@@ -231,8 +231,8 @@ def test_a_group_that_is_told_to_end_loses_no_move(tmp_path):
             places.append(tmp_path / "moved")
         (tmp_path / "after").touch()
 
-    with heeded(*SIGNALS), pytest.raises(Ended) as caught:
-        overseen_run(work)
+    with terminated_by(*SIGNALS), pytest.raises(Terminated) as caught:
+        supervised_run(work)
     assert caught.value.heard == [("moving", ""), ("moved", str(tmp_path / "moved"))]
     assert [path.name for path in tmp_path.iterdir()] == ["moved"]
 
@@ -251,8 +251,8 @@ def test_a_group_that_is_told_to_end_loses_no_move(tmp_path):
 )
 def test_child_that_says_what_it_should_not_is_ended(line):
     def work():
-        os.write(overseer()._telling, line)
+        os.write(supervisor()._messages, line)
         time.sleep(60)
 
-    with pytest.raises(UnsafeFileError, match="says what it should not"):
-        overseen_run(work, seconds=30)
+    with pytest.raises(UnsafeFileError, match="sent a message that is not allowed"):
+        supervised_run(work, seconds=30)

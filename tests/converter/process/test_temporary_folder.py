@@ -11,7 +11,7 @@ import pytest
 from patience import until
 
 from converter.process import temporary_folder as module
-from converter.process.temporary_folder import LOCK, claimed_folder, remove_abandoned
+from converter.process.temporary_folder import LOCK, locked_folder, remove_abandoned
 
 PREFIX = "folder-"
 
@@ -23,7 +23,7 @@ def abandon(tmp_path):
     def make():
         child = os.fork()
         if not child:
-            with claimed_folder(tmp_path, PREFIX) as folder:
+            with locked_folder(tmp_path, PREFIX) as folder:
                 (folder / "deep/deeper").mkdir(parents=True)
                 (folder / "deep/file").write_text("half")
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -34,7 +34,7 @@ def abandon(tmp_path):
 
 
 def test_folder_is_there_for_the_work_and_gone_after_it(tmp_path):
-    with pytest.raises(ZeroDivisionError), claimed_folder(tmp_path, PREFIX) as folder:  # noqa: PT012  the work fails
+    with pytest.raises(ZeroDivisionError), locked_folder(tmp_path, PREFIX) as folder:  # noqa: PT012  the work fails
         assert folder.parent == tmp_path
         (folder / "deep/deeper").mkdir(parents=True)
         raise ZeroDivisionError
@@ -43,13 +43,13 @@ def test_folder_is_there_for_the_work_and_gone_after_it(tmp_path):
 
 def test_the_next_one_removes_what_a_killed_process_left(tmp_path, abandon):
     left = abandon()
-    with claimed_folder(tmp_path, PREFIX) as folder:
+    with locked_folder(tmp_path, PREFIX) as folder:
         assert list(tmp_path.iterdir()) == [folder]
     assert not left.exists()
 
 
 def test_folder_that_is_worked_in_stays(tmp_path):
-    with claimed_folder(tmp_path, PREFIX) as folder:
+    with locked_folder(tmp_path, PREFIX) as folder:
         remove_abandoned(tmp_path, PREFIX)
         assert (folder / LOCK).exists()
 
@@ -59,7 +59,7 @@ def test_folder_stays_while_a_child_works_in_it(tmp_path):
     working, done = os.pipe()
     maker = os.fork()
     if not maker:
-        with claimed_folder(tmp_path, PREFIX):
+        with locked_folder(tmp_path, PREFIX):
             if os.fork():
                 os._exit(0)
             os.close(done)
@@ -133,7 +133,7 @@ def test_where_there_are_no_locks_a_folder_is_made_and_none_is_removed(tmp_path,
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr(fcntl, "flock", none)
-    with claimed_folder(tmp_path, PREFIX) as folder:
+    with locked_folder(tmp_path, PREFIX) as folder:
         assert folder.exists()
         assert left.exists()
     assert not folder.exists()
@@ -141,9 +141,9 @@ def test_where_there_are_no_locks_a_folder_is_made_and_none_is_removed(tmp_path,
 
 def test_processes_that_make_and_remove_at_once_lose_nothing(tmp_path):
     script = (
-        "import sys\nfrom pathlib import Path\nfrom converter.process.temporary_folder import claimed_folder\n"
+        "import sys\nfrom pathlib import Path\nfrom converter.process.temporary_folder import locked_folder\n"
         "for number in range(200):\n"
-        f"    with claimed_folder(Path(sys.argv[1]), {PREFIX!r}) as folder:\n"
+        f"    with locked_folder(Path(sys.argv[1]), {PREFIX!r}) as folder:\n"
         "        (folder / 'file').write_text(str(number))\n"
         "        assert (folder / 'file').read_text() == str(number)\n"
     )

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from converter.options import Options
-from converter.publishing import manifest, up_to_date
+from converter.publishing import digest, up_to_date
+from converter.publishing.manifest import manifest_text
 from converter.publishing.model_repository import ARTEFACTS, artefact_sha256
 
 TARGETS = ("onnx", "saved_model")
@@ -38,11 +39,11 @@ def version(options, source, target, number):
     folder.mkdir(parents=True)
     (folder / ARTEFACTS[target]).write_bytes(b"an artefact")
     entry = {
-        "recipe": up_to_date.recipe(manifest.sha256(source), options),
+        "recipe": up_to_date.recipe(digest.sha256(source), options),
         "sha256": artefact_sha256(folder, target),
         "rows_independent": True,
     }
-    text = manifest.merged(folder / "manifest.json", {}, {ARTEFACTS[target]: entry})
+    text = manifest_text(folder / "manifest.json", {}, {ARTEFACTS[target]: entry})
     (folder / "manifest.json").write_text(text)
     (folder / "golden.npz").write_bytes(b"added last")
     return folder

@@ -10,25 +10,30 @@ import pytest
 from keras import layers, ops
 
 from converter.archive import open_archive
-from converter.artefacts import open_artefact
+from converter.artefacts.runtimes import open_artefact
+from converter.building.formula_models import FORMULA_MODELS
 from converter.building.model_builder import build_with_shapes
-from converter.building.plain_functions import PLAIN_FUNCTIONS
 from converter.command.cli import main
 from converter.description import InputShapes, describe
 from converter.description.operations import _OPERATIONS
-from converter.description.supported_layers import IDENTITY_AT_INFERENCE, KINDS
+from converter.description.supported_layers import IDENTITY_AT_INFERENCE, SUPPORTED_LAYERS
 from converter.graph import Call, Graph, Layer, Ref
 from converter.parity.probes import probes
 from converter.parity.reference import Answer
-from converter.parity.tolerances import Tolerances
+from converter.parity.tolerance_settings import ToleranceSettings
 from converter.row_independence.layer_rules import RULES, UNPROVED, coupling
-from converter.row_independence.measured import coupled_output
+from converter.row_independence.measurement import coupled_output
 from converter.signature import Signature, TensorSpec
 
 
 def test_every_kind_that_is_built_has_a_rule_or_is_stated_to_have_none():
     functions = {re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", name).lower() for name in _OPERATIONS}
-    built = {*KINDS, *PLAIN_FUNCTIONS, *IDENTITY_AT_INFERENCE, *(f"ops.{name}" for name in functions)}
+    built = {
+        *SUPPORTED_LAYERS,
+        *FORMULA_MODELS,
+        *IDENTITY_AT_INFERENCE,
+        *(f"ops.{name}" for name in functions),
+    }
     assert set(RULES) | UNPROVED == built
     assert not set(RULES) & UNPROVED
 
@@ -201,7 +206,7 @@ WEIGHTS = np.random.default_rng(0).standard_normal((600, 5)).astype(np.float32)
 def test_rows_of_very_different_scales_show_what_one_scale_does_not(function, output):
     names = Signature((TensorSpec("x", (None, 600), "float32"),), (TensorSpec("y", (None, 5), "float32"),))
     answers = [Answer(probe, {}, {}) for probe in probes(names.inputs, {}, 0)]
-    assert coupled_output(Computed(function), answers, names, names, Tolerances()) == output
+    assert coupled_output(Computed(function), answers, names, names, ToleranceSettings()) == output
 
 
 # In what is published.

@@ -1,7 +1,7 @@
-"""Tidy what tf2onnx leaves behind, in the main graph, one rewrite a file.
+"""Simplifies the main graph that tf2onnx produces, one rewrite a file.
 
-Every rewrite keeps the values bit for bit, but for the sign of a zero. It takes a model, changes it in place
-where it matches, and says whether it did; nodes that nothing needs any more may remain.
+Every rewrite keeps the values bit for bit, except the sign of a zero. It takes a model, changes it in place where it
+matches, and returns whether it did; unused nodes may remain.
 """
 
 import onnx

@@ -1,4 +1,4 @@
-"""Take a node out of a graph that passes its input on."""
+"""Removes a node that returns its input."""
 
 from collections.abc import Iterator
 
@@ -6,12 +6,12 @@ import onnx
 
 
 def bypass(graph: onnx.GraphProto, node: onnx.NodeProto, source: str) -> bool:
-    """Remove ``node`` and let its readers, in subgraphs too, read ``source``.
+    """Remove ``node``, and make its readers, in subgraphs too, read ``source``.
 
     A graph output keeps its name: the producer of ``source`` takes it over.
 
     Returns:
-        False, with nothing changed, where that cannot be: an input or an output would become an output.
+        False, with nothing changed, if that is impossible: an input or an output would become an output.
     """
     result = str(node.output[0])
     outputs = {value.name for value in graph.output}

@@ -1,8 +1,8 @@
-"""Let transposes cancel across elementwise operators.
+"""Cancels transposes across elementwise operators.
 
-Before: ``x -> Transpose p -> Softsign -> Transpose q -> y``, p then q being no permutation at all.
-After: ``x -> Softsign -> y``. Any chain of unary elementwise operators will do, the empty one too, as long as
-nothing else reads what stands within it. tf2onnx does so for some operators, not for Softsign.
+Before: ``x -> Transpose p -> Softsign -> Transpose q -> y``, where p followed by q is the identity.
+After: ``x -> Softsign -> y``. This holds for any chain of unary elementwise operators, the empty one included, if
+nothing else reads its values. tf2onnx does so for some operators, but not for Softsign.
 """
 
 from collections import Counter

@@ -1,14 +1,14 @@
-"""Give a Reshape its shape as a constant where the shape is known.
+"""Makes the shape of a Reshape a constant where it is known.
 
 Before: ``Reshape(x, Concat(Slice(Shape(x)), 64))``. After: ``Reshape(x, [-1, 64])``, as in a Flatten.
-At most one size may be free. ONNX infers the shape from opset 15 on; below, nothing matches.
+At most one size may be free. ONNX infers the shape from opset 15 on; below 15 nothing matches.
 """
 
 import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from converter.exporters.onnx.rewrites.values import Values
+from converter.exporters.onnx.rewrites.inferred_values import Values
 
 
 def fix_reshapes(proto: onnx.ModelProto) -> bool:

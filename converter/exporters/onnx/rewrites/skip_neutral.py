@@ -1,4 +1,4 @@
-"""Skip nodes that do nothing.
+"""Skips nodes that do nothing.
 
 Before: ``x -> Add 0 | Sub 0 | Mul 1 | Div 1 | Identity | Cast to its own type -> y``. After: ``x -> y``.
 A Rescaling adds its offset of 0. The constant must have one element and must not raise the rank of ``x``.
@@ -7,7 +7,7 @@ A Rescaling adds its offset of 0. The constant must have one element and must no
 import onnx
 
 from converter.exporters.onnx.rewrites.bypass import bypass
-from converter.exporters.onnx.rewrites.values import Values
+from converter.exporters.onnx.rewrites.inferred_values import Values
 
 NEUTRAL = {"Add": (0, (0, 1)), "Sub": (0, (1,)), "Mul": (1, (0, 1)), "Div": (1, (1,))}
 """Per operator: the constant that changes nothing, and at which inputs it may stand."""

@@ -1,13 +1,13 @@
-"""Let Gather itself count a negative index from the end, as ONNX defines it.
+"""Removes the wrapping of negative indices before Gather, which ONNX defines to count them from the end.
 
-Before: ``Gather(table of n rows, Where(x < 0, x + n, x))``. After: ``Gather(table, x)``. An Embedding is written
-so. An index out of range is an error before and after.
+Before: ``Gather(table of n rows, Where(x < 0, x + n, x))``. After: ``Gather(table, x)``. Embedding layers become
+this. An index out of range is an error before and after.
 """
 
 import numpy as np
 import onnx
 
-from converter.exporters.onnx.rewrites.values import Values
+from converter.exporters.onnx.rewrites.inferred_values import Values
 
 
 def unwrap_indices(proto: onnx.ModelProto) -> bool:

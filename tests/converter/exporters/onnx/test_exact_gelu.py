@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import onnx
 
-from converter.artefacts import open_artefact
+from converter.artefacts.runtimes import open_artefact
 
 
 def test_one_gelu_after_another_is_exported_and_answers_as_keras(export):

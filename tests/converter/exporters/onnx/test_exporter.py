@@ -10,7 +10,7 @@ import tensorflow as tf
 from onnx import numpy_helper
 
 from converter import __version__
-from converter.artefacts import open_artefact
+from converter.artefacts.runtimes import open_artefact
 from converter.errors import UnsupportedError
 from converter.signature import Signature, TensorSpec
 

@@ -6,9 +6,9 @@ import onnx
 import pytest
 import tensorflow as tf
 
-from converter.artefacts import open_artefact
+from converter.artefacts.runtimes import open_artefact
 from converter.errors import UnsupportedError
-from converter.exporters.onnx.without_xla import without_xla
+from converter.exporters.onnx.patches.without_xla import without_xla
 
 layers = keras.layers
 

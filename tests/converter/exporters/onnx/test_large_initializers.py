@@ -6,9 +6,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from converter.artefacts import open_artefact
-from converter.exporters.onnx import conversion, large_initializers
-from converter.exporters.onnx.large_initializers import LargeWeight, large_variables, put_stand_ins
+from converter.artefacts.runtimes import open_artefact
+from converter.exporters.onnx import large_initializers, tf2onnx_conversion
+from converter.exporters.onnx.large_initializers import LargeWeight, add_placeholders, large_variables
 
 layers = keras.layers
 KERNEL = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
@@ -88,7 +88,7 @@ class Variable:
 def test_stand_ins_take_the_places_of_inputs_and_of_what_is_made_of_them():
     a, b = np.arange(6, dtype=np.float32).reshape(2, 3), np.ones((2, 2), np.float32)
     graph = graph_with_weights()
-    weights = put_stand_ins(graph, {"a": Variable(a), "b": Variable(b)})
+    weights = add_placeholders(graph, {"a": Variable(a), "b": Variable(b)})
     assert [value.name for value in graph.input] == ["x"]
     assert [node.op_type for node in graph.node] == ["MatMul", "MatMul", "MatMul", "Cast"]
     read = {tensor.name: weights[tensor.raw_data].read() for tensor in graph.initializer}
@@ -103,7 +103,7 @@ def test_stand_ins_take_the_places_of_inputs_and_of_what_is_made_of_them():
 
 def test_an_input_that_is_no_weight_stays_one():
     graph = graph_with_weights()
-    assert put_stand_ins(graph, {}) == {}
+    assert add_placeholders(graph, {}) == {}
     assert [value.name for value in graph.input] == ["x", "a", "b"]
     assert len(graph.node) == 6
 
@@ -167,14 +167,14 @@ def test_answers_do_not_depend_on_which_weights_are_withheld(export, monkeypatch
 def test_tf2onnx_does_not_see_them(export, monkeypatch):
     monkeypatch.setattr(large_initializers, "LEAST_BYTES", 1)
     seen = []
-    convert = conversion.tf2onnx.convert.from_function
+    convert = tf2onnx_conversion.tf2onnx.convert.from_function
 
     def watched(function, specs, **options):
         proto, storage = convert(function, specs, **options)
         seen.extend(tuple(tensor.dims) for tensor in proto.graph.initializer)
         return proto, storage
 
-    monkeypatch.setattr(conversion.tf2onnx.convert, "from_function", watched)
+    monkeypatch.setattr(tf2onnx_conversion.tf2onnx.convert, "from_function", watched)
     x = keras.Input((37,), name="x")
     path = export(keras.Model([x], [layers.Dense(41, name="y")(x)]), "onnx")
     assert (37, 41) not in seen

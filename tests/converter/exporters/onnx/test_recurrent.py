@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 import pytest
 
-from converter.artefacts import open_artefact
+from converter.artefacts.runtimes import open_artefact
 from converter.errors import UnsupportedError
 from converter.exporters.onnx import large_initializers
 

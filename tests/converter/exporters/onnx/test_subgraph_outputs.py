@@ -9,7 +9,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from converter.exporters.onnx.canonical import canonicalise
-from converter.exporters.onnx.subgraph_outputs import separate_passed_on
+from converter.exporters.onnx.subgraph_outputs import separate_subgraph_outputs
 
 FLOAT, INT64, BOOL = TensorProto.FLOAT, TensorProto.INT64, TensorProto.BOOL
 
@@ -51,7 +51,7 @@ def test_a_body_that_passes_on_answers_as_before_in_openvino_too(case):
     proto = loop(returned)
     feed = {"x": np.float32([1, 2]), "y": np.float32([10, 20])}
     expected = onnx.reference.ReferenceEvaluator(proto).run(None, feed)
-    separate_passed_on(proto.graph)
+    separate_subgraph_outputs(proto.graph)
     canonicalise(proto.graph, ["x", "y"], ["a", "b", "c"])
     onnx.checker.check_model(proto, full_check=True)
     (body,) = (attribute.g for attribute in proto.graph.node[0].attribute)
@@ -86,7 +86,7 @@ def test_a_branch_that_passes_on_and_a_body_within_a_body_are_reached():
     again = helper.make_graph([helper.make_node("Abs", ["x"], ["m"])], "again", [], [value("m")])
     node = helper.make_node("If", ["flag"], ["y"], then_branch=outer, else_branch=again)
     graph = helper.make_graph([node], "model", [value("flag", BOOL, ()), value("x")], [value("y")])
-    separate_passed_on(graph)
+    separate_subgraph_outputs(graph)
     (nested,) = (each for each in next(a.g for a in graph.node[0].attribute if a.name == "then_branch").node)
     made = {a.name: [n.op_type for n in a.g.node] for a in nested.attribute}
     assert made == {"then_branch": ["Identity"], "else_branch": ["Neg"]}
@@ -94,5 +94,5 @@ def test_a_branch_that_passes_on_and_a_body_within_a_body_are_reached():
 
 def test_an_output_of_the_model_itself_is_left():
     graph = helper.make_graph([helper.make_node("Neg", ["x"], ["y"])], "model", [value("x")], [value("y")])
-    separate_passed_on(graph)
+    separate_subgraph_outputs(graph)
     assert [node.op_type for node in graph.node] == ["Neg"]

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 
-from converter.artefacts import open_artefact
+from converter.artefacts.runtimes import open_artefact
 from converter.errors import UnsupportedError
 from converter.signature import Signature, TensorSpec
 

@@ -1,0 +1,1 @@
+"""Changes to tf2onnx and TensorFlow for the duration of a conversion, one change a file."""
