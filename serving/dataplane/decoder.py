@@ -1,7 +1,7 @@
 """Decodes requests: checks what a client sent against the model's metadata, and makes a job of it.
 
-Names, datatypes, shapes and byte counts from a client are never trusted. An error names what is wrong. What depends on
-the model alone is computed once, and the element counts of shapes that were seen before are remembered.
+Names, datatypes, shapes and byte counts from a client are never trusted. An error names what is wrong. What depends
+on the model alone is computed once, and the element counts of shapes that were seen before are remembered.
 """
 
 from collections.abc import Iterable, Sequence

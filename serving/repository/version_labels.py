@@ -10,7 +10,7 @@ and requests give others in their place, which end with the process.
 from collections.abc import Mapping
 
 from serving.errors import ModelNotFoundError
-from serving.repository.repository import Repository
+from serving.repository.model_lookup import ModelLookup
 
 PARAMETER = "version_label."
 """What the parameters of a config begin with that give labels."""
@@ -20,11 +20,11 @@ class VersionLabels:
     """The labels of all models.
 
     Args:
-        repository: The models.
+        models: The models.
     """
 
-    def __init__(self, repository: Repository) -> None:
-        self._repository = repository
+    def __init__(self, models: ModelLookup) -> None:
+        self._models = models
         self._assigned: dict[str, dict[str, str]] = {}
 
     def assign(self, labels: Mapping[str, Mapping[str, str]]) -> None:
@@ -41,7 +41,7 @@ class VersionLabels:
         for model in labels:
             self._require(model)
         self._assigned |= {
-            model: {label: self._repository.get(model, version).version for label, version in chosen.items()}
+            model: {label: self._models.get(model, version).version for label, version in chosen.items()}
             for model, chosen in labels.items()
         }
 
@@ -74,7 +74,7 @@ class VersionLabels:
 
     def _stated(self, model: str) -> dict[str, str]:
         """What the owner says, who may have written it for versions to come."""
-        parameters = self._repository.get(model).config.parameters
+        parameters = self._models.get(model).config.parameters
         return {
             key.removeprefix(PARAMETER): value
             for key, value in parameters.items()
@@ -82,5 +82,5 @@ class VersionLabels:
         }
 
     def _require(self, model: str) -> None:
-        if model not in self._repository.names():
-            self._repository.get(model)
+        if model not in self._models.names():
+            self._models.get(model)
