@@ -3,7 +3,7 @@
     python benchmarks/hostile_loads.py [--seconds 10] [--workers 1]
 
 A client asks a small model again and again, first in peace, then while such files are published beside it and tried
-(``--model-control-mode poll``). TrialRunner stand back behind the server, but they use processors that are free.
+(``--model-control-mode poll``). Trials have a lower priority than the server, but they use processors that are free.
 """
 
 import argparse

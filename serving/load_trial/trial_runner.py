@@ -28,7 +28,7 @@ GRACE = 60.0
 """Seconds beyond the time limit that a result may take, for imports and on a busy machine."""
 
 MOST = 16
-"""TrialRunner at a time, those that go on for long included."""
+"""Most trials at a time, including those that run for long."""
 
 LIGHT = ("model.onnx", "model.tflite")
 HEAVY = ("model.savedmodel", "saved_model.pb")
