@@ -1,4 +1,4 @@
-"""Work on threads that never keep the process from ending: what they run may never return."""
+"""Runs functions on daemon threads, which do not keep the process from exiting: the functions may never return."""
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
@@ -23,12 +23,12 @@ def start(function: Callable[[], Result], name: str = "loading") -> "Future[Resu
 def start_all(
     functions: Iterable[Callable[[], Result]], most: int, name: str = "loading"
 ) -> "list[Future[Result]]":
-    """Run functions, some at a time, beginning with the first.
+    """Run functions, several at a time, in their order.
 
     Args:
-        functions: What is to be run.
+        functions: The functions.
         most: How many run at a time.
-        name: What their threads are called.
+        name: The name of their threads.
     """
     waiting: SimpleQueue[Task[Result]] = SimpleQueue()
     futures = []
@@ -44,7 +44,7 @@ def start_all(
 
 
 def running() -> bool:
-    """Whether one of them has not ended."""
+    """Whether any of these threads is still running."""
     return any(thread.is_alive() for thread in [*_threads])
 
 
@@ -58,7 +58,7 @@ def _work(waiting: "SimpleQueue[Task[Result]]") -> None:
             continue
         try:
             future.set_result(function())
-        except BaseException as error:  # noqa: BLE001  whoever waits for it gets it
+        except BaseException as error:  # noqa: BLE001  it is raised where the future is awaited
             future.set_exception(error)
-        # While the thread goes on, what it made must not be kept alive.
+        # The thread must not keep the result alive while it continues.
         del future, function

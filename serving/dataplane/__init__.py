@@ -1,1 +1,1 @@
-"""What the server does, whatever the transport: check a request, run it, describe the models."""
+"""The dataplane: decodes requests, runs them and describes the models, for any transport."""

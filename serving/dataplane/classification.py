@@ -1,4 +1,4 @@
-"""The classification extension: of an output, the highest values with their places and names.
+"""The classification extension: replaces an output by its highest values with their indices and labels.
 
     [0.1, 0.7, 0.2], 2 classes, labels a b c  ->  "0.700000:1:b", "0.200000:2:c"
 
@@ -22,12 +22,12 @@ def apply(
     *,
     batched: bool,
 ) -> None:
-    """Put the highest values in the place of outputs.
+    """Replace outputs by their highest values.
 
     Args:
-        result: The answer; it is changed.
-        classes: How many values are wanted of which outputs.
-        labels: The names of an output's classes.
+        result: The result; it is changed.
+        classes: The outputs, with the number of values that are wanted.
+        labels: The class labels of each output.
         batched: Whether the first dimension counts rows, each of which is classified by itself.
 
     Raises:
@@ -43,7 +43,7 @@ def apply(
 
 
 def classified(array: Array, spec: TensorSpec, wanted: int, labels: Sequence[str], *, batched: bool) -> Array:
-    """The highest values of each row, highest first, equal ones in the order of their places.
+    """The highest values of each row, highest first, equal values in the order of their indices.
 
     Returns:
         BYTES of shape [rows, n], or [n] without a batch; n is ``wanted``, or all values if there are fewer.
@@ -53,7 +53,7 @@ def classified(array: Array, spec: TensorSpec, wanted: int, labels: Sequence[str
     if spec.datatype == BF16:
         array = bf16_to_float32(array)
     count = array.shape[0] if batched else 1
-    # Not -1: of nothing, numpy cannot tell how wide it is.
+    # Not -1: numpy cannot infer a size of an empty array.
     rows = array.reshape(count, array.size // max(1, count))
     top = np.argsort(-rows.astype(np.float64), axis=1, kind="stable")[:, :wanted]
     text = np.empty(top.shape, np.object_)

@@ -1,6 +1,7 @@
-"""Work on large messages, away from the event loop: one at a time, so that many do not need memory together.
+"""One thread for work on large messages, so that it does not block the event loop.
 
-Python lets the event loop in every few milliseconds, and while zlib works at any time.
+There is one thread, so that several large messages do not take memory at the same time. The event loop gets the
+interpreter's lock every few milliseconds, and at any time while zlib works.
 """
 
 import asyncio
@@ -13,6 +14,6 @@ Result = TypeVar("Result")
 _THREAD = ThreadPoolExecutor(1, "messages")
 
 
-async def off_loop(work: Callable[..., Result], *arguments: Any) -> Result:  # noqa: ANN401  those of any function
-    """Call a function when its turn comes. If the caller is cancelled before, it is never called."""
+async def off_loop(work: Callable[..., Result], *arguments: Any) -> Result:  # noqa: ANN401  the arguments of any function
+    """Call a function on that thread, after those before it. If the caller is cancelled earlier, it is not called."""
     return await asyncio.get_running_loop().run_in_executor(_THREAD, work, *arguments)

@@ -1,7 +1,7 @@
-"""Memory that was freed goes back to the system.
+"""Returns freed memory to the system.
 
-glibc keeps freed blocks of up to 32 MB for later, once it has seen such blocks freed; after some models came and
-went, that is several models' weights. ``malloc_trim`` gives back every page that holds nothing.
+glibc keeps freed blocks of up to 32 MB for later use once it has seen such blocks freed; after some models were
+loaded and unloaded, that is the weights of several models. ``malloc_trim`` returns every page that is not in use.
 
 Source: mallopt(3), M_MMAP_THRESHOLD; malloc_trim(3).
 """
@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 
 def _find() -> Callable[[int], int] | None:
-    # Other C libraries have no such function, and need none.
+    # Other C libraries do not have this function and do not need it.
     return getattr(ctypes.CDLL(None), "malloc_trim", None)
 
 
@@ -19,6 +19,6 @@ _trim = _find()
 
 
 def give_back() -> None:
-    """Give back what is free. Takes milliseconds, in which other threads run on."""
+    """Return free pages to the system. Takes milliseconds, during which other threads continue."""
     if _trim is not None:
         _trim(0)

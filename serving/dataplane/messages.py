@@ -1,4 +1,4 @@
-"""What goes into the dataplane and what comes out, whatever the transport."""
+"""The requests and results of the dataplane, independent of the transport."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,10 +12,10 @@ class InputTensor:
     """One input as a client sent it, unchecked.
 
     Attributes:
-        name: Which input of the model it claims to be.
-        datatype: The datatype it claims.
-        shape: The shape it claims.
-        values: Its elements, flat, if they came typed; else None.
+        name: The name of an input.
+        datatype: The datatype by the client.
+        shape: The shape by the client.
+        values: The elements, flat, if they were sent typed; else None.
     """
 
     name: str
@@ -32,13 +32,13 @@ class InferRequest:
         model: The model's name.
         version: The version; empty for the latest.
         inputs: The inputs, in any order.
-        raw: The wire form of each input, in the order of ``inputs``; None for one that came typed; empty if all
-            did.
+        raw: The raw bytes of each input, in the order of ``inputs``; None for an input that was sent typed; empty if
+            all were.
         outputs: The outputs that are wanted; empty for all.
         deadline: When the client stops waiting, on the clock of :func:`time.monotonic`; None for never.
         priority: How urgent it is, 1 being the most; 0 for the model's default.
-        timeout: Seconds it may wait for its turn; 0 for the model's default.
-        classes: Outputs of which only the highest values are wanted, and how many of them; none if there are none.
+        timeout: Seconds that it may wait in the queue; 0 for the model's default.
+        classes: Outputs that are to be classified, with the number of classes; None for none.
         signature: The name of a signature; empty for ``serving_default``, or for the only one. None for the model's
             default one, as for clients that cannot name any.
     """
@@ -62,8 +62,8 @@ class InferResult:
     Attributes:
         model: The model that answered.
         version: Its version.
-        specs: Which outputs these are.
-        arrays: Their values.
+        specs: The outputs.
+        arrays: Their values, in the same order.
         queue_ns: Nanoseconds that the request waited.
         infer_ns: Nanoseconds that the model ran for it.
         signature: The signature that was called.
@@ -80,14 +80,14 @@ class InferResult:
 
 @dataclass(frozen=True, slots=True)
 class ModelMetadata:
-    """What a model takes and returns.
+    """The inputs and outputs of a model.
 
     Attributes:
         name: The model's name.
         versions: The versions that can answer.
-        platform: What runs it.
-        inputs: What it takes; a free size, the batch among them, is -1.
-        outputs: What it returns, likewise.
+        platform: Its platform.
+        inputs: Its inputs; free sizes, including the batch, are -1.
+        outputs: Its outputs, likewise.
     """
 
     name: str
@@ -99,12 +99,12 @@ class ModelMetadata:
 
 @dataclass(frozen=True, slots=True)
 class ServerMetadata:
-    """What the server is.
+    """The description of the server.
 
     Attributes:
         name: The product.
         version: Its version.
-        extensions: What it does beyond the protocol's core.
+        extensions: The extensions of the protocol that it has.
     """
 
     name: str

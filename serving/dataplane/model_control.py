@@ -1,4 +1,4 @@
-"""Which models are loaded, as clients see and change it. Loading happens on a thread of its own."""
+"""Model control by clients: lists, loads and unloads models. Loading happens on a thread of its own."""
 
 import asyncio
 from collections.abc import Collection
@@ -14,10 +14,10 @@ from serving.repository.repository import Repository
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """What the repository holds.
+    """The index of the repository.
 
     Attributes:
-        versions: How every version that was ever looked at stands.
+        versions: The status of every version that is known.
         absent: Models that were never loaded.
     """
 
@@ -26,14 +26,14 @@ class Index:
 
 
 class ModelControl:
-    """Lists the models, and loads and unloads them if the server was started so.
+    """Lists the models; loads and unloads them if the server allows clients to do that.
 
     Args:
         repository: The models.
-        explicit: Whether clients decide what is loaded.
+        explicit: Whether clients decide which models are loaded.
 
     Attributes:
-        configs: What clients put in the place of the ``config.pbtxt`` of models, as they wrote it.
+        configs: The configs that clients sent in place of the ``config.pbtxt`` of models, as they wrote them.
     """
 
     def __init__(self, repository: Repository, *, explicit: bool) -> None:
@@ -42,7 +42,7 @@ class ModelControl:
         self.configs: dict[str, str] = {}
 
     async def index(self) -> Index:
-        """What the repository holds.
+        """The index of the repository.
 
         Raises:
             RepositoryError: The folder is gone.
@@ -55,11 +55,11 @@ class ModelControl:
 
         Args:
             name: Its name.
-            config: What takes the place of its ``config.pbtxt``; None to read that.
-            text: The same as its sender wrote it.
+            config: Replaces its ``config.pbtxt``; None to read that.
+            text: The config as the client wrote it.
 
         Raises:
-            UnsupportedError: Clients do not decide that here.
+            UnsupportedError: This server does not allow it.
             ModelNotFoundError: The folder holds no such model.
             ModelLoadError: It cannot be loaded; what was loaded before still answers.
         """
@@ -70,10 +70,10 @@ class ModelControl:
             self.configs[name] = text
 
     async def unload(self, name: str) -> None:
-        """Take a model back.
+        """Unload a model.
 
         Raises:
-            UnsupportedError: Clients do not decide that here.
+            UnsupportedError: This server does not allow it.
             ModelNotFoundError: There is no such model.
         """
         self._check()
@@ -81,9 +81,9 @@ class ModelControl:
         self.configs.pop(name, None)
 
     async def replace(self, names: Collection[str]) -> None:
-        """Serve the named models and no others; nothing is taken back before all of them are loaded.
+        """Serve the named models and no others; nothing is unloaded before all of them are loaded.
 
-        Where clients do not decide what is loaded, it is as the server has it and stays so.
+        Does nothing if clients do not decide which models are loaded.
 
         Raises:
             ModelNotFoundError: The folder holds no such model.
@@ -97,7 +97,7 @@ class ModelControl:
             await self.unload(name)
 
     async def rehearse(self, name: str, config: ModelConfig | None) -> None:
-        """Try what :meth:`load` would load, and load nothing. What is wrong with that, the load tells.
+        """Try what :meth:`load` would load, and load nothing. The load then reports what is wrong.
 
         Raises:
             RepositoryError: The folder is gone.

@@ -1,6 +1,7 @@
-"""What the process of one trial does: load the version as the server would, tell the verdict, and end.
+"""The process of one trial: loads the version as the server would, reports the result, and exits.
 
-The candidate comes from the server and is trusted; the verdict is JSON, since what told it ran a stranger's model.
+The candidate comes from the server and is trusted. The result is JSON and is not trusted, because the process that
+sends it has run the model.
 """
 
 import ctypes
@@ -24,24 +25,24 @@ DEATH_SIGNAL = 1
 """PR_SET_PDEATHSIG of prctl(2)."""
 
 NICENESS = 5
-"""How far a trial stands back behind those who are served."""
+"""The niceness of a trial, so that requests are served first."""
 
 LENGTH = 4
-"""Bytes that say how long the candidate behind them is."""
+"""Bytes of the length before the pickled candidate."""
 
 
 def run(talk: socket.socket, parent: int) -> NoReturn:
     """Try the candidate that the server sends.
 
     Args:
-        talk: What leads to the server; its number is the only one open beside stdin, stdout and stderr.
-        parent: The process without which there is no use in going on.
+        talk: The socket to the server; no other file is open except stdin, stdout and stderr.
+        parent: The fork server; the trial ends with it.
     """
-    _stand_back(parent)
+    _limit_self(parent)
     candidate: Candidate = pickle.loads(_received(talk))  # noqa: S301  from the server, not from a client or a model
-    # On a thread, as in the server: what reads memory that is not its own does not do the same everywhere.
-    verdict = {"reason": daemon_threads.start(partial(_reason, candidate)).result()}
-    talk.sendall(json.dumps(verdict).encode() + b"\n")
+    # On a thread, as in the server: a model that reads invalid memory behaves differently on other threads.
+    result = {"reason": daemon_threads.start(partial(_reason, candidate)).result()}
+    talk.sendall(json.dumps(result).encode() + b"\n")
     os._exit(0)
 
 
@@ -51,13 +52,13 @@ def _reason(candidate: Candidate) -> str:
         load(candidate.name, candidate.version, candidate.folder, candidate.root, candidate.config)
     except ModelLoadError as error:
         return str(error)
-    # What goes wrong when it is unloaded is to go wrong here as well.
+    # If unloading the model crashes, it should crash here.
     gc.collect()
     return ""
 
 
-def _stand_back(parent: int) -> None:
-    """End with the parent, be quiet, and let others go first, for the processor and when memory is short."""
+def _limit_self(parent: int) -> None:
+    """End with the parent, close the standard streams, and yield the processor and memory to the server."""
     ctypes.CDLL(None).prctl(DEATH_SIGNAL, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
@@ -65,7 +66,7 @@ def _stand_back(parent: int) -> None:
     for number in (0, 1, 2):
         os.dup2(silence, number)
     os.nice(NICENESS)
-    with suppress(OSError):  # some containers do not let anybody write there
+    with suppress(OSError):  # some containers do not allow it
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
 
 

@@ -1,10 +1,10 @@
-"""A process that has the runtimes imported and forks a child for each trial, so that a trial costs no import.
+"""The fork server: a process that has imported the runtimes and forks a child for each trial, which saves the import.
 
     python -m serving.load_trial.fork_server FILE RUNTIMES
 
-FILE is the number of an open socket, which leads to the server. Each message on it is a request with a socket of its
-own, which becomes the child's. The process has one thread, so that forking it is safe, and opens no model itself. It
-ends when the server does, or when nothing was asked for a while.
+FILE is the file descriptor of a socket to the server. Each message on it is a request, with a socket that is passed
+on to the child. The process has one thread, so that forking it is safe, and opens no model itself. It exits when the
+server does, or after a while without requests.
 """
 
 import gc
@@ -25,27 +25,27 @@ from serving.load_trial import child
 from serving.runtimes import memory
 
 GLANCE = 0.02
-"""Seconds between two looks at what children take."""
+"""Seconds between two checks of the time and memory of children."""
 
 BREATH = 0.5
-"""Seconds between two looks whether the server still lives while libraries are imported."""
+"""Seconds between two checks whether the server still runs, while libraries are imported."""
 
 IDLE = 60.0
-"""Seconds without a trial after which the process is not worth its memory."""
+"""Seconds without a trial after which the process exits, to free its memory."""
 
 LARGEST = 4096
-"""Bytes of a request."""
+"""Most bytes of a request."""
 
 
 @dataclass(slots=True)
-class Watched:
-    """A child.
+class Child:
+    """A child process and its limits.
 
     Attributes:
-        talk: What leads to the server.
+        talk: The socket to the server.
         until: When its time is over, on the clock of :func:`time.monotonic`.
-        most: Bytes that it may have in memory.
-        ended: Why it was ended from here; empty if it was not.
+        most: Most bytes that it may have in memory.
+        ended: Which limit it exceeded and was killed for, ``time`` or ``memory``; empty for none.
     """
 
     talk: socket.socket
@@ -58,34 +58,34 @@ class ForkServer:
     """Forks children and watches them.
 
     Args:
-        control: What leads to the server.
+        control: The socket to the server.
     """
 
     def __init__(self, control: socket.socket) -> None:
         self._control = control
-        self._children: dict[int, Watched] = {}
+        self._children: dict[int, Child] = {}
         self._wake, wake = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         self._waking = wake
 
     def run(self) -> None:
-        """Do what the server asks, until it is gone or has asked nothing for a while."""
+        """Serve requests, until the server has exited or has sent none for a while."""
         while True:
             wait = GLANCE if self._children else IDLE
             ready, _, _ = select.select([self._control.fileno(), self._wake], [], [], wait)
             if self._wake in ready:
                 os.read(self._wake, LARGEST)
-            if self._control.fileno() in ready and not self._take():
+            if self._control.fileno() in ready and not self._fork_child():
                 break
             if not ready and not self._children:
                 break
-            self._look()
+            self._check_children()
         for process in self._children:
             os.kill(process, signal.SIGKILL)
 
-    def _take(self) -> bool:
-        """Fork a child for the next request; whether there was one."""
+    def _fork_child(self) -> bool:
+        """Fork a child for the next request; False if the server has exited."""
         message, files, _, _ = socket.recv_fds(self._control, LARGEST, 1)
         if not message:
             return False
@@ -95,7 +95,7 @@ class ForkServer:
         if not process:
             self._become_child(talk, parent)
         most = memory.resident(parent) + request["memory"]
-        self._children[process] = Watched(talk, monotonic() + request["seconds"], most)
+        self._children[process] = Child(talk, monotonic() + request["seconds"], most)
         return True
 
     def _become_child(self, talk: socket.socket, parent: int) -> None:
@@ -107,8 +107,8 @@ class ForkServer:
         os.close(self._waking)
         child.run(talk, parent)
 
-    def _look(self) -> None:
-        """End what takes too much, and tell of those that ended without a verdict."""
+    def _check_children(self) -> None:
+        """Kill children that exceed a limit, and report those that ended without a result."""
         now = monotonic()
         for process, watched in [*self._children.items()]:
             found, status = os.waitpid(process, os.WNOHANG)
@@ -116,7 +116,7 @@ class ForkServer:
                 del self._children[process]
                 with watched.talk:
                     if code := os.waitstatus_to_exitcode(status):
-                        _tell(watched.talk, {"ended": watched.ended, "code": code})
+                        _report(watched.talk, {"ended": watched.ended, "code": code})
             elif not watched.ended:
                 over = now > watched.until
                 if over or memory.resident(process) > watched.most:
@@ -124,17 +124,17 @@ class ForkServer:
                     os.kill(process, signal.SIGKILL)
 
 
-def _tell(talk: socket.socket, verdict: dict[str, object]) -> None:
+def _report(talk: socket.socket, result: dict[str, object]) -> None:
     try:
-        talk.sendall(json.dumps(verdict).encode() + b"\n")
+        talk.sendall(json.dumps(result).encode() + b"\n")
     except OSError:
-        # The server did not wait for it.
+        # The server no longer waits for it.
         return
 
 
 @contextmanager
 def _ending_with(parent: int) -> Iterator[None]:
-    """End with the server also during an import, which can take long."""
+    """Exit when the server does, also during an import, which can take long."""
 
     def look(*_: object) -> None:
         if os.getppid() != parent:
@@ -147,7 +147,7 @@ def _ending_with(parent: int) -> Iterator[None]:
 
 
 def main() -> int:
-    """Prepare, and do what the server asks; see the module.
+    """Import the runtimes and serve requests; see the module.
 
     Returns:
         The exit code.
@@ -157,7 +157,7 @@ def main() -> int:
     with _ending_with(os.getppid()):
         for name in sys.argv[2].split(","):
             runtimes.prepare(name)
-    # What lives now lives for ever: children do not go through it, and share its memory.
+    # No object that exists now is ever freed: children need not traverse them, and keep sharing their memory.
     gc.freeze()
     ForkServer(socket.socket(fileno=int(sys.argv[1]))).run()
     return 0

@@ -16,17 +16,17 @@ from serving.load_trial.limits import Limits
 from serving.repository.loading.candidate import Candidate
 
 MODULE = "serving.load_trial.fork_server"
-"""What it runs."""
+"""The module that the process runs."""
 
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-"""What keeps numpy from starting threads when it is imported: a process that has some is not to be forked."""
+"""Keeps numpy from starting threads when it is imported, because forking a process with threads is unsafe."""
 
 
 class ForkServerProcess:
-    """A fork_server.
+    """A fork server.
 
     Args:
-        artefacts: What its children open; the runtimes for that are imported first.
+        artefacts: The names of the artefacts that its children open; it imports the runtimes for these.
     """
 
     def __init__(self, artefacts: Sequence[str]) -> None:
@@ -36,13 +36,13 @@ class ForkServerProcess:
         self._starting = Lock()
 
     def start(self) -> socket.socket:
-        """Start it, unless it runs; its imports go on by themselves.
+        """Start the process unless it runs. It imports the runtimes in the background.
 
         Returns:
-            What leads to it.
+            The socket to it.
 
         Raises:
-            OSError: The system has no room for it.
+            OSError: The system cannot create a process.
         """
         with self._starting:
             if self._closed:
@@ -52,20 +52,20 @@ class ForkServerProcess:
             return self._control
 
     def begin(self, candidate: Candidate, limits: Limits) -> socket.socket:
-        """Have a trial begun.
+        """Start a trial.
 
         Returns:
-            Where its verdict comes; if nothing comes before its end, the fork_server is gone.
+            The socket on which the result arrives. If it is closed without one, the fork server has ended.
 
         Raises:
-            OSError: The system has no room for it.
+            OSError: The system cannot create a process.
         """
         data = pickle.dumps(candidate)
         ours, theirs = socket.socketpair()
         try:
             with theirs:
                 self._send(json.dumps({"seconds": limits.seconds, "memory": limits.most_memory}), theirs)
-            # If the fork_server is gone, whoever waits for the verdict sees that.
+            # If the fork server has ended, the caller finds that out when it waits for the result.
             with suppress(ConnectionError):
                 ours.sendall(len(data).to_bytes(LENGTH, "big") + data)
         except BaseException:
@@ -74,7 +74,7 @@ class ForkServerProcess:
         return ours
 
     def close(self) -> None:
-        """Let it end, and with it the trials that it began; there is no other after it."""
+        """End the process and its trials. It is not started again."""
         with self._starting:
             self._closed = True
             if self._control is not None:
@@ -87,14 +87,14 @@ class ForkServerProcess:
             try:
                 socket.send_fds(control, [request.encode()], [talk.fileno()])
             except ConnectionError:
-                # It had nothing to do for long, or was ended by somebody.
+                # It exited after a while without trials, or was killed.
                 self._forget(control)
             else:
                 return
         raise OSError(errno.ECHILD, "the process for trials ends as soon as it starts")
 
     def _forget(self, control: socket.socket) -> None:
-        """Go on without one that is gone, unless another thread has noticed already."""
+        """Forget a process that has ended, unless another thread has done so already."""
         with self._starting:
             if self._control is control:
                 control.close()
@@ -108,10 +108,10 @@ class ForkServerProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(),),
-                # What a terminal's Ctrl-C goes to is the server.
+                # Ctrl-C in a terminal reaches only the server.
                 process_group=0,
                 env={**os.environ, **ONE_THREAD, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             )
-        # Nobody else asks how it ended.
+        # Reaps the process when it ends.
         Thread(target=process.wait, name="fork-server", daemon=True).start()
         return ours

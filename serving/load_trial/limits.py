@@ -1,4 +1,4 @@
-"""What a trial may take."""
+"""The limits of a trial: its time and its memory."""
 
 from dataclasses import dataclass
 
@@ -7,19 +7,19 @@ from serving.runtimes import memory
 MEBIBYTE = 1 << 20
 
 SECONDS = 120.0
-"""The time of a trial, when nobody said: large SavedModels take tens of seconds on a busy machine."""
+"""The default time of a trial: large SavedModels take tens of seconds on a busy machine."""
 
 SHARE = 0.75
-"""The part of the memory of the machine or the container that a trial may take, likewise."""
+"""The default share of the memory of the machine or the container that a trial may take."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a trial may take.
+    """The limits of a trial.
 
     Attributes:
-        seconds: From the start of its process to its verdict.
-        memory: Bytes in memory, beyond those of the libraries that run models.
+        seconds: Most seconds from the start of its process to its result.
+        memory: Most bytes in memory, beyond those of the runtimes; 0 for the default.
     """
 
     seconds: float = SECONDS
@@ -27,5 +27,5 @@ class Limits:
 
     @property
     def most_memory(self) -> int:
-        """The bytes of memory, decided by the machine where nobody said."""
+        """Most bytes in memory, with the default filled in."""
         return self.memory or int(memory.total() * SHARE)

@@ -1,7 +1,7 @@
-"""What trials found, so that several processes that serve together have each version tried once.
+"""A cache of trial results, so that several workers try each version once.
 
-One of them tries; the others are told, and so is a process that starts later. A verdict is of certain files and a
-certain config: of others it says nothing.
+One worker runs the trial; its result is sent to the others, and to workers that start later. A result is valid for
+certain files and a certain config, which its digest identifies.
 """
 
 from collections.abc import Sequence
@@ -12,11 +12,11 @@ from serving.repository.loading.candidate import Candidate
 from serving.repository.loading.guarded_load import Trial
 
 TrialResult: TypeAlias = tuple[str, str, str, str]
-"""A model, a version, the digest of what was tried, and why it cannot be served; empty if it can."""
+"""A model, a version, the digest of its files and config, and why it cannot be served; empty if it can."""
 
 
 class TrialResultCache:
-    """Tries what is not known yet. Callable from any thread.
+    """Runs a trial unless its result is known. Callable from any thread.
 
     Args:
         trial: The trial.
@@ -27,7 +27,7 @@ class TrialResultCache:
         self._known: dict[tuple[str, str], TrialResult] = {}
 
     def __call__(self, candidate: Candidate) -> None:
-        """Try a version, unless it is known what would come of it.
+        """Try a version, unless the result is known.
 
         Raises:
             ModelLoadError: It cannot be served.
@@ -40,11 +40,11 @@ class TrialResultCache:
             raise ModelLoadError(reason)
 
     def take(self) -> list[TrialResult]:
-        """Everything that is known."""
+        """All results that are known."""
         return [*self._known.copy().values()]
 
     def learn(self, trial_results: Sequence[Sequence[str]]) -> None:
-        """Believe what another process found."""
+        """Add the results of another process."""
         self._known |= {(name, version): (name, version, *found) for name, version, *found in trial_results}  # type: ignore[misc]  # four each
 
     def _reason(self, candidate: Candidate) -> str:

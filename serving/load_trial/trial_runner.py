@@ -1,4 +1,4 @@
-"""Tries candidates, some at a time, and says why one cannot be served."""
+"""Runs load trials, several at a time, and turns their results into reasons why a version cannot be served."""
 
 import json
 import logging
@@ -19,27 +19,27 @@ from serving.runtimes import cpus
 log = logging.getLogger(__name__)
 
 SUPPORTED = sys.platform == "linux"
-"""Whether this system has what a trial needs: prctl, /proc, sockets that keep messages apart."""
+"""Whether this system has what a trial needs: prctl, /proc and SOCK_SEQPACKET."""
 
 YOUNG = 3.0
-"""Seconds after which a trial makes room for another although it goes on: it may never end."""
+"""Seconds after which the next trial may start although this one still runs: it may never end."""
 
 GRACE = 60.0
-"""Seconds beyond its limit that a verdict may take: libraries are imported first, and the machine may be busy."""
+"""Seconds beyond the time limit that a result may take, for imports and on a busy machine."""
 
 MOST = 16
-"""TrialRunner at a time, those that go on for long included."""
+"""Most trials at a time, including those that run for long."""
 
 LIGHT = ("model.onnx", "model.tflite")
 HEAVY = ("model.savedmodel", "saved_model.pb")
-"""What a fork_server of its own is for: importing TensorFlow takes seconds, for which no other trial is to wait."""
+"""Artefacts with a fork server of their own: importing TensorFlow takes seconds, and other trials must not wait."""
 
 
 class TrialRunner:
-    """Tries candidates in processes of their own. Callable from any thread; each trial waits for its verdict.
+    """Tries candidates in processes of their own. Callable from any thread; each call waits for the result.
 
     Args:
-        limits: What each may take.
+        limits: The limits of each trial.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -48,11 +48,11 @@ class TrialRunner:
         self._young, self._all = Semaphore(cpus.available()), Semaphore(MOST)
 
     def prepare(self) -> None:
-        """Start what most trials need; it gets ready while the server does."""
+        """Start the fork server that most trials need; it imports the runtimes while the server starts."""
         try:
             self._light.start()
         except OSError as error:
-            # Whoever tries a model is told; there may be room then.
+            # A trial tries again to start it, and reports the error.
             log.debug("no process for trials yet", exc_info=error)
 
     def __call__(self, candidate: Candidate) -> None:
@@ -64,25 +64,25 @@ class TrialRunner:
         fork_server = self._heavy if _is_heavy(candidate) else self._light
         for _ in range(2):
             try:
-                verdict = self._verdict(fork_server, candidate)
+                result = self._result(fork_server, candidate)
             except OSError as error:
                 raise ModelLoadError(
                     f"its trial got no process: {error.strerror or error}; ask again"
                 ) from error
-            if verdict is not None:
-                if reason := verdict.get("reason", "") if "code" not in verdict else self._ended(verdict):
+            if result is not None:
+                if reason := result.get("reason", "") if "code" not in result else self._why_ended(result):
                     raise ModelLoadError(reason)
                 return
-            # The fork_server ended, of itself or by another's hand; the next one begins anew.
+            # The fork server exited or was killed; the trial starts again in the next one.
         raise ModelLoadError("its trial was ended by another process; ask again")
 
     def close(self) -> None:
-        """End the trials that go on."""
+        """End the trials that still run."""
         self._light.close()
         self._heavy.close()
 
-    def _verdict(self, fork_server: ForkServerProcess, candidate: Candidate) -> dict[str, Any] | None:
-        """What a trial found; None if it came to no end."""
+    def _result(self, fork_server: ForkServerProcess, candidate: Candidate) -> dict[str, Any] | None:
+        """The result of a trial; None if its fork server ended."""
         with self._all:
             self._young.acquire()
             try:
@@ -96,26 +96,26 @@ class TrialRunner:
         if found is None:
             raise TimeoutError("nothing came of it in time")
         try:
-            verdict: dict[str, Any] | None = json.loads(found) if found else None
+            result: dict[str, Any] | None = json.loads(found) if found else None
         except ValueError:
             return {
                 "reason": "its trial ended with a verdict that makes no sense; the file may be meant to harm"
             }
-        return verdict
+        return result
 
-    def _ended(self, verdict: dict[str, Any]) -> str:
-        """Why a trial ended without a verdict of its own."""
-        if verdict["ended"] == "time":
+    def _why_ended(self, result: dict[str, Any]) -> str:
+        """Why a trial ended without a result."""
+        if result["ended"] == "time":
             return (
                 f"its trial did not end within {self._limits.seconds:g} s; "
                 "raise --load-timeout if it needs longer"
             )
-        if verdict["ended"] == "memory":
+        if result["ended"] == "memory":
             return (
                 f"its trial took more than {self._limits.most_memory // MEBIBYTE} MiB of memory; "
                 "raise --load-memory if it needs more"
             )
-        code = int(verdict["code"])
+        code = int(result["code"])
         if -code == signal.SIGKILL:
             return "its trial was killed, most likely because the system has no memory left for it"
         how = f"exit code {code}" if code > 0 else f"signal {signal.Signals(-code).name}"
@@ -126,14 +126,14 @@ class TrialRunner:
 
 
 def _is_heavy(candidate: Candidate) -> bool:
-    # What cannot be looked at is told by whoever opens it.
+    # If the folder cannot be read, the trial reports that.
     with suppress(OSError):
         return any((candidate.folder / name).exists() for name in HEAVY)
     return False
 
 
 def _line(talk: socket.socket, seconds: float) -> bytes | None:
-    """What comes within a time; empty if the other side is gone, None if it is silent."""
+    """The line that arrives within a time; empty if the other side has closed, None if the time ran out."""
     talk.settimeout(max(0.01, seconds))
     found = b""
     try:

@@ -1,1 +1,1 @@
-"""What the server has done, for whoever watches it."""
+"""Metrics in the text format of Prometheus, and the HTTP endpoint that serves them."""

@@ -1,4 +1,4 @@
-"""Adds up what several processes measured, as they wrote it in :mod:`serving.metrics.exposition`.
+"""Aggregates the metrics of several processes, in the form of :mod:`serving.metrics.exposition`.
 
 a{model="m"} 2   and   a{model="m"} 3   ->   a{model="m"} 5
 """
@@ -15,12 +15,12 @@ _ESCAPED = re.compile(r"\\(.)")
 
 @dataclass(slots=True)
 class Family:
-    """One thing that is measured.
+    """One metric family.
 
     Attributes:
         kind: ``counter`` or ``gauge``.
-        head: The lines about it.
-        samples: Each value by its name and labels, as they are written.
+        head: Its HELP and TYPE lines.
+        samples: Each value by its name and labels, as written.
     """
 
     kind: str
@@ -29,16 +29,16 @@ class Family:
 
 
 class Sums:
-    """Families by name, into which expositions are added."""
+    """The sums of metric families, to which the metrics of processes are added."""
 
     def __init__(self) -> None:
         self._families: dict[str, Family] = {}
 
     def add(self, exposition: str) -> None:
-        """Add what a process measured."""
+        """Add the metrics of a process."""
         head: list[str] = []
         family = Family("", "")
-        # A name may hold what other functions take for the end of a line.
+        # Not splitlines: the name of a model may hold other characters that it takes for the end of a line.
         for line in exposition.split("\n"):
             if line.startswith("# HELP "):
                 head = [line]
@@ -50,15 +50,15 @@ class Sums:
                 family.samples[sample] = family.samples.get(sample, 0) + _number(value)
 
     def include(self, other: "Sums") -> None:
-        """Add what others added up."""
+        """Add other sums."""
         self.add(other.written())
 
     def drop(self, unwanted: Callable[[str, str], bool], *, kinds: Iterable[str] = ()) -> None:
-        """Forget the samples of some models, and all of some kinds.
+        """Remove the samples of some models, and all samples of some kinds.
 
         Args:
-            unwanted: Told the name and the version of a model.
-            kinds: What is forgotten whatever it is about.
+            unwanted: Whether to remove the samples of a model, by its name and version.
+            kinds: The kinds of which all samples are removed.
         """
         for family in self._families.values():
             family.samples = {
@@ -68,7 +68,7 @@ class Sums:
             }
 
     def written(self) -> str:
-        """All of it as text."""
+        """The sums as text."""
         return "".join(
             "\n".join([family.head, *(f"{sample} {value}" for sample, value in family.samples.items())])
             + "\n"

@@ -1,4 +1,4 @@
-"""How many calls there were, and how they ended."""
+"""Counts calls by method: how many started, and how they ended."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ class MethodCalls:
     Attributes:
         started: Calls that arrived.
         codes: Calls that ended, by the name of their status code.
-        seconds: How long those that ended took together.
+        seconds: The total duration of the calls that ended.
     """
 
     __slots__ = ("codes", "seconds", "started")
@@ -26,7 +26,7 @@ class MethodCalls:
 
 
 class CallCounts:
-    """The calls of all methods, by the method's name as metrics call it: ``/service/method``."""
+    """The calls of all methods, by the full name of the method: ``/service/method``."""
 
     def __init__(self) -> None:
         self._methods: dict[str, MethodCalls] = {}

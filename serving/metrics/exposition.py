@@ -1,4 +1,4 @@
-"""All that a server measures, in the text format of Prometheus, under the names that Triton gave it."""
+"""The metrics of a server in the text format of Prometheus, by the names that Triton uses."""
 
 from collections.abc import Callable, Iterable
 
@@ -40,11 +40,11 @@ COUNTERS: tuple[tuple[str, str, Callable[[Statistics], int]], ...] = (
         lambda each: each.output.ns // MICROSECOND,
     ),
 )
-"""What is told of each model that is loaded: the name, what it counts, and where that stands."""
+"""The metrics of each loaded model: name, help text, and how to read the value from its statistics."""
 
 
 def exposition(plane: DataPlane, counts: CallCounts) -> str:
-    """Everything that is measured, now."""
+    """The current metrics."""
     models = plane.loaded_models()
     families = [
         *(

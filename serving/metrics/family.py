@@ -1,4 +1,4 @@
-"""One thing that is measured, in the text format of Prometheus (version 0.0.4).
+"""Writes a metric family in the text format of Prometheus (version 0.0.4).
 
 # HELP nv_inference_count Number of inferences performed
 # TYPE nv_inference_count counter
@@ -9,12 +9,12 @@ from collections.abc import Iterable, Mapping
 
 
 def family(name: str, kind: str, about: str, samples: Iterable[tuple[Mapping[str, str], float]]) -> str:
-    """The lines of one thing that is measured.
+    """The lines of one metric family.
 
     Args:
         name: Its name.
         kind: ``counter`` or ``gauge``.
-        about: What it is.
+        about: Its help text.
         samples: Its values, each with its labels.
     """
     lines = [f"# HELP {name} {about}", f"# TYPE {name} {kind}"]

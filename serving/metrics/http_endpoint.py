@@ -1,4 +1,4 @@
-"""A port that answers ``GET /metrics`` over HTTP/1.1, one request a connection, and nothing else."""
+"""Serves ``GET /metrics`` over HTTP/1.1, one request for each connection, and nothing else."""
 
 import asyncio
 import errno
@@ -11,17 +11,17 @@ from serving.errors import AddressError
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 PATIENCE = 10.0
-"""Seconds that a client has for its request."""
+"""Most seconds that a client may take to send its request."""
 
 MOST = 16 << 10
-"""Most bytes of a request, headers and all."""
+"""Most bytes of a request, including its headers."""
 
 
 class MetricsServer:
-    """Answers whoever collects metrics.
+    """The HTTP server for metrics.
 
     Args:
-        exposition: The metrics as they stand.
+        exposition: Returns the current metrics.
     """
 
     def __init__(self, exposition: Callable[[], Awaitable[str]]) -> None:
@@ -40,8 +40,8 @@ class MetricsServer:
         try:
             self._server = await asyncio.start_server(self._answer, host, port, limit=MOST)
         except OSError as error:
-            # asyncio puts a sentence of its own, with the address again, in the place of the system's.
-            known = error.errno in errno.errorcode  # not so where a name does not resolve
+            # asyncio replaces the system's text by its own, which repeats the address.
+            known = error.errno in errno.errorcode  # not if a host name does not resolve
             reason = os.strerror(error.errno or 0) if known else error.strerror
             text = f"cannot listen on {host}:{port} for metrics: {reason}"
             raise AddressError(f"{text}; choose another with --metrics-port, or off") from error
@@ -61,7 +61,7 @@ class MetricsServer:
                 writer.write(_headers(status, len(body)) + (b"" if head.startswith(b"HEAD ") else body))
                 await writer.drain()
         except (TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError):
-            # Not a client that waits for an answer.
+            # This client does not wait for an answer.
             return
         finally:
             writer.close()

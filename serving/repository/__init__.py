@@ -1,1 +1,1 @@
-"""The models in a folder: which there are, which are loaded, which one answers."""
+"""The model repository: the models in a folder, their configs and versions, and which version answers."""

@@ -1,7 +1,6 @@
-"""What a model's owner may decide about how it is served.
+"""The config of a model: how its owner wants it to be served, with defaults for what the owner does not state.
 
-The text form, ``config.pbtxt``, is read elsewhere; here are the decisions themselves, and what follows from the
-model where its owner was silent.
+The text form, ``config.pbtxt``, is parsed in :mod:`serving.services.open_inference.config_message`.
 """
 
 from collections.abc import Mapping
@@ -11,22 +10,22 @@ from serving.runtimes.runtime import FREE, Runtime
 from serving.runtimes.settings import Settings
 
 DERIVED_BATCH = 64
-"""Most rows that requests have together in one run of a model that takes any batch, when its owner did not say."""
+"""Default of the largest batch, in rows, of a model that takes any batch."""
 
 QUEUE_SIZE = 1024
-"""Most requests that may wait for a model, when its owner did not say."""
+"""Default of the most requests that may wait for a model."""
 
 QUEUE_SECONDS = 0.6
-"""Most seconds that those who wait are expected to need together, likewise: so that nobody waits for a whole one."""
+"""Default of the most seconds that the waiting requests may be expected to take, so that none waits for a second."""
 
 
 @dataclass(frozen=True, slots=True)
 class VersionPolicy:
-    """Which of the versions on disk are served. Without numbers, the highest that can be loaded.
+    """Which of the versions on disk are served; by default the highest that can be loaded.
 
     Attributes:
-        latest: How many of the highest; None for all.
-        specific: These and no others; empty if ``latest`` decides.
+        latest: Serve this many of the highest versions; None for all.
+        specific: Serve these versions and no others; empty to use ``latest``.
     """
 
     latest: int | None = 1
@@ -35,14 +34,14 @@ class VersionPolicy:
 
 @dataclass(frozen=True, slots=True)
 class QueuePolicy:
-    """What happens to a request that waits.
+    """The limits of a queue.
 
     Attributes:
         size: Most requests that may wait; 0 for any number.
         timeout: Seconds a request may wait; 0 for any time.
-        delay: Whether one that waited longer runs after all others, and is not refused.
-        override: Whether a request may choose a shorter time for itself.
-        seconds: Most seconds that those who wait are expected to need together; 0 for any.
+        delay: Whether a request that waited longer runs after all others instead of being refused.
+        override: Whether a request may set a shorter timeout for itself.
+        seconds: Most seconds that the waiting requests may be expected to take; 0 for any time.
     """
 
     size: int = QUEUE_SIZE
@@ -53,20 +52,20 @@ class QueuePolicy:
 
 
 UNSTATED = QueuePolicy(seconds=QUEUE_SECONDS)
-"""The policy of a model whose owner states none. An owner who states one bounds the queue by a number."""
+"""The policy of a model whose config has none. A policy in a config limits the number of requests, not seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batching:
-    """How requests are put together.
+    """How requests are batched.
 
     Attributes:
         preferred: Batch sizes worth waiting for, ascending; empty if only the largest is.
-        delay: Seconds the first request of a batch may wait for company; 0 to run whatever is there.
-        levels: How many priorities there are, 1 being the most urgent; 0 for no priorities.
+        delay: Seconds that the first request of a batch may wait for others; 0 to run what is there.
+        levels: The number of priorities, 1 being the most urgent; 0 for no priorities.
         default_level: The priority of a request that states none.
-        level_policies: Queue policies of single priorities.
-        preserve_ordering: Kept for who asks: answers of a stream are always in order.
+        level_policies: The queue policies of single priorities.
+        preserve_ordering: Reported only, without effect: answers of a stream are always in order.
     """
 
     preferred: tuple[int, ...] = ()
@@ -79,7 +78,7 @@ class Batching:
 
 @dataclass(frozen=True, slots=True)
 class TensorConfig:
-    """What the owner declares of one input or output.
+    """One input or output as the config declares it.
 
     Attributes:
         name: Its name.
@@ -87,8 +86,7 @@ class TensorConfig:
         dims: Its sizes as clients see them, without the batch if ``max_batch_size`` is above 0.
         labels: For an output: the file in the model's folder that names its classes, one a line; or empty.
         reshape: Its sizes as the model sees them, likewise; None if they are the same.
-        layout: For an input that is an image: how clients are to lay it out, ``FORMAT_NHWC`` or ``FORMAT_NCHW``; or
-            empty.
+        layout: The layout of an input that is an image, ``FORMAT_NHWC`` or ``FORMAT_NCHW``; or empty.
     """
 
     name: str
@@ -106,11 +104,11 @@ class TensorConfig:
 
 @dataclass(frozen=True, slots=True)
 class InstanceGroup:
-    """Some of a model's instances.
+    """A group of a model's instances.
 
     Attributes:
-        name: What the owner calls them, if anything.
-        kind: Where they run: ``KIND_CPU``, or ``KIND_MODEL`` for where the model wants to, which is there too.
+        name: The name of the group, if it has one.
+        kind: Where they run: ``KIND_CPU``, or ``KIND_MODEL`` for the choice of the model, which is the CPU too.
         count: How many there are.
     """
 
@@ -126,7 +124,7 @@ class WarmupInput:
     Attributes:
         datatype: An Open Inference name.
         dims: Its sizes without the batch.
-        random: Whether it is random and not zero.
+        random: Whether its values are random, not zero.
     """
 
     datatype: str
@@ -136,13 +134,13 @@ class WarmupInput:
 
 @dataclass(frozen=True, slots=True)
 class WarmupRequest:
-    """A request that a model answers before it counts as ready.
+    """A request that is sent to a model before it counts as ready.
 
     Attributes:
-        name: What the owner calls it.
+        name: Its name in the config.
         rows: Its rows.
         inputs: Its inputs by name.
-        count: How often it is put.
+        count: How often it is sent.
     """
 
     name: str
@@ -157,22 +155,22 @@ class ModelConfig:
 
     Attributes:
         max_batch_size: Most rows a run may have; 0 for a model without a batch dimension; None to derive it.
-        derived: Whether that was derived; then it bounds no request.
+        derived: Whether that was derived; if so, it does not limit the rows of a request.
         versions: Which versions are served.
-        queue: What happens to requests that wait.
-        batching: How requests are put together.
-        instances: How many runs of the model may go on at once.
-        groups: The instances as the owner wrote them; empty if none are stated.
-        inputs: The inputs as declared; empty if the model decides.
+        queue: The limits of the queue.
+        batching: How requests are batched; None if the config does not say.
+        instances: How many runs of the model may happen at once.
+        groups: The instance groups as the config declares them; empty if it declares none.
+        inputs: The inputs as declared; empty to use those of the model.
         outputs: The outputs, likewise.
         warmup: Requests that the model answers before it is ready.
         name: The model's name, if stated.
-        platform: What runs it, if stated, such as ``onnxruntime_onnx``.
-        backend: Likewise, such as ``onnxruntime``.
-        parameters: Settings by name; those that the runtime has have their effect there.
-        graph_level: How far the runtime is to optimise the graph, by Triton's numbers; 0 for its default.
-        pinned: Whether inputs, and outputs, are to lie in memory that a GPU can reach, where that is stated: there is
-            no GPU, so either is so.
+        platform: The platform, if stated, such as ``onnxruntime_onnx``.
+        backend: The backend, if stated, such as ``onnxruntime``.
+        parameters: Settings by name; those that the runtime knows take effect there.
+        graph_level: How far the runtime optimises the graph, by Triton's numbers; 0 for its default.
+        pinned: Whether inputs and outputs are to be in memory that a GPU can reach, where that is stated. Without
+            effect, since there is no GPU.
         filename: The model's file or folder in a version's folder; empty for the only one that is there.
     """
 
@@ -196,11 +194,11 @@ class ModelConfig:
 
     @property
     def settings(self) -> Settings:
-        """What of it concerns the runtime."""
+        """The part of the config that the runtime needs."""
         return Settings(self.parameters, self.graph_level)
 
     def completed(self, runtime: Runtime) -> "ModelConfig":
-        """This config with everything decided that the model itself can tell."""
+        """This config with the values that follow from the model filled in."""
         if self.max_batch_size is not None:
             return self
         return replace(self, max_batch_size=DERIVED_BATCH if takes_any_batch(runtime) else 0, derived=True)
@@ -214,11 +212,11 @@ class ModelConfig:
         return replace(self, inputs=inputs, outputs=outputs)
 
     def of_other(self, runtime: Runtime) -> "ModelConfig":
-        """This config for another signature of the model: what it declares of tensors is the default one's."""
+        """This config for another signature: without the tensors, which it declares for the default signature."""
         size = self.completed(runtime).max_batch_size if takes_any_batch(runtime) else 0
         return replace(self, max_batch_size=size, inputs=(), outputs=(), warmup=())
 
 
 def takes_any_batch(runtime: Runtime) -> bool:
-    """Whether the first dimension of every input and output is free, and so is taken for the batch."""
+    """Whether the first dimension of every input and output is free, which makes it the batch dimension."""
     return all(spec.shape[:1] == (FREE,) for spec in (*runtime.inputs, *runtime.outputs))

@@ -1,4 +1,4 @@
-"""A version of a model that is loaded and may answer."""
+"""A loaded version of a model: its runtime, its config and its statistics."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,19 +14,19 @@ from serving.runtimes.runtime import DEFAULT_SIGNATURE, Runtime, TensorSpec
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class LoadedModel:
-    """A loaded version. It compares by identity: the same version loaded again is another.
+    """A loaded version. It compares by identity: the same version, loaded again, is another one.
 
     Attributes:
         name: The model's name.
-        version: The version, as requests and answers write it.
-        runtime: What runs it.
-        config: How it is served; nothing in it is undecided.
-        latency: How fast it ran when it was warmed up; None if that could not be found out.
+        version: The version, as it is in requests and answers.
+        runtime: The runtime.
+        config: The config, with all values filled in.
+        latency: Its latency, measured at warm-up; None if it could not be measured.
         labels: The names of an output's classes, by output.
-        batching_permission: Whether requests of several clients share a run.
-        statistics: What it has done so far.
-        signature: The signature by which it is called.
-        others: The same version by each of its other signatures, which counts with this one and runs by itself.
+        batching_permission: Whether requests of several clients may be batched.
+        statistics: What it has done since it was loaded.
+        signature: The signature that it is called by.
+        others: The same version by its other signatures. They share these statistics and run separately.
     """
 
     name: str
@@ -42,7 +42,7 @@ class LoadedModel:
 
     @property
     def max_batch_size(self) -> int:
-        """Most rows that joined requests may have; 0 if the model has no batch dimension."""
+        """Most rows of a batch; 0 if the model has no batch dimension."""
         return self.config.max_batch_size or 0
 
     @property
@@ -52,17 +52,17 @@ class LoadedModel:
 
     @property
     def run_rows(self) -> int:
-        """Most rows that requests joined in one run may have together; 1 if each request runs alone."""
+        """Most rows of a run that several requests share; 1 if each request runs alone."""
         return self.max_batch_size if self.batching_permission.granted else 1
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:
-        """What requests must bring: the runtime's inputs, with the sizes that the owner declared."""
+        """The inputs of requests: those of the runtime, with the sizes that the config declares."""
         return narrowed(self.runtime.inputs, self.config.inputs, self.max_batch_size)
 
     @property
     def outputs(self) -> tuple[TensorSpec, ...]:
-        """What answers hold, likewise."""
+        """The outputs of answers, likewise."""
         return narrowed(self.runtime.outputs, self.config.outputs, self.max_batch_size)
 
     @property
@@ -71,13 +71,13 @@ class LoadedModel:
         return {self.signature: self, **self.others}
 
     def called(self, signature: str) -> "LoadedModel":
-        """The version by a signature.
+        """The version by one of its signatures.
 
         Args:
-            signature: Its name; empty for ``serving_default``, or for the only one there is.
+            signature: The name; empty for ``serving_default``, or for the only signature.
 
         Raises:
-            InvalidInputError: There is none of that name.
+            InvalidInputError: There is no signature of that name.
         """
         name = signature or DEFAULT_SIGNATURE
         if name == self.signature or not (signature or self.others):

@@ -1,4 +1,4 @@
-"""Who works on which model: one at a time on each, and models do not wait for each other."""
+"""A lock for each model: one thread at a time loads or unloads a model, and models do not wait for each other."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,14 +6,14 @@ from threading import Condition
 
 
 class ModelLocks:
-    """The models that somebody works on."""
+    """The locks of all models, by name."""
 
     def __init__(self) -> None:
         self._busy: set[str] = set()
         self._changed = Condition()
 
     def try_acquire(self, name: str) -> bool:
-        """Begin to work on a model unless somebody else does; whether one may."""
+        """Take the lock of a model; False if another thread holds it."""
         with self._changed:
             if name in self._busy:
                 return False
@@ -21,14 +21,14 @@ class ModelLocks:
             return True
 
     def release(self, name: str) -> None:
-        """Let others work on it, from any thread."""
+        """Release the lock of a model, from any thread."""
         with self._changed:
             self._busy.discard(name)
             self._changed.notify_all()
 
     @contextmanager
     def acquired(self, name: str) -> Iterator[None]:
-        """Wait until nobody works on a model, and then do it oneself."""
+        """Hold the lock of a model, waiting for it if necessary."""
         with self._changed:
             self._changed.wait_for(lambda: name not in self._busy)
             self._busy.add(name)

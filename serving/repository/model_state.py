@@ -9,14 +9,14 @@ from serving.repository.files.fingerprint import Fingerprint
 from serving.repository.model import LoadedModel
 
 LATEST = ""
-"""What a request writes for the highest version that can answer."""
+"""The version in a request that means the highest version that can answer."""
 
 UNLOADED = "unloaded"
-"""The reason of a version that could answer once and was taken back."""
+"""The reason of a version that was loaded once and was unloaded."""
 
 
 class State(Enum):
-    """How a version stands."""
+    """The state of a version, in one word."""
 
     READY = "READY"
     UNAVAILABLE = "UNAVAILABLE"
@@ -25,14 +25,14 @@ class State(Enum):
 
 @dataclass(frozen=True, slots=True)
 class VersionStatus:
-    """How one version of one model stands.
+    """The status of one version of one model.
 
     Attributes:
         name: The model's name.
         version: The version; empty for a model that has none.
         ready: Whether it can answer.
-        reason: Why it cannot; of one that can: why its newer files were refused, and what its owner must know.
-        state: The same in one word.
+        reason: Why it cannot answer. If it can: why its newer files were refused, and what its owner must know.
+        state: The state in one word.
     """
 
     name: str
@@ -44,15 +44,15 @@ class VersionStatus:
 
 @dataclass(frozen=True, slots=True)
 class ModelState:
-    """What is known of one model. Replaced, never changed: requests look at it while versions come and go.
+    """The state of one model. It is replaced, never changed, because requests read it at any time.
 
     Attributes:
         served: The versions that can answer, and under ``LATEST`` the highest of them.
         failed: Why others cannot, or why their newer files were refused.
-        unloaded: Versions that were taken back.
-        marks: The files that each version was loaded from, or that were refused.
-        config: What the owner decided, of a model that was loaded.
-        reason: Why no version can be looked at; else empty.
+        unloaded: Versions that were unloaded.
+        marks: The fingerprint of the files that each version was loaded from, or that were refused.
+        config: The config with which it was loaded.
+        reason: Why there is no version to load; empty if there is one.
     """
 
     served: Mapping[str, LoadedModel] = field(default_factory=dict)
@@ -64,11 +64,11 @@ class ModelState:
 
     @property
     def broken(self) -> bool:
-        """Whether it was to answer and no version can."""
+        """Whether it should be able to answer and no version can."""
         return bool(self.failed or self.reason) and not self.served
 
     def statuses(self, name: str, loading: frozenset[str]) -> list[VersionStatus]:
-        """How every version stands, ascending; one status for a model that has none.
+        """The status of every version, ascending; one status for a model without versions.
 
         Args:
             name: The model's name.

@@ -1,7 +1,7 @@
-"""What a repository holds, so that another process can come to restore the same.
+"""Snapshots of models, from which another process can restore the same state.
 
-Which versions answer depends on when the folder was looked at. A process that starts later looks only at the
-versions that the others looked at, and can tell whether it found the same files.
+Which versions are loaded depends on when the folder was scanned. A process that starts later loads only the versions
+in the snapshots of the others, and compares digests to tell whether it found the same files.
 """
 
 import hashlib
@@ -16,13 +16,13 @@ from serving.repository.model_state import LATEST, ModelState
 
 @dataclass(frozen=True, slots=True)
 class ModelSnapshot:
-    """What is held of one model.
+    """A snapshot of one model.
 
     Attributes:
-        served: The versions that answer, each with a digest of its files and its config.
+        served: The versions that can answer, each with a digest of its files and its config.
         failed: The versions that cannot be loaded, or whose newer files were refused.
-        unloaded: The versions that were taken back.
-        reason: Why there is no version to look at; else empty.
+        unloaded: The versions that were unloaded.
+        reason: Why there is no version to load; empty if there is one.
     """
 
     served: Mapping[str, str]
@@ -32,7 +32,7 @@ class ModelSnapshot:
 
     @classmethod
     def of(cls, state: ModelState) -> "ModelSnapshot":
-        """What is held of a model that stands so."""
+        """The snapshot of a state."""
         served = {
             version: digest(state.marks.get(version, ()), model.config)
             for version, model in sorted(state.served.items())
@@ -42,18 +42,18 @@ class ModelSnapshot:
 
     @property
     def loaded(self) -> bool:
-        """Whether anything of it was to answer."""
+        """Whether any version was loaded, or was to be."""
         return bool(self.served or self.failed)
 
     def within(self, folder: ModelFolder) -> ModelFolder:
-        """The part of a folder that was looked at."""
+        """A model's folder without the versions that are not in the snapshot."""
         wanted = {*self.served, *self.failed}
         versions = {number: path for number, path in folder.versions.items() if str(number) in wanted}
         return replace(folder, versions=versions)
 
 
 def digest(mark: Sequence[object], config: ModelConfig) -> str:
-    """The same for two versions only if their files and their configs are the same."""
-    # Sorted: the order in which a config's maps were read is not the same in every process.
+    """A digest of the files and the config of a version."""
+    # Sorted, because the order of a config's maps differs between processes.
     text = json.dumps([mark, asdict(config)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

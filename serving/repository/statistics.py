@@ -1,4 +1,4 @@
-"""What a loaded model has done so far. Metrics and ModelStatistics tell the same numbers."""
+"""The statistics of a loaded model, which metrics and ModelStatistics report."""
 
 import time
 from collections.abc import Mapping
@@ -27,13 +27,13 @@ class Total:
 
 @dataclass(slots=True)
 class Run:
-    """One run of a model, in nanoseconds. Not frozen: making a frozen one takes three times as long.
+    """One run of a model, in nanoseconds. Not frozen, because creating a frozen one takes three times as long.
 
     Attributes:
         rows: The rows it had.
-        input: Putting the requests together.
+        input: Joining the requests.
         infer: The model itself.
-        output: Cutting the answers apart.
+        output: Splitting the answers.
     """
 
     rows: int
@@ -43,7 +43,7 @@ class Run:
 
 
 SIZES = 1024
-"""Numbers of rows that are told apart; clients choose them, and cannot make the server remember more."""
+"""Most numbers of rows that are counted separately, so that clients cannot fill the memory with them."""
 
 TOTALS = ("success", "fail", "queue", "input", "infer", "output")
 """The totals among the statistics of a model."""
@@ -64,15 +64,15 @@ class Statistics:
 
     Attributes:
         success: Requests that were answered, from their arrival to their answer.
-        fail: Requests that were not.
-        failures: The requests that were not, by reason.
-        queue: How long requests waited.
-        input: Decoding requests and putting them together; per request.
+        fail: Requests that failed.
+        failures: Requests that failed, by reason.
+        queue: Time in the queue.
+        input: Decoding and joining requests; per request.
         infer: The model itself; per request.
-        output: Cutting answers apart; per request.
+        output: Splitting answers; per request.
         rows: Rows that were answered.
         runs: Runs of the model.
-        batches: Runs by their number of rows, of which at most ``SIZES`` are told apart.
+        batches: Runs by their number of rows, of which at most ``SIZES`` are counted separately.
         last: When the last request was answered, in nanoseconds since 1970; 0 for never.
     """
 
@@ -106,7 +106,7 @@ class Statistics:
         """Count a request that was answered."""
         self.rows += rows
         self.last = time.time_ns()
-        # One by one, since this is done for each request: a loop or five calls take twice as long.
+        # Unrolled, because this runs for each request: a loop or five calls take twice as long.
         success, queue, input_, infer, output = self.success, self.queue, self.input, self.infer, self.output
         success.count += 1
         success.ns += total_ns

@@ -1,30 +1,30 @@
-"""Names for versions, such as ``stable`` and ``canary``, that a request may use in place of a number.
+"""Version labels, such as ``stable`` and ``canary``, which a request may use instead of a version number.
 
-The owner of a model gives them in its ``config.pbtxt``, by parameters such as::
+The ``config.pbtxt`` of a model sets them by parameters such as::
 
     parameters { key: "version_label.stable" value { string_value: "3" } }
 
-and requests give others in their place, which end with the process.
+Requests can replace them; such labels are lost when the process ends.
 """
 
 from collections.abc import Mapping
 
 from serving.errors import ModelNotFoundError
-from serving.repository.repository import Repository
+from serving.repository.model_lookup import ModelLookup
 
 PARAMETER = "version_label."
-"""What the parameters of a config begin with that give labels."""
+"""The prefix of parameters that set labels."""
 
 
 class VersionLabels:
     """The labels of all models.
 
     Args:
-        repository: The models.
+        models: The models.
     """
 
-    def __init__(self, repository: Repository) -> None:
-        self._repository = repository
+    def __init__(self, models: ModelLookup) -> None:
+        self._models = models
         self._assigned: dict[str, dict[str, str]] = {}
 
     def assign(self, labels: Mapping[str, Mapping[str, str]]) -> None:
@@ -41,16 +41,16 @@ class VersionLabels:
         for model in labels:
             self._require(model)
         self._assigned |= {
-            model: {label: self._repository.get(model, version).version for label, version in chosen.items()}
+            model: {label: self._models.get(model, version).version for label, version in chosen.items()}
             for model, chosen in labels.items()
         }
 
     def assigned(self) -> dict[str, dict[str, str]]:
-        """The labels that requests gave, by model."""
+        """The labels that requests have set, by model."""
         return self._assigned
 
     def restore(self, labels: Mapping[str, Mapping[str, str]]) -> None:
-        """Have the labels that requests gave to another process; what they stand for was checked there."""
+        """Set the labels that requests have set in another process, which has checked them."""
         self._assigned = {model: dict(chosen) for model, chosen in labels.items()}
 
     def version(self, model: str, label: str) -> str:
@@ -73,8 +73,8 @@ class VersionLabels:
         return found[label]
 
     def _stated(self, model: str) -> dict[str, str]:
-        """What the owner says, who may have written it for versions to come."""
-        parameters = self._repository.get(model).config.parameters
+        """The labels in the config; their versions need not exist yet."""
+        parameters = self._models.get(model).config.parameters
         return {
             key.removeprefix(PARAMETER): value
             for key, value in parameters.items()
@@ -82,5 +82,5 @@ class VersionLabels:
         }
 
     def _require(self, model: str) -> None:
-        if model not in self._repository.names():
-            self._repository.get(model)
+        if model not in self._models.names():
+            self._models.get(model)

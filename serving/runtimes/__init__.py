@@ -1,4 +1,4 @@
-"""The runtimes, by the name that the model's file or folder has in a version's folder.
+"""The runtimes that run models, selected by the name of the file or folder in a version's folder.
 
 A new format is one file beside this one and one row in :data:`ARTEFACTS`.
 """
@@ -40,10 +40,10 @@ def _saved_model_above(path: Path, settings: Settings = DEFAULTS) -> Runtime:
 
 
 class Opener(Protocol):
-    """What makes a runtime of a file or folder."""
+    """Opens a file or folder as a runtime."""
 
     def __call__(self, path: Path, settings: Settings = DEFAULTS) -> Runtime:
-        """Open it as its owner decides; raises ModelLoadError."""
+        """Open it with the settings of its owner; raises ModelLoadError."""
 
 
 ARTEFACTS: dict[str, Opener] = {
@@ -56,7 +56,7 @@ ARTEFACTS: dict[str, Opener] = {
 
 
 def prepare(artefact: str) -> None:
-    """Import what opens an artefact of that name. If it is missing, whoever opens one is told."""
+    """Import the library for an artefact of that name. If it is missing, opening such an artefact reports that."""
     module = {"model.onnx": "onnx", "model.tflite": "tflite"}.get(artefact, "saved_model")
     with suppress(ImportError, ModelLoadError):
         prepared = import_module(f"serving.runtimes.{module}")

@@ -1,4 +1,4 @@
-"""What a runtime is: something that turns named arrays into named arrays."""
+"""The interface of a runtime, which turns named input arrays into named output arrays."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -55,11 +55,11 @@ class Runtime(Protocol):
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:
-        """What the model takes, in order."""
+        """The inputs of the model, in order."""
 
     @property
     def outputs(self) -> tuple[TensorSpec, ...]:
-        """What the model returns, in order."""
+        """The outputs of the model, in order."""
 
     @property
     def steady(self) -> bool:
@@ -67,7 +67,7 @@ class Runtime(Protocol):
 
     @property
     def takes_empty(self) -> bool:
-        """Whether a free size may be 0. No library may be asked for what ends the process."""
+        """Whether a free size may be 0; False if the library could crash on it."""
 
     @property
     def signature(self) -> str:

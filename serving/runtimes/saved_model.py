@@ -15,7 +15,7 @@ from serving.runtimes import cpus, saved_model_operators
 from serving.runtimes.runtime import DEFAULT_SIGNATURE, FREE, Array, Runtime, TensorSpec, default_first
 from serving.runtimes.saved_model_session import SERVE, SessionModel
 from serving.runtimes.settings import DEFAULTS, Settings
-from serving.runtimes.tensorflow_import import bare
+from serving.runtimes.tensorflow_import import without_keras
 
 log = logging.getLogger(__name__)
 
@@ -156,7 +156,7 @@ def import_library() -> Any:  # noqa: ANN401  a module
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
     try:
         # Seconds and a gigabyte, which only those who serve SavedModels pay.
-        with bare():
+        with without_keras():
             import tensorflow as tf  # noqa: PLC0415
     except ImportError as error:
         raise ModelLoadError(

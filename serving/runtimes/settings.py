@@ -1,4 +1,4 @@
-"""What a model's owner decides about how its runtime works, as Triton's backends are told it."""
+"""The settings of a runtime in a model's config, by the names of Triton's backends."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from serving.errors import ModelLoadError
 
 MOST_THREADS = 256
-"""As many as a config may give a model: a number in a file must not take the machine."""
+"""Most threads that a config may give a model, so that a number in a file cannot exhaust the machine."""
 
 KNOWN = frozenset(
     """
@@ -17,7 +17,7 @@ KNOWN = frozenset(
     TF_INIT_OPS_FILE MAX_SESSION_SHARE_COUNT
     """.split()
 )
-"""Parameters by which backends of Triton are told what to do. Others are the owner's own."""
+"""The parameters of Triton's backends. Other parameters have no meaning here."""
 
 FLAGS = {"1": True, "true": True, "on": True, "0": False, "false": False, "off": False}
 """How a parameter says on and off."""

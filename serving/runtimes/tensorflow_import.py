@@ -1,4 +1,4 @@
-"""Importing TensorFlow without what it takes along because it is there, and without files below the home folder."""
+"""Imports TensorFlow without Keras, and without creating files in the home folder."""
 
 import contextlib
 import os
@@ -6,15 +6,15 @@ import sys
 from collections.abc import Iterator
 
 _BESIDE = ("keras", "tf_keras")
-"""No SavedModel needs Keras here. It would bring plotting libraries, which look for fonts and keep caches."""
+"""Hidden from TensorFlow: no SavedModel needs Keras here, and Keras imports plotting libraries, which write caches."""
 
 _NOWHERE = f"{os.devnull}/keras"
-"""A folder that cannot be made: TensorFlow's own copy of Keras writes its settings where this variable says."""
+"""A folder that cannot be created, for KERAS_HOME: TensorFlow's own copy of Keras writes its settings there."""
 
 
 @contextlib.contextmanager
-def bare() -> Iterator[None]:
-    """Packages that are not imported yet seem not to be installed, and settings have no place."""
+def without_keras() -> Iterator[None]:
+    """While this is open, Keras looks as if it were not installed, and its settings cannot be written."""
     hidden = [name for name in _BESIDE if name not in sys.modules]
     before = os.environ.get("KERAS_HOME")
     os.environ["KERAS_HOME"] = _NOWHERE

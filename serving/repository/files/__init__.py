@@ -1,1 +1,1 @@
-"""The files of a model repository: its layout, what is inside it, what they say of a model."""
+"""The files of a model repository: layout, path confinement, fingerprints, and the files beside a model."""

@@ -1,6 +1,6 @@
-"""What a model brings stays within the repository: links are followed, and end inside of it.
+"""Confines the files of a model to the repository: symbolic links are followed and must end inside it.
 
-Links are common: Kubernetes mounts everything through them, and people share one file between versions.
+Links are common: Kubernetes mounts files through them, and versions share files by them.
 """
 
 from pathlib import Path
@@ -12,10 +12,10 @@ OUT = "is a link that leads out of the repository; put what it leads to inside"
 
 
 def check_folder(folder: Path, root: Path) -> None:
-    """Refuse a version whose own folder lies elsewhere; nothing in it is looked at.
+    """Refuse a version whose folder is a link out of the repository, without reading it.
 
     Raises:
-        ModelLoadError: It does.
+        ModelLoadError: It is.
     """
     if not is_inside(folder, root):
         raise ModelLoadError(f"its folder {OUT}")
@@ -26,12 +26,12 @@ def beside(model: Path, name: str, root: Path, largest: int | None = None) -> Pa
 
     Args:
         model: The model's folder.
-        name: What its config calls the file.
+        name: The name of the file in its config.
         root: The repository.
         largest: Most bytes that it may have; None for any number.
 
     Raises:
-        ModelLoadError: The name leads elsewhere, there is no such file, it is none, or it is too large.
+        ModelLoadError: The name leads out of the folder, or it names no file, or one that is too large.
     """
     path = model / name
     if Path(name).is_absolute() or ".." in Path(name).parts or "\0" in name:
@@ -48,8 +48,8 @@ def beside(model: Path, name: str, root: Path, largest: int | None = None) -> Pa
 
 
 def is_inside(path: Path, root: Path) -> bool:
-    """Whether a path ends within the repository once every link in it was followed."""
+    """Whether a path ends inside the repository when every link in it is followed."""
     try:
         return path.resolve().is_relative_to(root.resolve())
-    except (OSError, RuntimeError):  # links that lead to each other
+    except (OSError, RuntimeError):  # a loop of links
         return False

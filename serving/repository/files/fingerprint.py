@@ -1,6 +1,7 @@
-"""How the files of a model are looked at: links are followed, what lies outside of the repository is refused.
+"""Fingerprints the files of a model, without opening them, to notice changes.
 
-What is found is a mark, which differs when a file was replaced, or when a link leads elsewhere than before.
+Links are followed, and files outside the repository are refused. A fingerprint differs when a file was replaced, or
+when a link leads to another file than before.
 """
 
 import os
@@ -14,31 +15,31 @@ from serving.repository.files.confinement import OUT, check_folder, is_inside
 from serving.repository.files.regular_file import fault
 
 Mark: TypeAlias = tuple[str, int, int, int]
-"""An entry's name, its size, its time and its identity; of a link also, as one more, where it ends."""
+"""The name, size, modification time and inode of an entry. A link has a second mark, which says where it ends."""
 
 Fingerprint: TypeAlias = tuple[Mark, ...]
 
 DEEPEST = 64
-"""Folders within folders. Far more than any model has, and far less than what a path can name."""
+"""Most levels of folders. Far more than any model has, and far fewer than a path can have."""
 
 MOST = 10_000
-"""Entries of one version, or beside all of them, so that a link to a whole disk costs no more than a moment."""
+"""Most entries of a version, or of a model's folder, so that a link to a whole disk does not take long."""
 
 _SHOWN = 100
 
 
 def version(folder: Path, root: Path) -> Fingerprint:
-    """Look at all that a version holds, at any depth and behind any link.
+    """The fingerprint of a version: everything in its folder, at any depth and behind any link.
 
-    Libraries open what lies beside a model by themselves: weights, variables, assets.
+    Everything counts, because libraries open files beside a model by themselves: weights, variables, assets.
 
     Args:
         folder: The version's folder.
         root: The repository.
 
     Raises:
-        ModelLoadError: A link leads out; something is neither a file nor a folder (opening a pipe would wait for
-            ever), or cannot be looked at; or there is too much of it.
+        ModelLoadError: A link leads out of the repository; an entry is neither a file nor a folder (opening a pipe
+            would block for ever), or cannot be read; or there are too many entries.
     """
     check_folder(folder, root)
     marks = [_place("", folder)]
@@ -62,7 +63,7 @@ def version(folder: Path, root: Path) -> Fingerprint:
                 raise ModelLoadError(f"{_short(name)} is neither a file nor a folder")
             if depth == DEEPEST:
                 raise ModelLoadError(f"its folders are nested deeper than {DEEPEST}: {_short(name)}")
-            # Once each: links may lead in circles.
+            # Each folder once, since links may form a loop.
             if (found.st_dev, found.st_ino) not in seen:
                 seen.add((found.st_dev, found.st_ino))
                 waiting.append((f"{name}/", depth + 1))
@@ -70,16 +71,16 @@ def version(folder: Path, root: Path) -> Fingerprint:
 
 
 def beside(model: Path) -> Fingerprint:
-    """Look at what lies in a model's folder itself, beside its versions: its config, its labels.
+    """The fingerprint of the files in a model's folder, beside its versions: its config, its labels.
 
-    What of it the config does not name may be anything.
+    Files that the config does not name may be of any kind.
 
     Args:
         model: The model's folder.
 
     Raises:
-        ModelLoadError: There is too much of it.
-        OSError: The folder cannot be looked at.
+        ModelLoadError: There are too many entries.
+        OSError: The folder cannot be read.
     """
     marks = [_place("", model)]
     with os.scandir(model) as entries:
@@ -102,7 +103,7 @@ def beside(model: Path) -> Fingerprint:
 
 
 def _entries(folder: Path, within: str) -> Iterator["os.DirEntry[str]"]:
-    """What a folder below the version's holds, in order."""
+    """The entries of a folder, in order."""
     try:
         with os.scandir(folder / within) as entries:
             yield from sorted(entries, key=lambda each: each.name)
@@ -112,7 +113,7 @@ def _entries(folder: Path, within: str) -> Iterator["os.DirEntry[str]"]:
 
 
 def _look(entry: "os.DirEntry[str]", name: str) -> os.stat_result | None:
-    """What an entry is once links were followed; None if it leads nowhere or went meanwhile."""
+    """The status of an entry, with links followed; None if it leads nowhere or is gone."""
     try:
         return entry.stat()
     except FileNotFoundError:
@@ -125,7 +126,7 @@ def _mark(name: str, found: os.stat_result | None) -> Mark:
     if found is None:
         return (name, 0, 0, 0)
     if stat.S_ISDIR(found.st_mode):
-        # What is in it is marked by itself.
+        # Its entries have marks of their own.
         return (name, 0, 0, found.st_ino)
     return (name, found.st_size, found.st_mtime_ns, found.st_ino)
 

@@ -1,6 +1,6 @@
-"""Whether a ``config.pbtxt`` is its owner's word, or stands as the converter wrote it.
+"""Tells whether a ``config.pbtxt`` is unchanged since the converter generated it, or is the work of its owner.
 
-The converter writes what it found out and marks it with a digest. Once somebody changes the text, it is his.
+The converter marks the text with a digest. Once somebody changes the text, it counts as written by the owner.
 """
 
 import hashlib
@@ -10,7 +10,7 @@ _MARK = "# sha256 of the lines below: "
 
 
 def is_the_converters(text: str) -> bool:
-    """Whether a config is as the converter wrote it, so that nothing in it is the owner's decision."""
+    """Whether a config is unchanged since the converter wrote it, so that it holds no decision of the owner."""
     _, mark, rest = text.partition(_MARK)
     digest, _, body = rest.partition("\n")
     return text.startswith(_NOTE) and bool(mark) and digest == hashlib.sha256(body.encode()).hexdigest()

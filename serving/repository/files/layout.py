@@ -1,8 +1,9 @@
-"""What lies in a repository folder: ``<root>/<model>/<version>/<artefact>``.
+"""Scans a repository folder, whose layout is ``<root>/<model>/<version>/<artefact>``.
 
-Every folder in the root is a model, whether it can be served or not. Names that begin with a dot are not looked at:
-publishers stage there. A name that is not UTF-8 nobody can ask for. A version is a folder whose name is a number;
-TensorFlow Serving's habit of leading zeros is understood. Links are followed as long as they end within the root.
+Every folder in the root is a model, whether it can be served or not. Names that begin with a dot are ignored, because
+publishers stage models there. So are names that are not UTF-8, since no request can name them. A version is a folder
+whose name is a number; leading zeros are allowed, as in TensorFlow Serving. Links are followed if they end inside the
+root.
 """
 
 import os
@@ -20,14 +21,14 @@ from serving.runtimes import ARTEFACTS
 CONFIG = "config.pbtxt"
 
 LARGEST_CONFIG = 1 << 20
-"""Bytes of it that are read."""
+"""Most bytes of a config."""
 
 EXPECTED = f"a folder whose name is a number, such as 1, with one of {', '.join(ARTEFACTS)} in it"
 
 _VERSION = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 _FILE_SYSTEMS_OWN = "lost+found"
-"""At the root of a volume; nobody published it, and nobody but root may look into it."""
+"""A folder at the root of a volume that the file system makes and that only root can read."""
 
 _SHOWN = 5
 
@@ -40,7 +41,7 @@ class ModelFolder:
         name: The folder's name, which is the model's.
         path: The folder.
         versions: The folder of each version.
-        fault: Why the folder cannot be looked at; else empty.
+        fault: Why the folder cannot be read; empty if it can.
     """
 
     name: str
@@ -56,8 +57,8 @@ def scan(
 
     Args:
         root: The repository.
-        may_be_empty: Whether models may come later.
-        left_out: Told of each folder that is left out because its name is not UTF-8.
+        may_be_empty: Whether models may be added later.
+        left_out: Called with each folder that is left out because its name is not UTF-8.
 
     Raises:
         RepositoryError: The folder is missing, cannot be read, or holds no model with a version.
@@ -84,10 +85,10 @@ def scan(
 
 
 def without_version(model: Path) -> str:
-    """What is wrong with a model's folder in which there is no version: what is there, and what was expected.
+    """What is wrong with a model's folder without a version: what it holds, and what was expected.
 
     Raises:
-        OSError: It cannot be looked at.
+        OSError: It cannot be read.
     """
     names = sorted(each.name for each in model.iterdir() if not each.name.startswith("."))
     artefacts = [each for each in ARTEFACTS if each in names]
@@ -106,7 +107,7 @@ def artefact(version: Path, name: str = "") -> Path:
 
     Args:
         version: The folder.
-        name: What it is called, where its owner says so; else there must be one only.
+        name: Its name, if the config has one; without it, there must be exactly one artefact.
 
     Raises:
         ModelLoadError: There is none, or there are several, or it is a link to nothing.
@@ -129,7 +130,7 @@ def artefact(version: Path, name: str = "") -> Path:
 
 
 def config_text(model: Path, root: Path) -> str | None:
-    """What the owner of a model decided, as text; None without a ``config.pbtxt``.
+    """The text of a model's ``config.pbtxt``; None if there is none.
 
     Raises:
         ModelLoadError: It is no file, is too large, is not text, cannot be read, or lies outside the repository.
@@ -146,7 +147,7 @@ def config_text(model: Path, root: Path) -> str | None:
 
 
 def _model(path: Path, root: Path) -> ModelFolder | None:
-    """The model in the root by that name; None for a file, which is none."""
+    """The model folder at a path; None for a file."""
     try:
         if path.is_symlink() and not is_inside(path, root):
             return ModelFolder(path.name, path, fault=f"its folder {OUT}")
@@ -165,7 +166,7 @@ def _versions(folder: Path) -> dict[int, Path]:
 
 
 def _is_file(entry: "os.DirEntry[str]") -> bool:
-    """Whether an entry is surely a file. What cannot be looked at is a version with that fault."""
+    """Whether an entry is certainly a file. An entry that cannot be read counts as a version that has this fault."""
     try:
         return entry.is_file()
     except OSError:
@@ -173,7 +174,7 @@ def _is_file(entry: "os.DirEntry[str]") -> bool:
 
 
 def _is_text(name: str) -> bool:
-    """Whether requests can say a name, and answers and metrics can hold it."""
+    """Whether a name can be in requests, answers and metrics."""
     try:
         name.encode()
     except UnicodeEncodeError:

@@ -1,6 +1,6 @@
-"""What ``manifest.json`` in a version's folder, which the converter writes there, proves of the file that is served.
+"""Reads what the converter proved about a model from ``manifest.json`` in the version's folder.
 
-It is believed only as long as it has the digest of that file: a manifest that lies beside another one proves nothing.
+The manifest is used only if it has the digest of the artefact that is served; otherwise it proves nothing.
 """
 
 import hashlib
@@ -12,11 +12,11 @@ from typing import Any
 FILE = "manifest.json"
 
 LARGEST = 16 << 20
-"""Bytes; the converter writes some thousands for each layer that it rewrites."""
+"""Most bytes of a manifest; the converter writes some thousands for each layer that it rewrites."""
 
 _SAVED_MODEL = "saved_model.pb"
 _BESIDE = frozenset({FILE, "golden.npz"})
-"""What the converter lays beside a SavedModel, whose files stand in the version's folder itself."""
+"""The files that the converter writes beside a SavedModel, in the version's folder itself."""
 
 
 def proves_independent_rows(artefact: Path) -> bool:
@@ -31,7 +31,7 @@ def proves_independent_rows(artefact: Path) -> bool:
 
 
 def _entry(artefact: Path) -> dict[str, Any]:
-    """What a manifest says of an artefact; empty if there is none, or nothing that can be read."""
+    """The entry of an artefact in its manifest; empty if there is none, or if it cannot be read."""
     path = artefact.parent / FILE
     try:
         found = path.stat()

@@ -1,4 +1,4 @@
-"""Whether a file that a model may have is there: what has its name and is no file is a fault, not an absence."""
+"""Checks for an optional file of a model. Something else of that name is an error, not an absent file."""
 
 import stat
 from pathlib import Path
@@ -11,22 +11,21 @@ KINDS = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a soc
 
 
 def fault(path: Path, error: OSError) -> str:
-    """What is wrong with an entry that cannot be looked at, in words that follow its name."""
+    """What is wrong with an entry that cannot be read, as words that follow its name."""
     if isinstance(error, FileNotFoundError) and path.is_symlink():
         return LEADS_NOWHERE
     return f"cannot be looked at: {error.strerror}"
 
 
 def is_there(path: Path, largest: int | None = None) -> bool:
-    """Whether there is a file, or a link to one. Nothing is opened: a pipe would be waited for.
+    """Whether there is a file, or a link to one. Nothing is opened, because opening a pipe would block.
 
     Args:
         path: Where it may be.
         largest: Most bytes that it may have; None for any number.
 
     Raises:
-        ModelLoadError: Something else has its name, it cannot be looked at, or it is too large; the text calls it by
-            its name.
+        ModelLoadError: The entry is not a file, cannot be read, or is too large; the text has its name.
     """
     try:
         found = path.stat()

@@ -1,1 +1,1 @@
-"""From the files of a version to a model that may answer."""
+"""Loads a version: trial, load, checks against its config, warm-up."""

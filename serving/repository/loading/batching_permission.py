@@ -1,9 +1,9 @@
-"""Whether requests of several clients may share a run of a model: on what ground, and what its owner must know.
+"""Decides whether requests of several clients may be batched, and what the owner of the model must know about it.
 
-ground                                        the trial finds rows that depend on others
-the owner wrote dynamic_batching              -> joined as written, with a warning in log and index
+reason for batches                            if the test finds rows that depend on each other
+the config says dynamic_batching              -> batched as written, with a warning in log and index
 the converter proved that they do not         -> each request runs alone, and the log says why
-neither                                       -> each request runs alone; nothing is tried
+neither                                       -> each request runs alone; there is no test
 """
 
 from dataclasses import dataclass
@@ -19,18 +19,18 @@ HOW = (
     "requests of several clients run one by one; if its rows do not depend on each other, write "
     "'dynamic_batching { }' in its config.pbtxt, or publish it with 'convert --repository', which proves that"
 )
-"""How to have batches, for the log."""
+"""How to allow batches, for the log."""
 
 
 @dataclass(frozen=True, slots=True)
 class BatchingPermission:
-    """What was decided for one version.
+    """The decision for one version.
 
     Attributes:
-        granted: Whether requests of several clients share a run.
+        granted: Whether requests of several clients may be batched.
         notice: What the owner must know, for log and index; empty if there is nothing.
-        refuted: Why the converter's proof was not believed, for the log; likewise.
-        unproved: Whether they could, but for a ground.
+        refuted: Why the converter's proof was rejected, for the log; empty if it was not.
+        unproved: Whether batches are possible, but neither the config nor a proof allows them.
     """
 
     granted: bool
@@ -45,11 +45,11 @@ ALONE = BatchingPermission(granted=False)
 def decide(
     runtime: Runtime, config: ModelConfig, artefact: Path, golden: Golden | None
 ) -> BatchingPermission:
-    """Decide it for a version that is being loaded.
+    """Decide for a version that is being loaded.
 
     Args:
         runtime: The model.
-        config: How it is served, with everything decided.
+        config: The config, with all values filled in.
         artefact: The file that was opened, or ``saved_model.pb`` of a SavedModel.
         golden: Its recorded request, if it has one.
     """
@@ -73,5 +73,5 @@ def decide(
 
 
 def as_written(config: ModelConfig) -> BatchingPermission:
-    """What its owner wrote, of a signature that is not run at load and of which nobody proves anything."""
+    """The permission that the config gives, for a signature that is not run at load."""
     return BatchingPermission(granted=config.batching is not None and (config.max_batch_size or 0) > 1)

@@ -1,4 +1,4 @@
-"""A version that is about to be loaded."""
+"""A candidate: a version that is about to be tried and loaded."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,16 +9,16 @@ from serving.repository.snapshot import digest
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A version as it lay in the repository when it was looked at.
+    """A version as it was in the repository when it was scanned.
 
     Attributes:
         name: The model's name.
         version: Its version.
         folder: The version's folder.
         root: The repository; nothing outside it is opened.
-        config: What the owner decided.
-        mark: The files of the version and of its config.
-        again: Whether somebody wants it tried although it failed before and has not changed.
+        config: The config of the model.
+        mark: The fingerprint of its files and of its config file.
+        again: Whether to try it again although it failed before and has not changed.
     """
 
     name: str
@@ -31,5 +31,5 @@ class Candidate:
 
     @property
     def digest(self) -> str:
-        """The same for two candidates only if their files and their configs are the same."""
+        """A digest of its files and its config."""
         return digest(self.mark, self.config)

@@ -1,6 +1,6 @@
-"""Whether what the owner declared agrees with what the model is.
+"""Checks that the tensors in a config agree with those of the model.
 
-A declared size may be stricter than the model's (5 where the model takes any); it may not be another, nor freer.
+A declared size may be stricter than the model's (5 where the model takes any), but not different, nor freer.
 """
 
 from collections.abc import Sequence
@@ -15,14 +15,14 @@ BACKENDS = {
     "tensorflowlite": ("tflite", "tensorflowlite", "tensorflow_lite"),
     "tensorflow_savedmodel": ("tensorflow",),
 }
-"""The backends that a config may name for each platform."""
+"""The names of the backend that a config may use, for each platform."""
 
 
 def check(config: ModelConfig, name: str, runtime: Runtime) -> None:
-    """Hold a config against the model in its folder.
+    """Check a config against the model in its folder.
 
     Raises:
-        ModelLoadError: They contradict each other; the text says where.
+        ModelLoadError: They disagree; the text says where.
     """
     if config.name not in ("", name):
         raise ModelLoadError(f"its config is named '{config.name}' and lies in the folder '{name}'")
@@ -42,7 +42,7 @@ def check(config: ModelConfig, name: str, runtime: Runtime) -> None:
 def narrowed(
     specs: Sequence[TensorSpec], declared: Sequence[TensorConfig], max_batch_size: int
 ) -> tuple[TensorSpec, ...]:
-    """The specs with the sizes that the owner declared, where the model leaves them free."""
+    """The specs, with the sizes that the config declares where the model leaves them free."""
     dims = {each.name: each.dims for each in declared}
     batch = (FREE,) if max_batch_size else ()
     return tuple(
@@ -84,7 +84,7 @@ def _check_tensors(
 
 
 def _check_sizes(kind: str, declared: TensorConfig, shape: Sequence[int] | None, *, batched: bool) -> None:
-    """Hold what is declared against the shape of the model; None for a model that takes any."""
+    """Check declared sizes against the shape of the model; None for a model that takes any shape."""
     dims, what = declared.model_dims, f"its config declares the {kind} '{declared.name}' with"
     if shape is not None and (
         len(dims) != len(shape)
@@ -106,7 +106,7 @@ def _check_sizes(kind: str, declared: TensorConfig, shape: Sequence[int] | None,
 
 
 def _between_free(sizes: Sequence[int]) -> list[int]:
-    """What the sizes before, between and after the free ones multiply to."""
+    """The products of the sizes before, between and after the free ones."""
     products = [1]
     for size in sizes:
         if size == FREE:

@@ -1,4 +1,4 @@
-"""The recorded request and answer that a version must reproduce before it is trusted.
+"""Checks a version against its golden request: a recorded request and the answer that the model must reproduce.
 
 ``golden.npz`` in the version's folder holds arrays named ``input:<name>`` and ``output:<name>``, and may hold
 the scalars ``atol`` and ``rtol`` (16-bit and quantised artefacts are looser). An element passes if it is
@@ -24,7 +24,7 @@ RTOL = 1e-4
 
 @dataclass(frozen=True, slots=True)
 class Golden:
-    """What was recorded and was reproduced.
+    """A recorded request that the model has reproduced.
 
     Attributes:
         inputs: The request, by input, with the batch.
@@ -38,13 +38,13 @@ class Golden:
 
 
 def check(runtime: Runtime, version: Path) -> Golden | None:
-    """Put the recorded request to a freshly loaded model, if there is one.
+    """Run a freshly loaded model on its recorded request, if it has one.
 
     Returns:
-        What was recorded; None if nothing was.
+        The recorded request; None if there is none.
 
     Raises:
-        ModelLoadError: The answer differs, or the record does not fit the model or is no file that can be read.
+        ModelLoadError: The answer differs, or the record does not fit the model or cannot be read.
     """
     if not regular_file.is_there(version / FILE):
         return None
@@ -65,7 +65,7 @@ def check(runtime: Runtime, version: Path) -> Golden | None:
 
 def _read(path: Path) -> Mapping[str, Array]:
     try:
-        # Opened here: numpy leaves the file open when it is damaged.
+        # Opened here, because numpy does not close a damaged file.
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             return dict(file)
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
@@ -112,12 +112,12 @@ def _compare(spec: TensorSpec, answer: Array, recorded: Array, atol: float, rtol
 def agreement(
     spec: TensorSpec, answer: Array, expected: Array, atol: float, rtol: float
 ) -> tuple[Array, Array]:
-    """Which elements of an answer pass, and how far each is from what was expected.
+    """Which elements of an answer pass, and how far each is from the expected value.
 
     Args:
-        spec: The output; not of text.
-        answer: What came, of the shape that was expected.
-        expected: What was expected.
+        spec: The output; not BYTES.
+        answer: The answer, in the shape of ``expected``.
+        expected: The expected values.
         atol: Absolute tolerance.
         rtol: Relative tolerance.
 
@@ -130,7 +130,7 @@ def agreement(
     with np.errstate(invalid="ignore", over="ignore"):
         difference = np.abs(got - wanted)
         passed = (got == wanted) | (difference <= atol) | (difference <= rtol * np.abs(wanted))
-    # An infinite bound would let anything pass beside a recorded infinity.
+    # A recorded infinity makes the bound infinite, and any value would pass.
     passed &= np.isfinite(wanted) | (got == wanted)
     passed |= np.isnan(got) & np.isnan(wanted)
     return passed, difference

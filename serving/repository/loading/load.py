@@ -1,4 +1,4 @@
-"""From a version's folder to a model that may answer: open, hold the config against it, check, warm up, try."""
+"""Loads one version: opens it, checks it against its config and its recorded request, and warms it up."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from serving.repository.loading import batching_permission, config_agreement, go
 from serving.repository.loading.reshape import reshaped
 from serving.repository.loading.warmup import answer_requests, warm_up
 from serving.repository.model import LoadedModel
-from serving.repository.redaction import plain
+from serving.repository.redaction import redact
 from serving.repository.statistics import Statistics
 from serving.runtimes import ARTEFACTS
 from serving.runtimes.runtime import DEFAULT_SIGNATURE, Runtime
@@ -21,12 +21,12 @@ def load(name: str, version: int, folder: Path, root: Path, config: ModelConfig)
     Args:
         name: The model's name.
         version: Its version.
-        folder: The version's folder, whose files were looked at (:mod:`serving.repository.files.fingerprint`).
+        folder: The version's folder, whose files were checked (:mod:`serving.repository.files.fingerprint`).
         root: The repository; nothing outside it is opened.
-        config: What the owner decided.
+        config: The config of the model.
 
     Raises:
-        ModelLoadError: It cannot be served; the text says why, without paths.
+        ModelLoadError: It cannot be served; the text is the reason, without paths.
     """
     try:
         artefact = layout.artefact(folder, config.filename)
@@ -38,16 +38,16 @@ def load(name: str, version: int, folder: Path, root: Path, config: ModelConfig)
         served = reshaped(runtime, completed)
         answer_requests(served, completed)
     except Exception as error:
-        # A corrupt file makes a library raise anything; none of it may stop the other models.
+        # A corrupt file can make a library raise any exception, and the other models must still be loaded.
         reason = str(error) if isinstance(error, ModelLoadError) else f"{type(error).__name__}: {error}"
-        raise ModelLoadError(plain(reason, folder, root)) from error
-    # A signature may change its model, so none runs that clients do not call without naming it.
+        raise ModelLoadError(redact(reason, folder, root)) from error
+    # A signature may change the model, so a signature that clients must name is not run at load.
     named = bool(runtime.others) and runtime.signature != DEFAULT_SIGNATURE
     latency = None if named else warm_up(served, completed.max_batch_size or 0)
     joined = (
         batching_permission.as_written(completed)
         if named
-        # As the model itself sees its rows.
+        # With the shapes of the model itself.
         else batching_permission.decide(runtime, completed.unreshaped(), artefact, recorded)
     )
     statistics = Statistics()
@@ -63,7 +63,7 @@ def load(name: str, version: int, folder: Path, root: Path, config: ModelConfig)
 def _other(
     name: str, version: int, runtime: Runtime, config: ModelConfig, statistics: Statistics
 ) -> LoadedModel:
-    """The version by another signature than the default one; it is not run, and nobody proves anything of it."""
+    """The version by another signature than the default one; it is not run at load, so nothing is proved about it."""
     return LoadedModel(
         name,
         str(version),

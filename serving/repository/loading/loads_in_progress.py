@@ -1,15 +1,15 @@
-"""Which versions are being loaded, here or elsewhere for all processes that serve together."""
+"""The versions that are being loaded, in this process or in another worker on behalf of all."""
 
 from threading import Lock
 
 
 class LoadsInProgress:
-    """The versions that are being loaded. Replaced, never changed: requests look at it meanwhile.
+    """The versions that are being loaded. The maps are replaced, never changed, because requests read them.
 
     Attributes:
-        here: The version of each model that this process loads.
-        elsewhere: The same of another process, which tries them for this one.
-        steps: How often one of them got on.
+        here: The version of each model that this process is loading.
+        elsewhere: The version of each model that another process is trying for this one.
+        steps: The number of steps that all loads have made, which shows whether there is progress.
     """
 
     def __init__(self) -> None:
@@ -19,14 +19,14 @@ class LoadsInProgress:
         self._lock = Lock()
 
     def record(self, name: str, version: str | None) -> None:
-        """Note which version of a model is being loaded; None for none any more."""
+        """Record which version of a model is being loaded; None when the load has ended."""
         with self._lock:
             others = {each: known for each, known in self.here.items() if each != name}
             self.here = others if version is None else {**others, name: version}
         self.count_step()
 
     def count_step(self) -> None:
-        """Note that one of them is further than before."""
+        """Count a step of a load."""
         self.steps += 1
 
     def names(self) -> set[str]:

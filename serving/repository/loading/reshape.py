@@ -1,4 +1,4 @@
-"""Tensors that travel in one shape and are of another in the model, as ``reshape`` in a config says.
+"""Reshapes tensors between the shape that clients use and the shape in the model, as ``reshape`` in a config says.
 
 dims: [3, 224, 224]  reshape { shape: [1, 3, 224, 224] }
 """
@@ -10,22 +10,22 @@ from serving.repository.loading.config_agreement import narrowed
 from serving.runtimes.runtime import FREE, Array, Runtime
 
 Shapes = tuple[tuple[int, ...], tuple[int, ...]]
-"""What a tensor is, and what it is to become: sizes without the batch, the free ones in the same order."""
+"""The sizes of a tensor before and after, without the batch; the free sizes are in the same order."""
 
 
 def reshaped(runtime: Runtime, config: ModelConfig) -> Runtime:
-    """The model as clients see it; itself if no tensor of it is reshaped."""
+    """The model as clients see it; the runtime itself if no tensor is reshaped."""
     if all(each.reshape is None for each in (*config.inputs, *config.outputs)):
         return runtime
-    return Reshaped(runtime, config)
+    return ReshapedRuntime(runtime, config)
 
 
-class Reshaped:
+class ReshapedRuntime:
     """A runtime whose tensors have other shapes than the model's.
 
     Args:
-        runtime: What runs the model.
-        config: What the owner decided; it agrees with the model.
+        runtime: The runtime of the model.
+        config: The config, which agrees with the model.
     """
 
     def __init__(self, runtime: Runtime, config: ModelConfig) -> None:

@@ -1,8 +1,9 @@
-"""A trial at load: whether a row's answer changes with the rows beside it. It can disprove that, never prove it.
+"""Tests at load whether the answer to a row depends on the other rows of its batch.
 
-Random rows of very different scales are asked alone and together, in both orders and several sizes. Where an answer
-is another than alone, the row is asked among copies of itself, in the same place of a batch of the same size: kernels
-round differently by size and place, and only a model whose rows depend on each other by what they hold.
+The test can show that rows depend on each other; it cannot prove that they do not. Random rows of very different
+scales are run alone and together, in both orders and several sizes. If an answer differs from the answer alone, the
+row is run among copies of itself, in the same place of a batch of the same size: the rounding of kernels depends on
+size and place, but only a model whose rows depend on each other gives another answer for other values.
 """
 
 import logging
@@ -23,58 +24,61 @@ from serving.runtimes.runtime import FREE, Array, Runtime, TensorSpec
 log = logging.getLogger(__name__)
 
 SECONDS = 0.5
-"""After which nothing more is asked, but for two rows alone and together in both orders: the server is to start."""
+"""After this time the test ends, so that the server starts; two rows are tested in both orders in any case."""
 
 SCALES = (1.0, 1e3, 0.0, 1e-3, 30.0, 1.0)
-"""Of the rows whose answers are compared; all below 65,504, where 16-bit floats end."""
+"""The scales of the rows whose answers are compared; all below 65,504, the largest 16-bit float."""
 
 WILD = (np.nan, np.inf)
-"""What rows hold that are only company: what no model answers sensibly must not reach the others' answers.
+"""The values of rows that are only batched with others and whose own answers are ignored.
 
-A model whose time depends on what it is asked is not asked that: it could take it for how often to do something.
+They are not used for a model whose time depends on values, which could take them for a number of iterations.
 """
 
 ROUNDING = 0.01
-"""Of a row's largest answer. What sums over thousands of terms round away stays below, though rows of 1e3 magnify it;
-an answer that depends on how many rows there are, by a mean or a sum, differs by far more."""
+"""Allowed rounding, relative to the largest answer of a row.
+
+The rounding of sums over thousands of terms stays below, even for rows of scale 1e3; an answer that depends on the
+number of rows, by a mean or a sum, differs by far more.
+"""
 
 LARGE = 32
-"""Rows of the largest batch that is tried."""
+"""Rows of the largest batch in the test."""
 
 Row = Mapping[str, Array]
 Answers = Sequence[Array]
 
 
 class _UnsteadyError(Exception):
-    """The model answers one request in two ways, so nothing can be told of its rows."""
+    """The model gives two answers to one request, so the test can say nothing about its rows."""
 
 
 def coupling(runtime: Runtime, config: ModelConfig, golden: Golden | None) -> str:
-    """What the trial found against the rows' independence; empty if nothing, or if the model cannot be tried.
+    """How rows depend on each other; empty if the test finds nothing, or if the model cannot be tested.
 
     Args:
         runtime: A model with a batch dimension.
-        config: How it is served; requests have the sizes that it declares.
-        golden: The recorded request: rows are of its sizes, and answers as equal as it demands.
+        config: The config; rows have the sizes that it declares.
+        golden: The recorded request: rows have its sizes, and answers are compared with its tolerances.
     """
     specs = narrowed(runtime.inputs, config.inputs, config.max_batch_size or 0)
     if any(spec.datatype == BYTES for spec in (*specs, *runtime.outputs)):
         log.debug("a model of texts is not tried: nobody knows which it takes")
         return ""
     for make in _choices(specs, golden):
-        trial = _Trial(runtime, make, golden, most=min(config.max_batch_size or 0, LARGE))
+        test = _RowTest(runtime, make, golden, most=min(config.max_batch_size or 0, LARGE))
         try:
-            trial.alone(0)
+            test.alone(0)
         except Exception as error:  # noqa: BLE001  whatever a library raises about rows that it does not take
             log.debug("a model does not take the rows of a trial: %s", error)
             continue
-        return trial.run()
+        return test.run()
     return ""
 
 
 @dataclass(slots=True)
-class _Trial:
-    """One set of rows, put to one model."""
+class _RowTest:
+    """One set of rows, tested on one model."""
 
     runtime: Runtime
     make: Callable[[int], Row]
@@ -84,9 +88,9 @@ class _Trial:
     known: dict[int, Answers] = field(default_factory=dict)
 
     def run(self) -> str:
-        """Ask all compositions, as far as time allows; what the first found that tells."""
+        """Run all batches, as far as time allows; the first dependence that is found."""
         until = perf_counter() + SECONDS
-        for number, indices in enumerate(self._compositions()):
+        for number, indices in enumerate(self._batches()):
             if number >= 2 and perf_counter() > until:  # both orders of the first two rows
                 break
             try:
@@ -101,7 +105,7 @@ class _Trial:
         return ""
 
     def _found(self, indices: Sequence[int]) -> str:
-        """What asking some rows together tells."""
+        """The dependence that one batch shows; empty for none."""
         together = self._ask(indices)
         calm = ((place, index) for place, index in enumerate(indices) if index < len(SCALES))
         return next(
@@ -109,19 +113,19 @@ class _Trial:
         )
 
     def alone(self, index: int) -> Answers:
-        """What one row is answered by itself."""
+        """The answer to one row alone."""
         if index not in self.known:
             self.known[index] = self._ask([index])
         return self.known[index]
 
     def _row(self, index: int) -> Row:
-        # Made when it is asked: rows can be large.
+        # Made when it is needed, since rows can be large.
         if index not in self.rows:
             self.rows[index] = self.make(index)
         return self.rows[index]
 
-    def _compositions(self) -> Iterator[list[int]]:
-        """Rows that are asked together, the most telling first."""
+    def _batches(self) -> Iterator[list[int]]:
+        """The indices of rows that are run together, the most likely to show a dependence first."""
         calm = [*range(len(SCALES))]
         wild = [len(SCALES) + number for number in range(len(WILD) if self.runtime.steady else 0)]
         some = [[0, 1], calm[:3], calm, calm + wild, [calm[at % len(calm)] for at in range(self.most)]]
@@ -131,17 +135,17 @@ class _Trial:
             yield fits[::-1]
 
     def _ask(self, indices: Sequence[int]) -> Answers:
-        """The answers to some rows together, one array for each output."""
+        """The answers to some rows in one batch, one array for each output."""
         rows = [self._row(index) for index in indices]
         inputs = {spec.name: np.stack([row[spec.name] for row in rows]) for spec in self.runtime.inputs}
         return self.runtime.infer(inputs, [spec.name for spec in self.runtime.outputs])
 
     def _changed(self, index: int, place: int, indices: Sequence[int], together: Answers) -> str:
-        """How the answer to one of the rows that were asked together tells that it depends on the others."""
+        """How the answer to one row of a batch depends on the other rows; empty if it does not."""
         copies: Answers = ()
         for number, (spec, alone) in enumerate(zip(self.runtime.outputs, self.alone(index), strict=True)):
             if together[number].shape[:1] != (len(indices),) or alone.shape[:1] != (1,):
-                # Such requests are never cut apart; they run one by one.
+                # Such answers cannot be split, so these requests run one by one.
                 continue
             answer, expected = together[number][place], alone[0]
             if answer.shape == expected.shape and self._equal(spec, answer, expected):
@@ -159,7 +163,7 @@ class _Trial:
         return ""
 
     def _rounded(self, spec: TensorSpec, answer: Array, copied: Array, alone: Array) -> bool:
-        """Whether an answer is no other than among copies of its row, and there near that alone."""
+        """Whether an answer equals that among copies of its row, which in turn is near the answer alone."""
         if not self._equal(spec, answer, copied):
             return False
         if alone.dtype.kind != "f":
@@ -182,7 +186,7 @@ class _Trial:
 
 
 def _choices(specs: Sequence[TensorSpec], golden: Golden | None) -> Iterator[Callable[[int], Row]]:
-    """What makes rows, of which a model may take one kind: by the free sizes, and by how large integers are."""
+    """Functions that make rows of one kind, of which the model may take some: by free sizes and range of integers."""
     free = golden is None and any(FREE in spec.shape[1:] for spec in specs)
     integers = any(NUMPY[spec.datatype].kind != "f" for spec in specs)
     for high in (100, 2) if integers else (0,):
@@ -199,7 +203,7 @@ def _shape(spec: TensorSpec, size: int, golden: Golden | None) -> tuple[int, ...
 
 
 def _random(specs: Sequence[TensorSpec], shapes: Mapping[str, tuple[int, ...]], high: int, index: int) -> Row:
-    """A row of floats of one scale, and of integers from 0 whose range is as different."""
+    """A row of floats of one scale, and of integers from 0 in a range that depends on the scale."""
     scale, random = (*SCALES, *WILD)[index], np.random.default_rng(index)
     return {spec.name: _numbers(random, spec, shapes[spec.name], scale, high) for spec in specs}
 
@@ -219,7 +223,7 @@ def _numbers(
 
 
 def _recorded(golden: Golden, index: int) -> Row:
-    """A row of recorded numbers: what they mean, such as places in a table, only the model's owner knows."""
+    """A row of recorded numbers, which are valid for the model even if they are indices into a table."""
     random = np.random.default_rng(index)
     return {name: random.choice(each.ravel(), each.shape[1:]) for name, each in golden.inputs.items()}
 

@@ -1,4 +1,4 @@
-"""The first runs of a model: they pay for what libraries put off, and show how fast it is."""
+"""Warms a model up: the first runs do the work that libraries defer, and measure the latency of the model."""
 
 import logging
 from dataclasses import dataclass
@@ -17,25 +17,25 @@ log = logging.getLogger(__name__)
 ROUNDS = 3
 
 SLOW = 5e-3
-"""Seconds from which a run is not tried with a full batch: the server is to start soon."""
+"""Seconds of a run from which no full batch is tried, so that the server starts soon."""
 
 ENOUGH = 50e-3
-"""Seconds after which a slow run is not repeated. One alone tells little: it may be cold, or the machine busy."""
+"""Seconds after which a slow run is not repeated. A single run says little: it may be cold, or the machine busy."""
 
 THREAD_HOP = 200e-6
-"""Seconds that handing a request to another thread and back costs, on the machines this was measured on."""
+"""Seconds that it takes to hand a request to another thread and back, on the machines where this was measured."""
 
 FULL = 64 << 20
-"""Bytes of inputs above which no batch is tried: what requests may have can be far beyond what any has."""
+"""Most bytes of inputs of a batch at warm-up: the largest batch that is allowed may be larger than any real one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """How long a model takes.
+    """The measured latency of a model.
 
     Attributes:
         first: Seconds for one row, or for a whole request of a model without a batch dimension.
-        further: Seconds for each row more.
+        further: Seconds for each further row.
     """
 
     first: float
@@ -50,8 +50,8 @@ def warm_up(runtime: Runtime, max_batch_size: int) -> Latency | None:
     """Run the model on zeros, with one row and with the largest batch.
 
     Returns:
-        Its latency. None if the model rejects zeros, or if its time depends on more than the rows: on values, or
-        on other sizes that each request chooses.
+        Its latency. None if the model rejects zeros, or if its time depends on more than the number of rows: on
+        values, or on other sizes that each request chooses.
     """
     rows = max(1, min(max_batch_size, FULL // _row_bytes(runtime)))
     try:
@@ -69,7 +69,7 @@ def warm_up(runtime: Runtime, max_batch_size: int) -> Latency | None:
 
 
 def answer_requests(runtime: Runtime, config: ModelConfig) -> None:
-    """Put the warm-up requests of the owner to a model.
+    """Run a model on the warm-up requests in its config.
 
     Raises:
         ModelLoadError: It fails on one, or one does not fit it.
@@ -106,7 +106,7 @@ def _filled(described: WarmupInput, rows: tuple[int, ...]) -> Array:
     random = np.random.default_rng(0)
     if described.datatype == BF16:
         return (random.random(shape, np.float32).view(np.uint32) >> 16).astype(np.uint16)
-    # Small and not negative: random numbers are often taken for indices or for pixels.
+    # Small and not negative, because models often use inputs as indices or as pixels.
     return (random.random(shape) * (1 if dtype.kind == "f" else 2)).astype(dtype)
 
 

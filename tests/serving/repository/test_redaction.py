@@ -2,7 +2,7 @@
 
 import pytest
 
-from serving.repository.redaction import LONGEST, plain
+from serving.repository.redaction import LONGEST, redact
 
 
 @pytest.fixture
@@ -13,7 +13,7 @@ def folder(tmp_path):
 
 
 def told(reason, folder):
-    return plain(reason, folder, folder.parents[1])
+    return redact(reason, folder, folder.parents[1])
 
 
 def test_files_of_the_version_are_called_by_their_path_in_it(folder):
