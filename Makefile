@@ -9,8 +9,14 @@ FOREIGN := .foreign-models
 LOWEST  := .venv-lowest
 SEED    ?= 1
 COUNT   ?= 20000
+# Processes that run tests side by side. One more than there are cores: many tests wait for a server.
+WORKERS ?= $(shell expr $$(nproc) + 1)
+PYTEST  := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 
-.PHONY: demo test test-all lint protos train lock docs parity bench bench-overload bench-hostile bench-memory fuzz-archive fuzz-wire clients ray foreign-models lowest wheel test-image clean
+# Tests start hundreds of processes. Where Python may not keep bytecode, each of them compiles the sources again.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: demo test test-all quick environments lint protos train lock docs parity bench bench-overload bench-hostile bench-memory fuzz-archive fuzz-wire clients ray foreign-models lowest wheel test-image clean
 
 $(STAMP): requirements/dev.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -45,11 +51,17 @@ $(FOREIGN)/.installed: $(STAMP) requirements/foreign-models.txt
 demo: $(STAMP)  ## convert the example models, prove them, serve them, call them
 	@$(BIN)/python tests/e2e/demo.py
 
-test: $(STAMP) clients ray foreign-models lint  ## every test but the heaviest architectures
-	$(BIN)/python -m pytest -m "not heavy"
+test: environments  ## every test but the heaviest architectures
+	$(PYTEST) -m "not heavy"
 
-test-all: $(STAMP) clients ray foreign-models lint  ## every test
-	$(BIN)/python -m pytest
+test-all: environments  ## every test
+	$(PYTEST)
+
+quick: $(STAMP)  ## the tests that are fast and need no TensorFlow, in less than two minutes
+	$(PYTEST) --quick
+
+environments:  # side by side, and lint beside those that it does not need
+	@$(MAKE) --no-print-directory --jobs=3 lint foreign-models clients ray
 
 lint: $(STAMP)  ## style, types, and generated code and pages up to date
 	$(BIN)/ruff check
