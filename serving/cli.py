@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from serving import __version__
+from plainserve import __version__
 from serving.commands import health, predict, serve
 
 

@@ -13,12 +13,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from converter import __version__
 from converter.command.progress_line import Terminal
 from converter.errors import ConversionError, EnvironmentLacksError
 from converter.process.controller import overseen
 from converter.process.environment_errors import lack
 from converter.process.termination import SIGNALS, Ended, heeded
+from plainserve import __version__
 
 _DESCRIPTION = """\
 Turn Keras models that use PSS, SS or RationalSS into plain ONNX, TFLite, SavedModel or Keras files,

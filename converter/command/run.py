@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from converter import __version__
 from converter.archive import Weight, open_archive
 from converter.command.output import Report
 from converter.description import Description, InputShapes, describe
@@ -23,6 +22,7 @@ from converter.process.isolation import Limits, confined
 from converter.process.termination import held
 from converter.publishing.atomic_publish import tidied
 from converter.publishing.up_to_date import is_current
+from plainserve import __version__
 
 _WORTH_READING = 2**20  # elements; a description answers at once
 

@@ -4,9 +4,9 @@ import importlib.metadata
 from collections.abc import Sequence
 from typing import Any
 
-from converter import __version__
 from converter.evidence import Evidence
 from converter.lowering.lower import Rewrite
+from plainserve import __version__
 
 TOOLS = ("keras", "tensorflow", "tf2onnx", "onnx", "numpy")
 """What artefacts are made with."""

@@ -6,7 +6,7 @@ from functools import partial
 from itertools import chain
 from time import perf_counter_ns
 
-from serving import __version__
+from plainserve import __version__
 from serving.dataplane import classification
 from serving.dataplane.decoder import MANY, Decoder
 from serving.dataplane.freed_memory import give_back

@@ -9,7 +9,7 @@ import yaml
 from grpc_health.v1 import health_pb2
 
 import serving.cli
-from converter import __version__
+from plainserve import __version__
 from serving.services import reflection
 from serving.services.open_inference import inference_service
 from serving.services.tensorflow_serving import model_service, prediction_service

@@ -9,7 +9,6 @@ import keras
 import onnx
 import tensorflow as tf
 
-from converter import __version__
 from converter.errors import UnsupportedError
 from converter.exporters.contract import PROVENANCE_KEY, ExportOptions, Json
 from converter.exporters.onnx.canonical import canonicalise
@@ -33,6 +32,7 @@ from converter.exporters.recurrence import Recurrence
 from converter.exporters.recurrence_cuts import cut_recurrences
 from converter.exporters.serving_function import serving_function, with_placeholder_names
 from converter.signature import Signature, TensorSpec
+from plainserve import __version__
 
 IR_VERSIONS = {13: 7, 14: 7, 15: 8, 16: 8, 17: 8, 18: 8}
 """The IR version that was current when each opset came out, so that runtimes of that day load the file."""
