@@ -26,15 +26,16 @@ $(STAMP): requirements/dev.txt pyproject.toml
 	@touch $@
 
 # kserve and grpc_requests want other versions than ours: an environment of their own.
+# Most of it is never imported, so it is not compiled (--no-compile) until it is.
 $(CLIENTS)/.installed: requirements/clients.txt
 	$(PYTHON) -m venv $(CLIENTS)
-	$(CLIENTS)/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/clients.txt
+	$(CLIENTS)/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-compile -r requirements/clients.txt
 	@touch $@
 
 # Ray's command is called serve: an environment of its own.
 $(RAY)/.installed: requirements/ray.txt
 	$(PYTHON) -m venv $(RAY)
-	$(RAY)/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/ray.txt
+	$(RAY)/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-compile -r requirements/ray.txt
 	@touch $@
 
 # The lowest versions that pyproject.toml allows: an environment of their own.

@@ -102,6 +102,7 @@ def test_a_mistake_in_them_would_be_noticed(deployment, change):
         validate(made)
 
 
+@pytest.mark.slow
 def test_kserve_accepts_its_own_and_would_notice_a_mistake(ask, clients_python, kserve):
     runtime, service = copy.deepcopy(kserve)
     runtime["spec"]["supportedModelFormats"][0]["autoselect"] = False
