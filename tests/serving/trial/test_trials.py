@@ -20,6 +20,8 @@ from serving.repository.loading.load import load
 from serving.trial.limits import MEBIBYTE, Limits
 from serving.trial.trials import Trials
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 DATA = Path(__file__).parents[1] / "data"
 
