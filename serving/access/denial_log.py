@@ -3,7 +3,7 @@
 import asyncio
 import logging
 
-from serving.services.error_text import presentable
+from serving.error_text import presentable
 
 log = logging.getLogger(__name__)
 
@@ -11,7 +11,7 @@ INTERVAL = 1.0
 """Seconds between two entries: whoever guesses tokens must not fill the disk."""
 
 
-class RefusalLog:
+class DenialLog:
     """Has an entry for the first of some calls, and then one for all that follow within a time.
 
     Used on one event loop.
@@ -26,7 +26,7 @@ class RefusalLog:
         """A call was turned away.
 
         Args:
-            peer: Who made it, as gRPC names clients.
+            peer: Who made it, as the transport names clients.
             method: The method, if it is one of ours.
             error: Why, as the client was told.
         """

@@ -1,51 +1,25 @@
-"""Lets a call in, or turns it away before any of its request is read."""
+"""Checks the token of a call against the right that its method needs, before any of its request is read."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from typing import Any, NoReturn, TypeAlias, TypeVar
+from collections.abc import Iterable
 
-import grpc
-
-from serving.access.denial_log import RefusalLog
-from serving.access.rights import NEEDED, Right, needed
+from serving.access.rights import Right, needed
 from serving.access.token_file import Tokens
-from serving.errors import PermissionDeniedError, ServingError, UnauthenticatedError
-from serving.metrics.calls import CallCounts
-from serving.services.error_to_status import described
+from serving.errors import PermissionDeniedError, UnauthenticatedError
 
 HEADER = "authorization"
 
 _SEND = "send the header 'authorization: Bearer TOKEN'"
 
-Request = TypeVar("Request")
-Response = TypeVar("Response")
-Handler: TypeAlias = "grpc.RpcMethodHandler[Request, Response]"
 
-
-class TokenCheck(grpc.aio.ServerInterceptor):
-    """Stands before every method of every service.
+class TokenCheck:
+    """Checks the tokens of calls.
 
     Args:
         tokens: Who may do what.
-        counts: Told of the calls that are turned away.
     """
 
-    def __init__(self, tokens: Tokens, counts: CallCounts) -> None:
+    def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens
-        self._counts = counts
-        self._log = RefusalLog()
-
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable["Handler[Request, Response] | None"]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> "Handler[Request, Response] | None":
-        """The method's own handler, or one that refuses."""
-        method = handler_call_details.method
-        try:
-            self.check(method, handler_call_details.invocation_metadata)
-        except ServingError as error:
-            return self._refusal(method, error)
-        return await continuation(handler_call_details)
 
     def check(self, method: str, metadata: Iterable[tuple[str, str | bytes]]) -> None:
         """Whether a call may be answered.
@@ -69,23 +43,6 @@ class TokenCheck(grpc.aio.ServerInterceptor):
                 f"{method.rpartition('/')[2]} needs a token with the right '{right.name.lower()}', and this one has "
                 f"'{held.name.lower()}'; ask whoever runs the server for such a token"
             )
-
-    def _refusal(self, method: str, error: ServingError) -> "Handler[Any, Any]":
-        status = described(error)
-        # A name that a stranger made up is no name for metrics.
-        name = method if method in NEEDED else ""
-        counts = self._counts.of(name)
-
-        async def refuse(
-            _requests: AsyncIterator[bytes], context: "grpc.aio.ServicerContext[bytes, bytes]"
-        ) -> NoReturn:
-            counts.started += 1
-            counts.end(status[0].name, 0.0)
-            self._log.note(context.peer(), name, error)
-            await context.abort(*status)
-
-        # Of any method: a handler of streams does not wait for the request.
-        return grpc.stream_stream_rpc_method_handler(refuse)
 
 
 def _token(metadata: Iterable[tuple[str, str | bytes]]) -> str:

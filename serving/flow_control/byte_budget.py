@@ -8,11 +8,9 @@ refused.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
-
-import grpc
 
 from serving.errors import QueueFullError
+from serving.transport.transport import Call
 
 LARGE = 64 << 10
 """Bytes from which a message is counted: gRPC's own buffers are as large."""
@@ -22,11 +20,11 @@ RETRY = 1.0
 
 MIB = 1 << 20
 
-CALL: "ContextVar[grpc.aio.ServicerContext[Any, Any] | None]" = ContextVar("CALL", default=None)
+CALL: "ContextVar[Call | None]" = ContextVar("CALL", default=None)
 """The call that is being answered, for what counts bytes that did not come with its message."""
 
 
-class Held:
+class ByteBudget:
     """Counts the bytes of messages of one kind. A single message may be of any size.
 
     Args:
@@ -47,15 +45,15 @@ class Held:
         """Bytes that are held now."""
         return self._total
 
-    def hold(self, size: int, context: "grpc.aio.ServicerContext[Any, Any]") -> None:
+    def hold(self, size: int, call: Call) -> None:
         """Count a message until its call is over.
 
         Raises:
             QueueFullError: With it they would be too many bytes.
         """
-        peer = context.peer()
+        peer = call.peer
         self.take(size, peer)
-        context.add_done_callback(lambda _: self.release(size, peer))  # type: ignore[arg-type]
+        call.on_end(lambda: self.release(size, peer))
 
     @contextmanager
     def holding(self, size: int) -> Iterator[None]:
@@ -68,7 +66,7 @@ class Held:
             yield
             return
         call = CALL.get()
-        peer = call.peer() if call is not None else ""
+        peer = call.peer if call is not None else ""
         self.take(size, peer)
         try:
             yield

@@ -38,7 +38,7 @@ def compressed(data: bytes) -> bool:
     return data.startswith(_GZIP) or (len(data) > 1 and (data[0] << 8 | data[1]) % 31 == 0)
 
 
-class Unpacker:
+class Decompressor:
     """Unpacks one large message at a time; the others wait as they came.
 
     Args:

@@ -32,7 +32,7 @@ RETRY = 1.0
 MIB = 1 << 20
 
 
-class MemoryWatch:
+class MemoryPressure:
     """Knows how much the process may still take.
 
     Args:

@@ -5,8 +5,12 @@ from enum import Enum
 from pathlib import Path
 
 from serving.access.tls_reload import TlsFiles
+from serving.transport.limits import Limits
 
 MEGABYTE = 1 << 20
+
+AGE_WITH_CLIENT_CERTIFICATES = 3600.0
+"""Seconds: a client's certificate is checked when it connects, and may expire or be revoked later."""
 
 
 class ControlMode(Enum):
@@ -69,3 +73,9 @@ class ServerOptions:
         They may where they decide what is loaded, and where a token says that they may.
         """
         return self.control is ControlMode.EXPLICIT or self.tokens is not None
+
+    @property
+    def limits(self) -> Limits:
+        """What clients may do."""
+        checked = self.tls is not None and self.tls.client_ca is not None
+        return Limits(self.max_message_size, age_seconds=AGE_WITH_CLIENT_CERTIFICATES if checked else None)

@@ -2,24 +2,22 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, NoReturn
+from typing import Protocol
 
-from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
-from google.protobuf.message import Message
-from google.protobuf.message_factory import GetMessageClass
-from grpc_health.v1 import health_pb2_grpc
+from google.protobuf.descriptor import ServiceDescriptor
 
 from serving import daemon_threads
-from serving.access.endpoint_security import Door
+from serving.access.endpoint_security import EndpointSecurity
 from serving.access.rights import NEEDED
 from serving.dataplane import freed_memory
 from serving.dataplane.dataplane import DataPlane
 from serving.dataplane.model_control import ModelControl
 from serving.dataplane.shared_memory import SharedMemory
-from serving.errors import AddressError, ServingError, UnsupportedError
+from serving.errors import AddressError
+from serving.flow_control.flow_control import FlowControl
 from serving.metrics.http import MetricsServer
 from serving.metrics.text import exposition
 from serving.repository.loading.attempt import Attempt
@@ -27,28 +25,39 @@ from serving.repository.model import LoadedModel
 from serving.repository.repository import Repository
 from serving.repository.statistics import Statistics
 from serving.server import initial_load
+from serving.server.admission import Admission
 from serving.server.drain import drain
+from serving.server.method_table import MethodTable
 from serving.server.options import ControlMode, ServerOptions
 from serving.server.signals import Signals
 from serving.server.state_snapshot import JsonObject, Standing
-from serving.services import health, reflection
-from serving.services.method_handlers import Method, Traffic, of_messages, stream, unary
+from serving.services import health
+from serving.services.health import HealthService
 from serving.services.open_inference import config_message, inference_service
+from serving.services.open_inference.inference_service import InferenceService
 from serving.services.open_inference.repository_service import ModelRepositoryService
 from serving.services.open_inference.settings_service import SettingsService
 from serving.services.open_inference.shared_memory_service import SharedMemoryService
-from serving.services.request_peek import FirstLook
+from serving.services.reflection import SERVICES as REFLECTION
+from serving.services.reflection import Reflection
 from serving.services.tensorflow_serving import model_service, prediction_service, session_service
-from serving.services.worker_group import ADMINISTRATIVE, Fleet, forwarded
+from serving.services.tensorflow_serving.model_service import ModelService
+from serving.services.tensorflow_serving.prediction_service import PredictionService
+from serving.services.worker_group import WorkerGroup
 from serving.transport import listen_address
-from serving.transport.grpcio import acceptor
-from serving.transport.grpcio.channel_arguments import channel_options
-from serving.transport.grpcio.methods import Handler, Methods
-from serving.transport.grpcio.package_services import Guests
-
-__all__ = ["Server", "ServerOptions", "serve"]
+from serving.transport.grpcio.transport import GrpcioTransport
+from serving.transport.limits import Limits
+from serving.transport.tls import TlsSource
+from serving.transport.transport import Transport
 
 log = logging.getLogger(__name__)
+
+
+class TransportMaker(Protocol):
+    """Makes a transport; the classes of transports are such."""
+
+    def __call__(self, limits: Limits, tls: TlsSource | None, *, shared: bool) -> Transport:
+        """A transport for one port; see :class:`~serving.transport.grpcio.transport.GrpcioTransport`."""
 
 
 class Server:
@@ -57,7 +66,8 @@ class Server:
     Args:
         options: What was decided.
         attempt: Tries a version before it is opened; None to open it at once.
-        fleet: The processes that serve together on one port, if this is one of several.
+        group: The processes that serve together on one port, if this is one of several.
+        transport: Makes what carries the calls.
 
     Attributes:
         gone_deaf: Called when no more calls can be taken although the server was not told to stop.
@@ -67,98 +77,65 @@ class Server:
     """
 
     def __init__(
-        self, options: ServerOptions, attempt: Attempt | None = None, fleet: Fleet | None = None
+        self,
+        options: ServerOptions,
+        attempt: Attempt | None = None,
+        group: WorkerGroup | None = None,
+        transport: TransportMaker = GrpcioTransport,
     ) -> None:
         self._options = options
-        self._fleet = fleet
-        # Before models are loaded: who mistyped a path is to know at once.
-        self._door = Door(options)
+        self._group = group
+        # Read before models are loaded, so that a wrong path is reported immediately.
+        security = EndpointSecurity(
+            options.host, options.tls, options.tokens, allow_plain_tokens=options.allow_plain_tokens
+        )
         self._loop = asyncio.get_running_loop()
         self._repository = Repository(
             options.repository, parse=config_message.parse, attempt=attempt, seconds=options.load_seconds
         )
         self._plane = DataPlane(self._repository, self._loop)
         self._control = ModelControl(self._repository, explicit=options.control is ControlMode.EXPLICIT)
-        self._traffic = Traffic(options.max_message_size)
+        self._flow = FlowControl(options.max_message_size)
         self._memory = SharedMemory(allowed=options.allow_shared_memory, most=options.max_message_size)
         self.standing = Standing(
             self._repository, self._control, self._plane.labels, self._memory, logging.getLogger("serving")
         )
         self._metrics = MetricsServer(self.metrics)
-        self._server = acceptor.server(
-            channel_options(options, shared=fleet is not None),
-            self._door.checks(self._traffic.counts),
-        )
-        self._administrative: dict[str, tuple[Method, type[Message]]] = {}
-        self._rehearsals: dict[str, Callable[[Any], Awaitable[None]]] = {}
-        servicers = self._servicers()
-        handlers = {session_service.PATH: session_service.handler(self._traffic)}
-        for service, parts in servicers.items():
-            handlers |= self._handlers(service, parts)
-        self._methods = Methods(handlers)
-        acceptor.announce(self._server, {*handlers, *NEEDED}, self._methods)
-        acceptor.watch(self._server, self._lost)
-        services = [*(each.full_name for each in (*servicers, health.SERVICE)), *reflection.SERVICES]
-        self._health = health.HealthService(self._plane, services)
+        services = self._services()
+        self._table = MethodTable(services, self._flow, self._plane, group)
+        names = [*(each.full_name for each in (*services, health.SERVICE)), *REFLECTION]
+        self._health = HealthService(self._plane, names)
         self._repository.changed = self._changed
-        guests = Guests(self._server, self._traffic)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, guests)
-        reflection.add(guests, services)
+        work = self._table.methods | session_service.methods(self._flow)
+        self._admission = Admission(security.token_check, self._flow.counts, work.keys())
+        self._transport = transport(options.limits, security.tls, shared=group is not None)
+        self._transport.lost = self._lost
+        self._transport.serve(
+            work | self._health.methods(self._flow) | Reflection(names).methods(self._flow),
+            self._admission.admit,
+            NEEDED,
+        )
         self._loaded = False
         self._polling: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
-        self._port = 0
         self._deaf = False
         self.gone_deaf: Callable[[], None] = lambda: None
 
-    def _servicers(self) -> dict[ServiceDescriptor, Sequence[object]]:
-        """The parts that answer the methods of each service."""
+    def _services(self) -> dict[ServiceDescriptor, Sequence[object]]:
+        """The parts that implement the methods of each service."""
         options, plane, control = self._options, self._plane, self._control
         return {
             inference_service.SERVICE: (
-                inference_service.InferenceService(plane, self._memory, self._traffic.requests),
-                ModelRepositoryService(plane, control, self._fleet),
+                InferenceService(plane, self._memory, self._flow.requests),
+                ModelRepositoryService(plane, control, self._group),
                 SharedMemoryService(self._memory),
                 SettingsService(logging.getLogger("serving"), changeable=options.administration),
             ),
             prediction_service.SERVICE: (
-                prediction_service.PredictionService(
-                    plane, options.max_message_size, content=options.tensor_content
-                ),
+                PredictionService(plane, options.max_message_size, content=options.tensor_content),
             ),
-            model_service.SERVICE: (
-                model_service.ModelService(plane, control, labelled=options.administration),
-            ),
+            model_service.SERVICE: (ModelService(plane, control, labelled=options.administration),),
         }
-
-    def _handlers(self, service: ServiceDescriptor, parts: Sequence[object]) -> dict[str, Handler]:
-        """Handlers for the methods of a service, by path; those that none of its parts has are UNIMPLEMENTED.
-
-        Of a method that a part also has with ``Wire`` behind its name, that one is taken: it works on bytes. One
-        with ``Rehearsal`` behind its name tries what the method would load.
-        """
-        handlers: dict[str, Handler] = {}
-        for method in service.methods:
-            name, request = f"/{service.full_name}/{method.name}", GetMessageClass(method.input_type)
-            found, wire = _found(parts, method.name), _found(parts, f"{method.name}Wire")
-            if (rehearsal := _found(parts, f"{method.name}Rehearsal")) is not None:
-                self._rehearsals[name] = rehearsal
-            look = FirstLook(method.input_type, self._plane)
-            if method.client_streaming and found is not None:
-                handlers[name] = stream(found, request, self._traffic, name, look)
-            elif wire is not None:
-                handlers[name] = unary(wire, self._traffic, name, look)
-            elif not method.client_streaming:
-                call = self._for_all(name, method, found or _unsupported(method.name), request)
-                handlers[name] = unary(of_messages(call, request), self._traffic, name, look)
-        return handlers
-
-    def _for_all(self, name: str, method: MethodDescriptor, call: Method, request: type[Message]) -> Method:
-        """The method itself, or what has every process of a fleet do it."""
-        if self._fleet is None or name not in ADMINISTRATIVE:
-            return call
-        self._administrative[name] = call, request
-        return forwarded(name, GetMessageClass(method.output_type), self._fleet)
 
     def _changed(self) -> None:
         """Called by whoever loads, from any thread."""
@@ -184,7 +161,7 @@ class Server:
             RepositoryError: The repository is missing or holds no model.
         """
         # What is tried first may never end; several processes have that behind them.
-        seconds = initial_load.SETTLING if self._fleet is None else None
+        seconds = initial_load.SETTLING if self._group is None else None
         load = partial(initial_load.load, self._repository, self._options, seconds)
         if standing is not None:
             load = partial(self.standing.restore, standing)
@@ -206,24 +183,19 @@ class Server:
         if not self._loaded:
             await self.load()
         host, port = self._options.host, self._options.port
-        if self._fleet is None:
+        if self._group is None:
             listen_address.check(host, port)
-        bracketed = f"[{host}]" if ":" in host else host
-        try:
-            chosen = self._port = self._door.listen(self._server, f"{bracketed}:{port}")
-        except RuntimeError as error:
-            raise AddressError(f"cannot listen on {bracketed}:{port}") from error
-        await self._server.start()
-        self._watching = asyncio.create_task(self._traffic.memory.run())
-        if self._options.control is ControlMode.POLL and self._fleet is None:
+        chosen = await self._transport.start(host, port)
+        self._watching = asyncio.create_task(self._flow.memory.run())
+        if self._options.control is ControlMode.POLL and self._group is None:
             self._polling = asyncio.create_task(
                 initial_load.poll(self._repository, self._options.poll_seconds)
             )
-        return f"{bracketed}:{chosen}"
+        return f"{f'[{host}]' if ':' in host else host}:{chosen}"
 
     async def metrics(self) -> str:
         """Everything that is measured, now."""
-        return exposition(self._plane, self._traffic.counts)
+        return exposition(self._plane, self._flow.counts)
 
     def statistics(self) -> list[tuple[LoadedModel, Statistics]]:
         """What each model has done."""
@@ -231,19 +203,15 @@ class Server:
 
     async def apply(self, method: str, request: bytes) -> bytes:
         """Do here what an administrative call asks of every process; see :mod:`serving.services.worker_group`."""
-        call, request_type = self._administrative[method]
-        return (await call(request_type.FromString(request), None)).SerializeToString()
+        return await self._table.apply(method, request)
 
     async def refresh(self, only: Collection[str] | None = None) -> None:
         """Look at the repository once, or at some models in it, when it is known what comes of loading them."""
         await initial_load.refresh(self._repository, only, seconds=None)
 
     async def rehearse(self, method: str, request: bytes) -> None:
-        """Try what an administrative call would load. What is wrong with the call, it tells when it is done."""
-        call = self._rehearsals.get(method)
-        if call is not None:
-            with suppress(ServingError):
-                await call(self._administrative[method][1].FromString(request))
+        """Try what an administrative call would load. Its errors are told when the call itself is done."""
+        await self._table.dry_run(method, request)
 
     async def rehearse_all(self, only: Collection[str] | None = None) -> None:
         """Try what :meth:`refresh` would load; before the first load, what that would."""
@@ -299,7 +267,7 @@ class Server:
                 await signals.hurry.wait()
         self._health.changed(stopping=True)
         answered = await drain(
-            self._server, self._port, self._methods, self._traffic, signals, self._options.drain_seconds
+            self._transport, self._admission, self._flow, signals, self._options.drain_seconds
         )
         self._metrics.close()
         self._memory.close()
@@ -341,14 +309,3 @@ async def serve(
     announce(f"Serving {models} model{'' if models == 1 else 's'} on {address}")
     await signals.stop.wait()
     return await server.stop(signals)
-
-
-def _found(parts: Sequence[object], name: str) -> Any:  # noqa: ANN401  a method of any signature
-    return next((getattr(part, name) for part in parts if hasattr(part, name)), None)
-
-
-def _unsupported(name: str) -> Method:
-    async def refuse(_request: Message, _deadline: float | None) -> NoReturn:
-        raise UnsupportedError(f"this server does not do {name}")
-
-    return refuse

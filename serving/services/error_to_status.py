@@ -3,34 +3,34 @@
 import logging
 import math
 
-import grpc
 from google.protobuf.message import DecodeError
 
 from serving import errors
-from serving.services.error_text import presentable
+from serving.error_text import presentable
+from serving.transport.code import Code, Status
 
 log = logging.getLogger(__name__)
 
-STATUS: dict[type[errors.ServingError], grpc.StatusCode] = {
-    errors.InvalidInputError: grpc.StatusCode.INVALID_ARGUMENT,
-    errors.ModelNotFoundError: grpc.StatusCode.NOT_FOUND,
-    errors.UnavailableError: grpc.StatusCode.UNAVAILABLE,
-    errors.ModelNotReadyError: grpc.StatusCode.UNAVAILABLE,
-    errors.StoppingError: grpc.StatusCode.UNAVAILABLE,
-    errors.QueueFullError: grpc.StatusCode.RESOURCE_EXHAUSTED,
-    errors.TooLargeError: grpc.StatusCode.RESOURCE_EXHAUSTED,
-    errors.NoRoomError: grpc.StatusCode.RESOURCE_EXHAUSTED,
-    errors.DeadlineExceededError: grpc.StatusCode.DEADLINE_EXCEEDED,
-    errors.RequestCancelledError: grpc.StatusCode.CANCELLED,
-    errors.UnsupportedError: grpc.StatusCode.UNIMPLEMENTED,
-    errors.UnauthenticatedError: grpc.StatusCode.UNAUTHENTICATED,
-    errors.PermissionDeniedError: grpc.StatusCode.PERMISSION_DENIED,
-    errors.InternalError: grpc.StatusCode.INTERNAL,
-    errors.ModelLoadError: grpc.StatusCode.UNAVAILABLE,
-    errors.StartupError: grpc.StatusCode.UNAVAILABLE,
-    errors.RepositoryError: grpc.StatusCode.UNAVAILABLE,
-    errors.AddressError: grpc.StatusCode.UNAVAILABLE,
-    errors.CredentialsError: grpc.StatusCode.UNAVAILABLE,
+STATUS: dict[type[errors.ServingError], Code] = {
+    errors.InvalidInputError: Code.INVALID_ARGUMENT,
+    errors.ModelNotFoundError: Code.NOT_FOUND,
+    errors.UnavailableError: Code.UNAVAILABLE,
+    errors.ModelNotReadyError: Code.UNAVAILABLE,
+    errors.StoppingError: Code.UNAVAILABLE,
+    errors.QueueFullError: Code.RESOURCE_EXHAUSTED,
+    errors.TooLargeError: Code.RESOURCE_EXHAUSTED,
+    errors.NoRoomError: Code.RESOURCE_EXHAUSTED,
+    errors.DeadlineExceededError: Code.DEADLINE_EXCEEDED,
+    errors.RequestCancelledError: Code.CANCELLED,
+    errors.UnsupportedError: Code.UNIMPLEMENTED,
+    errors.UnauthenticatedError: Code.UNAUTHENTICATED,
+    errors.PermissionDeniedError: Code.PERMISSION_DENIED,
+    errors.InternalError: Code.INTERNAL,
+    errors.ModelLoadError: Code.UNAVAILABLE,
+    errors.StartupError: Code.UNAVAILABLE,
+    errors.RepositoryError: Code.UNAVAILABLE,
+    errors.AddressError: Code.UNAVAILABLE,
+    errors.CredentialsError: Code.UNAVAILABLE,
 }
 
 INTERNAL_TEXT = "the server failed on this request; its log says why"
@@ -43,9 +43,7 @@ PUSHBACK = "grpc-retry-pushback-ms"
 """The trailer by which gRPC clients that retry learn how long to wait."""
 
 
-def described(
-    error: Exception, *, log_fault: bool = True
-) -> tuple[grpc.StatusCode, str, tuple[tuple[str, str], ...]]:
+def described(error: Exception, *, log_fault: bool = True) -> Status:
     """The status code, the text and the trailers by which a client learns of an error.
 
     One that is not of :mod:`serving.errors` was not foreseen: it is logged with its traceback, and INTERNAL.
@@ -55,17 +53,17 @@ def described(
         log_fault: Whether a fault of ours is logged; it is to be once.
     """
     if isinstance(error, DecodeError):
-        return grpc.StatusCode.INVALID_ARGUMENT, "the request is not a valid protobuf message of its type", ()
-    code = STATUS[type(error)] if isinstance(error, errors.ServingError) else grpc.StatusCode.INTERNAL
-    if code is grpc.StatusCode.INTERNAL:
+        return Status(Code.INVALID_ARGUMENT, "the request is not a valid protobuf message of its type")
+    code = STATUS[type(error)] if isinstance(error, errors.ServingError) else Code.INTERNAL
+    if code is Code.INTERNAL:
         if log_fault:
             log.error("a request failed", exc_info=error)
-        return grpc.StatusCode.INTERNAL, INTERNAL_TEXT, ()
+        return Status(Code.INTERNAL, INTERNAL_TEXT)
     if isinstance(error, errors.StartupError):
         # Meant for whoever starts servers, and it names folders.
         log.error("a request found the server in want of something: %s", error)
-        return code, STARTUP_TEXT, ()
+        return Status(code, STARTUP_TEXT)
     text = presentable(str(error))
     if isinstance(error, errors.QueueFullError):
-        return code, text, ((PUSHBACK, str(math.ceil(error.retry_after * 1000))),)
-    return code, text, ()
+        return Status(code, text, ((PUSHBACK, str(math.ceil(error.retry_after * 1000))),))
+    return Status(code, text)

@@ -1,34 +1,35 @@
 """``grpc.health.v1.Health``: of the server (the empty name), of each service, of each model by its name.
 
-The health service itself serves as long as the process answers: that is what a liveness probe is to ask for, for
-a server whose models cannot answer gets no better by being restarted.
+The health service itself serves as long as the process answers. A liveness probe is to ask for that: a server whose
+models cannot answer gets no better by being restarted.
 
-grpcio-health-checking brings the messages. Its servicer is not used: a watcher that leaves it silences
-the others, and watchers keep a server from stopping.
+grpcio-health-checking brings the messages. Its servicer is not used: a watcher that leaves it silences the others,
+and watchers keep a server from stopping.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, TypeAlias
 
-import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2
 
 from serving.dataplane.dataplane import DataPlane
-from serving.services.error_text import presentable
+from serving.errors import InvalidInputError, ModelNotFoundError
+from serving.flow_control.flow_control import FlowControl
+from serving.services.uncounted import uncounted_stream, uncounted_unary
+from serving.transport.transport import Method
 
 SERVICE = health_pb2.DESCRIPTOR.services_by_name["Health"]
 Status = health_pb2.HealthCheckResponse
 
 Message: TypeAlias = Any  # grpcio-health-checking ships no types
-Context: TypeAlias = "grpc.aio.ServicerContext[Message, Message]"
 
 
-class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # grpcio-health-checking ships no types
-    """Tells who asks, once or whenever it changes, whether the server or a model can answer.
+class HealthService:
+    """Tells clients, once or whenever it changes, whether the server or a model can answer.
 
     Args:
-        plane: What knows.
+        plane: Knows the models.
         services: The names of the services on this server.
     """
 
@@ -38,28 +39,51 @@ class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # gr
         self._changed = asyncio.Event()
         self._stopping = False
 
+    def methods(self, flow: FlowControl) -> dict[str, Method]:
+        """The methods by path.
+
+        Args:
+            flow: Unpacks requests.
+        """
+        request = health_pb2.HealthCheckRequest
+        return {
+            f"/{SERVICE.full_name}/Check": uncounted_unary(self.check, request, flow),
+            f"/{SERVICE.full_name}/Watch": uncounted_stream(self.watch, request, flow),
+        }
+
     def changed(self, *, stopping: bool = False) -> None:
-        """Tell the watchers to look again; when the server is stopping, for the last time."""
+        """Have the watchers look again; when the server is stopping, for the last time."""
         self._stopping |= stopping
         self._changed.set()
         self._changed = asyncio.Event()
 
-    async def Check(self, request: Message, context: Context) -> Message:  # noqa: N802  the protocol names it
-        """How it stands now."""
+    async def check(self, request: Message) -> Message:
+        """The health now.
+
+        Raises:
+            ModelNotFoundError: There is no service or model of that name.
+        """
         status = self._status(request.service)
         if status == Status.SERVICE_UNKNOWN:
-            text = f"there is no service or model '{request.service}'; leave the name empty for the server"
-            await context.abort(grpc.StatusCode.NOT_FOUND, presentable(text))
+            raise ModelNotFoundError(
+                f"there is no service or model '{request.service}'; leave the name empty for the server"
+            )
         return Status(status=status)
 
-    async def Watch(self, request: Message, context: Context) -> None:  # noqa: N802  the protocol names it
-        """How it stands now, and again whenever that changes."""
-        last = None
+    async def watch(self, requests: AsyncIterator[Message]) -> AsyncIterator[Message]:
+        """The health now, and again whenever it changes.
+
+        Raises:
+            InvalidInputError: There is no request.
+        """
+        request, last = await anext(requests, None), None
+        if request is None:
+            raise InvalidInputError("Watch takes one request and this call has none; send it")
         while True:
             changed = self._changed
             status = self._status(request.service)
             if status != last:
-                await context.write(Status(status=status))
+                yield Status(status=status)
                 last = status
             if self._stopping:
                 return

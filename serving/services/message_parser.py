@@ -15,7 +15,7 @@ AT_ONCE = 1024
 """Fields that are walked over on the event loop, in a fraction of a millisecond; beyond that it is done elsewhere."""
 
 
-class Parser:
+class MessageParser:
     """Parses messages of one type.
 
     Args:

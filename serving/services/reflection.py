@@ -3,17 +3,18 @@
 ``v1`` and ``v1alpha`` have the same messages, and grpcio has only the older name; the newer one is added here.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-import grpc
 from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from grpc_health.v1 import health_pb2
-from grpc_reflection.v1alpha import reflection, reflection_pb2, reflection_pb2_grpc
+from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from protos.pool import POOL
-from serving.transport.grpcio.package_services import Guests
+from serving.flow_control.flow_control import FlowControl
+from serving.services.uncounted import uncounted_stream
+from serving.transport.transport import Method
 
 ALPHA = "grpc.reflection.v1alpha"
 STABLE = "grpc.reflection.v1"
@@ -42,6 +43,8 @@ POOL.Add(_renamed())
 SERVICES = (f"{STABLE}.ServerReflection", f"{ALPHA}.ServerReflection")
 """The names under which reflection answers."""
 
+PATHS = tuple(f"/{service}/ServerReflectionInfo" for service in SERVICES)
+
 
 class _Pool:
     """The pool, with methods among the symbols that it finds: protobuf's own search knows all but these."""
@@ -61,15 +64,26 @@ class _Pool:
             return POOL.FindMethodByName(symbol).containing_service.file
 
 
-def add(server: Guests, services: Sequence[str]) -> None:
-    """Answer reflection requests about these services."""
-    servicer = reflection.aio.ReflectionServicer(services, pool=_Pool())
-    reflection_pb2_grpc.add_ServerReflectionServicer_to_server(servicer, server)
-    handler = grpc.stream_stream_rpc_method_handler(
-        servicer.ServerReflectionInfo,
-        request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
-        response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
-    )
-    methods = {"ServerReflectionInfo": handler}
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICES[0], methods),))
-    server.add_registered_method_handlers(SERVICES[0], methods)
+class Reflection:
+    """Answers what clients ask about services and messages.
+
+    Args:
+        services: The full names of the services.
+    """
+
+    def __init__(self, services: Sequence[str]) -> None:
+        self._servicer = reflection.aio.ReflectionServicer(services, pool=_Pool())
+
+    def methods(self, flow: FlowControl) -> dict[str, Method]:
+        """The methods by path.
+
+        Args:
+            flow: Unpacks requests.
+        """
+        request = reflection_pb2.ServerReflectionRequest
+        return {path: uncounted_stream(self.answer, request, flow) for path in PATHS}
+
+    def answer(self, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        """A ServerReflectionResponse for each ServerReflectionRequest."""
+        answers: AsyncIterator[Any] = self._servicer.ServerReflectionInfo(requests, None)
+        return answers

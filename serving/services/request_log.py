@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from time import perf_counter_ns
 
 from serving.dataplane.messages import InferRequest, InferResult
-from serving.services.error_text import presentable
+from serving.error_text import presentable
 from serving.services.error_to_status import described
 
 log = logging.getLogger("serving.requests")

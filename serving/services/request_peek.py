@@ -24,7 +24,7 @@ _DEPTHS = {"model_name": 1, "model_spec": 2}
 """How deep a model's name stands in a request whose first field is called so."""
 
 
-class FirstLook:
+class RequestPeek:
     """Looks at requests of one type.
 
     Args:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from google.protobuf.message import Message
 
 from serving.repository.statistics import Statistics
-from serving.services.method_handlers import Method
+from serving.services.method_handlers import MessageMethod
 
 _SERVICE = "/inference.GRPCInferenceService"
 
@@ -27,7 +27,7 @@ ADMINISTRATIVE = frozenset(
 """The methods that change a server. TraceSetting and those for the memory of GPUs change nothing here."""
 
 
-class Fleet(Protocol):
+class WorkerGroup(Protocol):
     """The processes that serve together, as one of them sees them."""
 
     async def administer(self, method: str, request: bytes) -> bytes:
@@ -48,11 +48,11 @@ class Fleet(Protocol):
         """What the processes have counted together, by model and version."""
 
 
-def forwarded(method: str, response_type: type[Any], fleet: Fleet) -> Method:
+def forwarded(method: str, response_type: type[Any], group: WorkerGroup) -> MessageMethod:
     """A method that has every process do what the method of that name does."""
 
     async def forward(request: Message, _deadline: float | None) -> Message:
-        data = await fleet.administer(method, request.SerializeToString())
+        data = await group.administer(method, request.SerializeToString())
         answer: Message = response_type.FromString(data)
         return answer
 

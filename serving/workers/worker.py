@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 class Worker:
-    """A worker process. The supervisor calls the methods that are not a fleet's.
+    """A worker process. The supervisor calls the methods that are not a worker group's.
 
     Args:
         prepare: Makes options, and what tries versions, of a command line and of the worker's place, from 1, and sets
@@ -172,14 +172,14 @@ class Worker:
             self._server.await_elsewhere(findings["tried"])
 
     async def administer(self, method: str, request: bytes) -> bytes:
-        """Have a method done by every worker; see :class:`~serving.services.worker_group.Fleet`."""
+        """Have a method done by every worker; see :class:`~serving.services.worker_group.WorkerGroup`."""
         outcome = await self._ask("administer", method=method, request=base64.b64encode(request).decode())
         if "error" in outcome:
             raise getattr(errors, outcome["error"])(outcome["text"])
         return base64.b64decode(outcome["response"])
 
     async def statistics(self) -> Mapping[tuple[str, str], Statistics]:
-        """What the workers have counted together; see :class:`~serving.services.worker_group.Fleet`."""
+        """What the workers have counted together; see :class:`~serving.services.worker_group.WorkerGroup`."""
         told = await self._ask("statistics")
         return {(name, version): Statistics.of(totals) for name, version, totals in told}
 

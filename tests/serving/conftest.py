@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.request
 from pathlib import Path
+from typing import NamedTuple
 
 import flatbuffers
 import numpy as np
@@ -26,6 +27,8 @@ from serving.repository.config import ModelConfig, QueuePolicy
 from serving.repository.loading.batching_permission import Joining
 from serving.repository.model import LoadedModel
 from serving.runtimes.runtime import TensorSpec
+from serving.transport.grpcio.transport import GrpcioTransport
+from serving.transport.transport import Transport
 
 DATA = Path(__file__).parent / "data"
 ROOT = Path(__file__).parents[2]
@@ -307,6 +310,22 @@ def function_model():
     return make
 
 
+class Frontend(NamedTuple):
+    """What carries the calls of a server: the class in this process, the options of the command in another."""
+
+    make: type[Transport]
+    options: tuple[str, ...] = ()
+
+
+FRONTENDS = {"grpcio": Frontend(GrpcioTransport)}
+
+
+@pytest.fixture(scope="session", params=FRONTENDS)
+def frontend(request):
+    """Every test with a server runs with each."""
+    return FRONTENDS[request.param]
+
+
 class RunningServer:
     """A server in a process of its own."""
 
@@ -364,7 +383,7 @@ def module_traffic():
     return Traffic()
 
 
-def beginner(folder, processes):
+def beginner(folder, processes, frontend):
 
     def begin(root, *options, code=None):
         program = ["-c", code] if code else ["-m", "serving"]
@@ -380,6 +399,7 @@ def beginner(folder, processes):
                 "off",
                 "--lame-duck-seconds",
                 "0",
+                *frontend.options,
                 *options,
             ],
             stdout=subprocess.PIPE,
@@ -394,8 +414,8 @@ def beginner(folder, processes):
     return begin
 
 
-def starter(folder, processes):
-    begin = beginner(folder, processes)
+def starter(folder, processes, frontend):
+    begin = beginner(folder, processes, frontend)
 
     def start(root, *options, code=None):
         process = begin(root, *options, code=code)
@@ -417,40 +437,40 @@ def end(processes):
 
 
 @pytest.fixture
-def begin_server(tmp_path):
+def begin_server(tmp_path, frontend):
     """Likewise, and do not wait until it serves; gives its process."""
     processes = []
-    yield beginner(tmp_path, processes)
+    yield beginner(tmp_path, processes, frontend)
     end(processes)
 
 
 @pytest.fixture
-def start_server(tmp_path):
+def start_server(tmp_path, frontend):
     """Start ``plainserve serve`` on a free port; ``code`` replaces the module that is run."""
     processes = []
-    yield starter(tmp_path, processes)
+    yield starter(tmp_path, processes, frontend)
     end(processes)
 
 
 @pytest.fixture(scope="module")
-def module_server(tmp_path_factory):
+def module_server(tmp_path_factory, frontend):
     """Likewise, for all tests of a module."""
     processes = []
-    yield starter(tmp_path_factory.mktemp("server"), processes)
+    yield starter(tmp_path_factory.mktemp("server"), processes, frontend)
     end(processes)
 
 
 @pytest.fixture(scope="module")
-def start_module_server(tmp_path_factory):
+def start_module_server(tmp_path_factory, frontend):
     """Likewise, for all tests of a module."""
     processes = []
-    yield starter(tmp_path_factory.mktemp("server"), processes)
+    yield starter(tmp_path_factory.mktemp("server"), processes, frontend)
     end(processes)
 
 
 @pytest.fixture(scope="session")
-def full_server(full_repository, tmp_path_factory):
+def full_server(full_repository, tmp_path_factory, frontend):
     """A server for the full repository, for all tests that do not stop it."""
     processes = []
-    yield starter(tmp_path_factory.mktemp("server"), processes)(full_repository)
+    yield starter(tmp_path_factory.mktemp("server"), processes, frontend)(full_repository)
     end(processes)

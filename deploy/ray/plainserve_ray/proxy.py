@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, NoReturn, TypeAlias
 
 import grpc
+from grpc_reflection.v1alpha import reflection_pb2
 
 from plainserve_ray.methods import SERVICES, Routed, routed
 from serving.services import reflection
@@ -67,7 +68,25 @@ def add_services(_servicer: object, server: Any) -> None:  # noqa: ANN401  Ray's
     # Reflection needs no replica: the proxy answers it.
     for name in reflection.SERVICES:
         server.add_passthrough_service(name)
-    reflection.add(server, [*(service.full_name for service in SERVICES), *reflection.SERVICES])
+    names = [*(service.full_name for service in SERVICES), *reflection.SERVICES]
+    methods = {"ServerReflectionInfo": _reflection(reflection.Reflection(names))}
+    for name in reflection.SERVICES:
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, methods),))
+        server.add_registered_method_handlers(name, methods)
+
+
+def _reflection(answers: reflection.Reflection) -> "grpc.RpcMethodHandler[Any, Any]":
+    """The handler of reflection, under either of its names."""
+
+    async def handle(requests: AsyncIterator[Any], _context: Context) -> AsyncIterator[Any]:
+        async for response in answers.answer(requests):
+            yield response
+
+    return grpc.stream_stream_rpc_method_handler(
+        handle,
+        request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
+        response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
+    )
 
 
 def _placeholder(method: Routed) -> "grpc.RpcMethodHandler[Any, Any]":

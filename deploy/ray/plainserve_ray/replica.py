@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from time import monotonic
 from typing import Any
 
+import grpc
 import ray
 from google.protobuf.message import Message
 from ray.serve.grpc_util import RayServegRPCContext
@@ -19,12 +20,12 @@ from serving.dataplane.dataplane import DataPlane
 from serving.dataplane.model_control import ModelControl
 from serving.dataplane.shared_memory import SharedMemory
 from serving.errors import UnavailableError
+from serving.flow_control.flow_control import FlowControl
 from serving.repository.repository import Repository
 from serving.runtimes import cpus
 from serving.server import initial_load
 from serving.server.options import ControlMode, ServerOptions
 from serving.services.error_to_status import described
-from serving.services.method_handlers import Traffic
 from serving.services.open_inference import config_message
 from serving.services.open_inference.inference_service import InferenceService
 from serving.services.open_inference.repository_service import ModelRepositoryService
@@ -103,7 +104,7 @@ def _parts(plane: DataPlane, repository: Repository, options: ServerOptions) -> 
     control = ModelControl(repository, explicit=False)
     return (
         ClusterService(plane),
-        InferenceService(plane, SharedMemory(allowed=False), Traffic(options.max_message_size).requests),
+        InferenceService(plane, SharedMemory(allowed=False), FlowControl(options.max_message_size).requests),
         ModelRepositoryService(plane, control),
         PredictionService(plane, options.max_message_size),
         ModelService(plane, control, labelled=False),
@@ -153,7 +154,7 @@ def _stream(method: Routed) -> Callable[..., Any]:
 
 def _refused(error: Exception, context: RayServegRPCContext) -> Written:
     code, text, trailers = described(error)
-    context.set_code(code)
+    context.set_code(grpc.StatusCode[code.name])
     context.set_details(text)
     context.set_trailing_metadata(list(trailers))
     return Written(b"")

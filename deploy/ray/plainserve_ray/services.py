@@ -11,7 +11,7 @@ from protos import open_inference_pb2 as pb
 from serving.dataplane.dataplane import DataPlane
 from serving.dataplane.messages import ServerMetadata
 from serving.errors import ModelNotFoundError, UnsupportedError
-from serving.services.method_handlers import Method
+from serving.services.method_handlers import MessageMethod
 from serving.services.open_inference import inference_service, tensor_messages
 from serving.services.tensorflow_serving import model_service, prediction_service
 
@@ -78,7 +78,7 @@ class ClusterService:
         return kinds(status=kinds.SERVING if ready else kinds.NOT_SERVING)
 
 
-def refuse(name: str) -> Method:
+def refuse(name: str) -> MessageMethod:
     """A method that says why it is not done."""
     text = f"{name} concerns one server, and behind this address there are many replicas"
 

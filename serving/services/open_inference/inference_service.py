@@ -13,9 +13,9 @@ from serving.dataplane.dataplane import DataPlane
 from serving.dataplane.messages import InferRequest, InferResult
 from serving.dataplane.shared_memory import SharedMemory
 from serving.errors import ServingError
-from serving.flow_control.byte_budget import Held
+from serving.flow_control.byte_budget import ByteBudget
 from serving.services.error_to_status import described
-from serving.services.message_parser import Parser
+from serving.services.message_parser import MessageParser
 from serving.services.open_inference import tensor_messages
 from serving.services.open_inference.request_templates import Repeats
 from serving.services.open_inference.shared_memory_tensors import SharedTensors
@@ -36,11 +36,11 @@ class InferenceService:
         requests: Counts the bytes of those that are being answered.
     """
 
-    def __init__(self, plane: DataPlane, memory: SharedMemory, requests: Held) -> None:
+    def __init__(self, plane: DataPlane, memory: SharedMemory, requests: ByteBudget) -> None:
         self._plane = plane
         self._shared = SharedTensors(memory, requests)
         self._repeats = Repeats()
-        self._parse = Parser(pb.ModelInferRequest).parse
+        self._parse = MessageParser(pb.ModelInferRequest).parse
 
     async def ServerLive(
         self, _request: pb.ServerLiveRequest, _deadline: float | None

@@ -12,7 +12,7 @@ from serving.repository.model import LoadedModel
 from serving.repository.statistics import Statistics, Total
 from serving.services import element_count
 from serving.services.open_inference import config_message
-from serving.services.worker_group import Fleet
+from serving.services.worker_group import WorkerGroup
 
 CONFIG = "config"
 """The parameter of a load that takes the place of ``config.pbtxt``, as JSON."""
@@ -30,13 +30,13 @@ class ModelRepositoryService:
     Args:
         plane: What the server does.
         control: What loads models.
-        fleet: The processes that serve together, if this is one of several.
+        group: The processes that serve together, if this is one of several.
     """
 
-    def __init__(self, plane: DataPlane, control: ModelControl, fleet: Fleet | None = None) -> None:
+    def __init__(self, plane: DataPlane, control: ModelControl, group: WorkerGroup | None = None) -> None:
         self._plane = plane
         self._control = control
-        self._fleet = fleet
+        self._group = group
 
     async def ModelConfig(
         self, request: pb.ModelConfigRequest, _deadline: float | None
@@ -56,7 +56,7 @@ class ModelRepositoryService:
         if request.name and not models:
             # Nothing of it can answer; the reason is an error.
             models = [self._plane.model(request.name, "")]
-        everywhere = {} if self._fleet is None else await self._fleet.statistics()
+        everywhere = {} if self._group is None else await self._group.statistics()
         return pb.ModelStatisticsResponse(
             model_stats=[
                 _statistics(each, everywhere.get((each.name, each.version), each.statistics))

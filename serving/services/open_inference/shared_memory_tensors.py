@@ -7,7 +7,7 @@ from typing import TypeVar
 from protos import open_inference_pb2 as pb
 from serving.dataplane.messages import InferRequest, InferResult
 from serving.dataplane.shared_memory import SharedMemory
-from serving.flow_control.byte_budget import Held
+from serving.flow_control.byte_budget import ByteBudget
 from serving.services.open_inference import parameters, tensor_messages
 
 AT_ONCE = 256 << 10
@@ -24,7 +24,7 @@ class SharedTensors:
         requests: The bytes of requests that are being answered; inputs from shared memory are counted there.
     """
 
-    def __init__(self, memory: SharedMemory, requests: Held) -> None:
+    def __init__(self, memory: SharedMemory, requests: ByteBudget) -> None:
         self._memory = memory
         self._requests = requests
 

@@ -5,24 +5,25 @@ Its messages are TensorFlow's own and not among our contracts, so reflection doe
 
 from typing import NoReturn
 
-import grpc
 from google.protobuf.empty_pb2 import Empty
 
 from serving.errors import UnsupportedError
-from serving.services.method_handlers import Traffic, of_messages, unary
-from serving.services.request_peek import FirstLook
+from serving.flow_control.flow_control import FlowControl
+from serving.services.method_handlers import of_messages, unary
+from serving.services.request_peek import RequestPeek
+from serving.transport.transport import Method
 
 PATH = "/tensorflow.serving.SessionService/SessionRun"
 
 
-def handler(traffic: Traffic) -> "grpc.RpcMethodHandler[bytes, bytes]":
-    """A handler that tells why SessionRun is not done.
+def methods(flow: FlowControl) -> dict[str, Method]:
+    """The methods by path: SessionRun, which tells why it is not done.
 
     Args:
-        traffic: Told of each call.
+        flow: Told of each call.
     """
     # Any message can be read as an Empty: what is unknown is skipped.
-    return unary(of_messages(_refuse, Empty), traffic, PATH, FirstLook(Empty.DESCRIPTOR))
+    return {PATH: unary(of_messages(_refuse, Empty), flow, PATH, RequestPeek(Empty.DESCRIPTOR))}
 
 
 async def _refuse(_request: Empty, _deadline: float | None) -> NoReturn:

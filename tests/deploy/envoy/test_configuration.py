@@ -18,7 +18,7 @@ from protos import open_inference_pb2_grpc, tensorflow_serving_pb2_grpc
 from serving.access.rights import NEEDED, Right
 from serving.services.open_inference import inference_service
 from serving.services.tensorflow_serving import model_service
-from serving.transport.grpcio import channel_arguments
+from serving.transport.limits import Limits
 
 FILES = ["envoy.yaml", "envoy-tls.yaml"]
 
@@ -148,9 +148,9 @@ def test_envoy_keeps_to_what_the_servers_allow_of_a_connection(configs):
     (protocol,) = servers["typed_extension_protocol_options"].values()
     idle = protocol["common_http_protocol_options"]["idle_timeout"]
     ping = protocol["explicit_http_config"]["http2_protocol_options"]["connection_keepalive"]["interval"]
-    allowed = channel_arguments.LIMITS
-    assert milliseconds(idle) < allowed["grpc.max_connection_idle_ms"]
-    assert milliseconds(ping) > allowed["grpc.http2.min_recv_ping_interval_without_data_ms"]
+    allowed = Limits(message_bytes=1)
+    assert milliseconds(idle) < allowed.idle_seconds * 1000
+    assert milliseconds(ping) > allowed.ping_interval_seconds * 1000
 
 
 @pytest.mark.parametrize("path", ["quitquitquit", "config_dump", "stats", ""])

@@ -4,7 +4,7 @@ import logging
 from patience import until_async
 
 from serving.access import denial_log
-from serving.access.denial_log import RefusalLog
+from serving.access.denial_log import DenialLog
 from serving.errors import PermissionDeniedError, UnauthenticatedError
 
 METHOD = "/inference.GRPCInferenceService/ModelInfer"
@@ -19,7 +19,7 @@ def test_the_first_is_told_at_once_and_those_that_follow_together(caplog, monkey
     monkeypatch.setattr(denial_log, "INTERVAL", 0.01)
 
     async def guess():
-        refusals = RefusalLog()
+        refusals = DenialLog()
         for number in range(1000):
             refusals.note(f"ipv4:10.0.0.{number}:1", METHOD, UNKNOWN)
         assert len(caplog.records) == 1
@@ -45,7 +45,7 @@ def test_the_first_is_told_at_once_and_those_that_follow_together(caplog, monkey
 
 def test_a_name_that_a_stranger_made_up_is_short_and_of_one_line(caplog):
     async def ask():
-        RefusalLog().note("unix:", "", PermissionDeniedError("x" * 100_000 + "\n\x1b[31m needs a token"))
+        DenialLog().note("unix:", "", PermissionDeniedError("x" * 100_000 + "\n\x1b[31m needs a token"))
 
     with caplog.at_level(logging.WARNING):
         asyncio.run(ask())

@@ -3,7 +3,6 @@
 import asyncio
 
 import pytest
-from grpc.aio._server import Server as GrpcServer
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
@@ -15,7 +14,7 @@ from serving.server.server import Server
 from serving.server.signals import Signals
 from serving.services import reflection
 from serving.services.tensorflow_serving import session_service
-from serving.transport.grpcio.methods import Methods
+from serving.transport.grpcio.transport import GrpcioTransport
 
 PROBES = {
     "/grpc.health.v1.Health/Check",
@@ -30,26 +29,22 @@ CHANGING = ("Load", "Unload", "Register", "Unregister", "Reload", "Setting", "Cr
 
 
 def served(repository):
-    """The names of the services of a real server, by whose handlers it answers."""
-    given = []
+    """The names of the services of a real server, by the methods that its transport is told."""
+    told = []
+
+    class Recorder(GrpcioTransport):
+        def serve(self, methods, *others):
+            told.extend(methods)
+            super().serve(methods, *others)
 
     async def make():
-        add = GrpcServer.add_generic_rpc_handlers
-
-        def record(server, handlers):
-            given.extend(handlers)
-            add(server, handlers)
-
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(GrpcServer, "add_generic_rpc_handlers", record)
-            server = Server(ServerOptions(repository, lame_duck_seconds=0))
+        server = Server(ServerOptions(repository, lame_duck_seconds=0), transport=Recorder)
         signals = Signals()
         signals.now.set()
         await server.stop(signals)
 
     asyncio.run(make())
-    ours = {path.split("/")[1] for each in given if isinstance(each, Methods) for path in each._handlers}
-    return ours | {each.service_name() for each in given if not isinstance(each, Methods)}
+    return {path.split("/")[1] for path in told}
 
 
 def methods(service):

@@ -14,14 +14,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from patience import PATIENCE, until
 
-from serving.access.tls_reload import TlsFiles, server_credentials
+from serving.access.tls_reload import ReloadedTls, TlsFiles
 from serving.cli import main
 from serving.client import Client, tls
 from serving.client.errors import UnavailableError
 from serving.endpoint.client_credentials import CredentialsError as ClientCredentialsError
 from serving.errors import CredentialsError
 from serving.server.options import ServerOptions
-from serving.transport.grpcio.channel_arguments import channel_options
+from serving.transport.grpcio.channel_arguments import channel_arguments
 
 pytestmark = pytest.mark.slow
 
@@ -173,22 +173,24 @@ def test_a_replacement_that_is_no_pair_is_told_once_and_the_old_one_stays(
 
 
 def test_a_working_pair_is_accepted_as_it_is(certificates):
-    assert server_credentials(TlsFiles(*certificates.server, certificates.ca))
+    assert ReloadedTls(TlsFiles(*certificates.server, certificates.ca))
 
 
 @pytest.mark.parametrize(("mode", "warnings"), [(0o644, 1), (0o600, 0)])
 def test_a_key_that_everyone_can_read_is_warned_of(copied, caplog, mode, warnings):
     copied[1].chmod(mode)
-    server_credentials(TlsFiles(*copied))
+    ReloadedTls(TlsFiles(*copied))
     assert [each.getMessage().count("the private key in") for each in caplog.records] == [1] * warnings
 
 
 def test_connections_end_some_day_where_certificates_of_clients_are_looked_at(certificates):
     for client_ca, limited in ((None, False), (certificates.ca, True)):
         options = ServerOptions(Path(), tls=TlsFiles(*certificates.server, client_ca))
-        names = dict(channel_options(options, shared=False))
+        names = dict(channel_arguments(options.limits, shared=False))
         assert ("grpc.max_connection_age_ms" in names) == limited
-    assert "grpc.max_connection_age_ms" not in dict(channel_options(ServerOptions(Path()), shared=False))
+    assert "grpc.max_connection_age_ms" not in dict(
+        channel_arguments(ServerOptions(Path()).limits, shared=False)
+    )
 
 
 @pytest.mark.parametrize(
@@ -226,7 +228,7 @@ def test_what_cannot_be_used_at_the_start_is_named(certificates, tmp_path, certi
     )
     paths = [tmp_path / each if each else None for each in (certificate, key, client_ca)]
     with pytest.raises(CredentialsError, match=text):
-        server_credentials(TlsFiles(*paths))
+        ReloadedTls(TlsFiles(*paths))
 
 
 def test_a_certificate_that_is_too_weak_is_refused_with_the_reason(tmp_path):
@@ -239,7 +241,7 @@ def test_a_certificate_that_is_too_weak_is_refused_with_the_reason(tmp_path):
     (tmp_path / "weak.pem").write_bytes(signed.public_bytes(serialization.Encoding.PEM))
     (tmp_path / "weak.key").write_bytes(key.private_bytes(serialization.Encoding.PEM, *plain))
     with pytest.raises(CredentialsError, match=r"weak.key' cannot be used: ee key too small"):
-        server_credentials(TlsFiles(tmp_path / "weak.pem", tmp_path / "weak.key"))
+        ReloadedTls(TlsFiles(tmp_path / "weak.pem", tmp_path / "weak.key"))
 
 
 def test_a_client_is_told_what_it_cannot_use_before_anything_is_sent(certificates, tmp_path):

@@ -111,7 +111,7 @@ def row(value):
 @pytest.mark.parametrize("client", [Blocking, Asynchronous])
 def test_every_method_of_the_client_does_what_it_is_for(client, serving, region):
     async def use():
-        ask = client(serving.transport.listen_address)
+        ask = client(serving.address)
         try:
             await about_the_server(ask)
             await about_models(ask)

@@ -15,7 +15,7 @@ from patience import PATIENCE, until_async
 from protos import open_inference_pb2 as pb
 from serving.errors import InvalidInputError, TooLargeError
 from serving.flow_control import decompression
-from serving.flow_control.decompression import HEAD, Unpacker, compressed
+from serving.flow_control.decompression import HEAD, Decompressor, compressed
 
 MIB = 1 << 20
 SERVICE = "/inference.GRPCInferenceService/"
@@ -27,7 +27,7 @@ def nothing(_head):
 
 
 def unpacked(data, most=4 * MIB, look=nothing):
-    return asyncio.run(Unpacker(most).unpack(data, look))
+    return asyncio.run(Decompressor(most).unpack(data, look))
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, zlib.compress])
@@ -97,7 +97,7 @@ def test_for_a_client_that_is_gone_nothing_more_is_unpacked(monkeypatch):
     monkeypatch.setattr(decompression, "_piece", counted)
 
     async def leave():
-        unpacker, data = Unpacker(1 << 30), gzip.compress(bytes(64 * MIB))
+        unpacker, data = Decompressor(1 << 30), gzip.compress(bytes(64 * MIB))
         calls = [asyncio.create_task(unpacker.unpack(data, nothing)) for _ in range(8)]
         await until_async(lambda: len(pieces) > len(calls))
         for each in calls:
@@ -113,7 +113,7 @@ def test_for_a_client_that_is_gone_nothing_more_is_unpacked(monkeypatch):
 
 def test_one_large_message_is_unpacked_at_a_time(monkeypatch):
     under_way, most = 0, 0
-    rest = Unpacker._rest
+    rest = Decompressor._rest
 
     async def counted(self, *arguments):
         nonlocal under_way, most
@@ -124,10 +124,10 @@ def test_one_large_message_is_unpacked_at_a_time(monkeypatch):
         finally:
             under_way -= 1
 
-    monkeypatch.setattr(Unpacker, "_rest", counted)
+    monkeypatch.setattr(Decompressor, "_rest", counted)
 
     async def crowd():
-        unpacker, data = Unpacker(8 * MIB), gzip.compress(bytes(4 * MIB))
+        unpacker, data = Decompressor(8 * MIB), gzip.compress(bytes(4 * MIB))
         await asyncio.gather(*(unpacker.unpack(data, nothing) for _ in range(8)))
 
     asyncio.run(crowd())

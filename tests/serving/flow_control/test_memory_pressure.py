@@ -8,7 +8,7 @@ from patience import PATIENCE, until_async
 from protos import open_inference_pb2 as pb
 from serving.errors import QueueFullError
 from serving.flow_control import memory_pressure
-from serving.flow_control.memory_pressure import COST, SHARE, MemoryWatch
+from serving.flow_control.memory_pressure import COST, SHARE, MemoryPressure
 from serving.runtimes import cpus, memory
 from serving.server.options import ServerOptions
 from serving.server.server import Server
@@ -38,7 +38,7 @@ def watched(watch, act):
 
 
 def test_the_larger_a_request_the_earlier_it_is_refused(taken):
-    watch = MemoryWatch(lambda: True, 1000 * MIB)
+    watch = MemoryPressure(lambda: True, 1000 * MIB)
     room = int(SHARE * 1000 * MIB - taken[0]) // COST
     watch.check(room)
     with pytest.raises(QueueFullError, match="holds 100 MiB of the 1000 it may have") as refused:
@@ -47,7 +47,7 @@ def test_the_larger_a_request_the_earlier_it_is_refused(taken):
 
 
 def test_what_is_taken_is_looked_at_again_and_again(taken):
-    watch = MemoryWatch(lambda: False, 1000 * MIB)
+    watch = MemoryPressure(lambda: False, 1000 * MIB)
 
     def refuses():
         try:
@@ -83,18 +83,20 @@ def test_memory_is_given_back_once_when_all_is_quiet(taken, monkeypatch):
         taken[0] = 600 * MIB
         await until_async(lambda: given[1:])
 
-    watched(MemoryWatch(lambda: quiet[0], math.inf), act)
+    watched(MemoryPressure(lambda: quiet[0], math.inf), act)
     assert given == [500 * MIB, 600 * MIB]
 
 
 def test_a_server_short_of_memory_refuses_large_requests_and_answers_small_ones(
-    repository, onnx_models, monkeypatch
+    repository, onnx_models, monkeypatch, frontend
 ):
     repository.onnx("affine", onnx_models.affine())
     monkeypatch.setattr(memory, "available", lambda: memory.taken() / SHARE + MIB)
 
     async def ask():
-        server = Server(ServerOptions(repository.root, port=0, lame_duck_seconds=0.0))
+        server = Server(
+            ServerOptions(repository.root, port=0, lame_duck_seconds=0.0), transport=frontend.make
+        )
         address = await server.start()
         try:
             async with grpc.aio.insecure_channel(address) as channel:

@@ -17,7 +17,7 @@ from protos import open_inference_pb2 as pb
 from protos.open_inference_pb2_grpc import GRPCInferenceServiceStub
 from serving.errors import QueueFullError
 from serving.flow_control import stream_window
-from serving.flow_control.byte_budget import Held
+from serving.flow_control.byte_budget import ByteBudget
 from serving.server.options import ServerOptions
 from serving.server.server import Server
 from serving.server.signals import Signals
@@ -26,28 +26,25 @@ MIB = 1 << 20
 INFER = "/inference.GRPCInferenceService/ModelInfer"
 
 
-class Context:
-    """What is asked of gRPC's context."""
+class Call:
+    """What is asked of a call."""
 
     def __init__(self, peer="a"):
-        self._peer, self._callbacks = peer, []
+        self.peer, self._callbacks = peer, []
 
-    def peer(self):
-        return self._peer
-
-    def add_done_callback(self, callback):
+    def on_end(self, callback):
         self._callbacks.append(callback)
 
     def end(self):
         for callback in self._callbacks:
-            callback(self)
+            callback()
 
 
 def test_a_connection_may_hold_so_much_and_all_together_so_much():
-    held, calls = Held(100, 60, "answers"), [Context("a"), Context("b"), Context("c")]
+    held, calls = ByteBudget(100, 60, "answers"), [Call("a"), Call("b"), Call("c")]
     held.hold(60, calls[0])
     with pytest.raises(QueueFullError, match=r"answers take .* MiB") as refused:
-        held.hold(1, Context("a"))
+        held.hold(1, Call("a"))
     assert refused.value.retry_after == 1.0
     held.hold(40, calls[1])
     with pytest.raises(QueueFullError):
@@ -61,7 +58,7 @@ def test_a_connection_may_hold_so_much_and_all_together_so_much():
 
 
 def test_one_message_may_be_of_any_size():
-    held, call = Held(100, 60, "answers"), Context()
+    held, call = ByteBudget(100, 60, "answers"), Call()
     held.hold(1000, call)
     call.end()
     assert held.total == 0
@@ -134,12 +131,13 @@ async def stands_still(number):
         await asyncio.sleep(0.7)
 
 
-def test_large_answers_to_a_client_that_does_not_read_are_refused_and_others_are_served(root):
+def test_large_answers_to_a_client_that_does_not_read_are_refused_and_others_are_served(root, frontend):
     asked, size = 40, 4 * MIB
 
     async def run():
         server = Server(
-            ServerOptions(root, port=0, max_message_size=2 * MIB, lame_duck_seconds=0.0, drain_seconds=0.3)
+            ServerOptions(root, port=0, max_message_size=2 * MIB, lame_duck_seconds=0.0, drain_seconds=0.3),
+            transport=frontend.make,
         )
         address = await server.start()
         before = psutil.Process().memory_info().rss
@@ -171,12 +169,12 @@ def test_large_answers_to_a_client_that_does_not_read_are_refused_and_others_are
     assert seconds > 0.25
 
 
-def test_a_stream_whose_answers_are_not_read_is_no_longer_listened_to(root, monkeypatch):
+def test_a_stream_whose_answers_are_not_read_is_no_longer_listened_to(root, monkeypatch, frontend):
     monkeypatch.setattr(stream_window, "MOST", MIB)
     asked, size = 160, MIB // 4
 
     async def run():
-        server = Server(ServerOptions(root, port=0, lame_duck_seconds=0.0))
+        server = Server(ServerOptions(root, port=0, lame_duck_seconds=0.0), transport=frontend.make)
         address = await server.start()
         options = [("grpc.max_receive_message_length", -1)]
         async with grpc.aio.insecure_channel(address, options) as channel:
@@ -205,7 +203,7 @@ def test_a_stream_whose_answers_are_not_read_is_no_longer_listened_to(root, monk
 
 
 def test_large_requests_beyond_what_may_be_held_are_refused_until_others_are_answered(
-    repository, onnx_models, steps_lasting, count_to
+    repository, onnx_models, steps_lasting, count_to, frontend
 ):
     repository.onnx("counter", onnx_models.counter())
     long = steps_lasting(0.5)
@@ -216,12 +214,15 @@ def test_large_requests_beyond_what_may_be_held_are_refused_until_others_are_ans
         return made
 
     async def run():
-        server = Server(ServerOptions(repository.root, port=0, max_message_size=MIB, lame_duck_seconds=0.0))
+        server = Server(
+            ServerOptions(repository.root, port=0, max_message_size=MIB, lame_duck_seconds=0.0),
+            transport=frontend.make,
+        )
         address = await server.start()
         async with grpc.aio.insecure_channel(address) as channel:
             stub = GRPCInferenceServiceStub(channel)
             held = [stub.ModelInfer(request(long, 900_000), timeout=PATIENCE) for _ in range(4)]
-            await until_async(lambda: server._traffic.under_way == 4)
+            await until_async(lambda: server._flow.in_flight == 4)
             with pytest.raises(
                 grpc.aio.AioRpcError, match="requests that are being answered take 3 MiB"
             ) as refused:
@@ -237,11 +238,11 @@ def test_large_requests_beyond_what_may_be_held_are_refused_until_others_are_ans
     assert asyncio.run(run()) == [long] * 4 + [2]
 
 
-def test_large_requests_of_streams_are_counted_with_the_others_until_they_are_answered(root):
+def test_large_requests_of_streams_are_counted_with_the_others_until_they_are_answered(root, frontend):
     """Of those that are too many the stream says so, each in its place."""
 
     async def ask(address, traffic):
-        traffic.requests = Held(40 * MIB, 3 * MIB, "requests that are being answered")
+        traffic.requests = ByteBudget(40 * MIB, 3 * MIB, "requests that are being answered")
         large = pb.ModelInferRequest(model_name="zeros", id="large", raw_input_contents=[bytes(2 * MIB)])
         async with grpc.aio.insecure_channel(address) as channel:
             call = GRPCInferenceServiceStub(channel).ModelStreamInfer(iter([large] * 4))
@@ -249,10 +250,10 @@ def test_large_requests_of_streams_are_counted_with_the_others_until_they_are_an
         return told, traffic.requests.total
 
     async def run():
-        server = Server(ServerOptions(root, port=0, lame_duck_seconds=0.0))
+        server = Server(ServerOptions(root, port=0, lame_duck_seconds=0.0), transport=frontend.make)
         address = await server.start()
         try:
-            return await asyncio.wait_for(ask(address, server._traffic), PATIENCE)
+            return await asyncio.wait_for(ask(address, server._flow), PATIENCE)
         finally:
             assert await server.stop(Signals())
 

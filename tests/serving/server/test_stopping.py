@@ -32,8 +32,9 @@ def affine(value):
 
 
 @asynccontextmanager
-async def serving(root, **options):
-    server = Server(ServerOptions(root, port=0, **{"drain_seconds": NEVER} | options))
+async def serving(root, frontend, **options):
+    options = ServerOptions(root, port=0, **{"drain_seconds": NEVER} | options)
+    server = Server(options, transport=frontend.make)
     address = await server.start()
     async with grpc.aio.insecure_channel(address) as channel:
         yield server, address, channel
@@ -57,11 +58,13 @@ def test_what_signals_mean(numbers, told):
     assert (signals.stop.is_set(), signals.hurry.is_set(), signals.now.is_set()) == told
 
 
-def test_a_lame_duck_says_that_it_leaves_and_answers_until_it_is_told_to_hurry(repository, onnx_models):
+def test_a_lame_duck_says_that_it_leaves_and_answers_until_it_is_told_to_hurry(
+    repository, onnx_models, frontend
+):
     repository.onnx("affine", onnx_models.affine())
 
     async def run():
-        async with serving(repository.root, lame_duck_seconds=NEVER) as (server, _, channel):
+        async with serving(repository.root, frontend, lame_duck_seconds=NEVER) as (server, _, channel):
             stub, health = GRPCInferenceServiceStub(channel), health_pb2_grpc.HealthStub(channel)
             watch = health.Watch(health_pb2.HealthCheckRequest())
             assert (await watch.read()).status == STATUS.SERVING
@@ -83,11 +86,11 @@ def test_a_lame_duck_says_that_it_leaves_and_answers_until_it_is_told_to_hurry(r
     asyncio.run(run())
 
 
-def test_the_lame_duck_ends_by_itself(repository, onnx_models):
+def test_the_lame_duck_ends_by_itself(repository, onnx_models, frontend):
     repository.onnx("affine", onnx_models.affine())
 
     async def run():
-        async with serving(repository.root, lame_duck_seconds=0.2) as (server, _, _):
+        async with serving(repository.root, frontend, lame_duck_seconds=0.2) as (server, _, _):
             start = time.monotonic()
             assert await asyncio.wait_for(server.stop(Signals()), PATIENCE)
             assert time.monotonic() - start >= 0.2
@@ -127,13 +130,13 @@ def test_a_second_signal_with_nothing_under_way_is_an_end_like_any_other(
 
 
 def test_a_stream_has_answers_for_all_that_was_accepted_and_takes_no_more(
-    repository, onnx_models, steps_lasting, count_to
+    repository, onnx_models, steps_lasting, count_to, frontend
 ):
     repository.onnx("counter", onnx_models.counter())
     steps = steps_lasting(0.1)
 
     async def run():
-        async with serving(repository.root, lame_duck_seconds=0.0) as (server, _, channel):
+        async with serving(repository.root, frontend, lame_duck_seconds=0.0) as (server, _, channel):
             stream = GRPCInferenceServiceStub(channel).ModelStreamInfer()
             for at in range(8):
                 await stream.write(count_to(steps + at, id=str(at)))
@@ -152,11 +155,11 @@ def test_a_stream_has_answers_for_all_that_was_accepted_and_takes_no_more(
     asyncio.run(run())
 
 
-def test_idle_streams_and_watchers_do_not_hold_the_end_up(repository, onnx_models):
+def test_idle_streams_and_watchers_do_not_hold_the_end_up(repository, onnx_models, frontend):
     repository.onnx("affine", onnx_models.affine())
 
     async def run():
-        async with serving(repository.root, lame_duck_seconds=0.0) as (server, _, channel):
+        async with serving(repository.root, frontend, lame_duck_seconds=0.0) as (server, _, channel):
             stream = GRPCInferenceServiceStub(channel).ModelStreamInfer()
             await stream.write(affine(1))
             assert not (await stream.read()).error_message
@@ -193,11 +196,11 @@ async def ask_until_stopped(address, clients, stop):
     return [each for client in outcomes for each in client]
 
 
-def test_under_load_every_accepted_request_is_answered(repository, onnx_models):
+def test_under_load_every_accepted_request_is_answered(repository, onnx_models, frontend):
     repository.onnx("affine", onnx_models.affine())
 
     async def run():
-        async with serving(repository.root, lame_duck_seconds=0.2) as (server, address, _):
+        async with serving(repository.root, frontend, lame_duck_seconds=0.2) as (server, address, _):
 
             async def stop():
                 assert await asyncio.wait_for(server.stop(Signals()), PATIENCE)

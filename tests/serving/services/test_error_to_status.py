@@ -1,11 +1,11 @@
 import logging
 
-import grpc
 import pytest
 from google.protobuf.message import DecodeError
 
 from serving import errors
 from serving.services.error_to_status import INTERNAL_TEXT, PUSHBACK, STARTUP_TEXT, STATUS, described
+from serving.transport.code import Code
 
 
 def every(error):
@@ -36,7 +36,7 @@ def test_the_tree_in_the_docstring_names_every_error():
 
 def test_the_client_reads_the_text_of_an_error_it_can_act_on():
     code, text, trailers = described(errors.ModelNotFoundError("there is no model 'x'"))
-    assert (code, text, trailers) == (grpc.StatusCode.NOT_FOUND, "there is no model 'x'", ())
+    assert (code, text, trailers) == (Code.NOT_FOUND, "there is no model 'x'", ())
 
 
 def test_a_full_queue_tells_when_to_come_back():
@@ -48,7 +48,7 @@ def test_a_full_queue_tells_when_to_come_back():
 def test_faults_of_ours_are_logged_and_not_told(caplog, error):
     with caplog.at_level(logging.ERROR):
         code, text, _ = described(error)
-    assert code is grpc.StatusCode.INTERNAL
+    assert code is Code.INTERNAL
     assert text == INTERNAL_TEXT
     assert "/secret/path" in caplog.text
 
@@ -56,12 +56,12 @@ def test_faults_of_ours_are_logged_and_not_told(caplog, error):
 @pytest.mark.parametrize("error", every(errors.StartupError))
 def test_what_is_wrong_with_the_servers_own_files_is_logged_and_not_told(caplog, error):
     code, text, _ = described(error("cannot read the repository '/secret/path': No such file"))
-    assert code is grpc.StatusCode.UNAVAILABLE
+    assert code is Code.UNAVAILABLE
     assert text == STARTUP_TEXT
     assert "/secret/path" in caplog.text
 
 
 def test_a_message_that_cannot_be_parsed_is_the_clients_fault():
     code, text, _ = described(DecodeError("truncated"))
-    assert code is grpc.StatusCode.INVALID_ARGUMENT
+    assert code is Code.INVALID_ARGUMENT
     assert "not a valid protobuf message" in text

@@ -5,7 +5,9 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from patience import PATIENCE
 
+from serving.flow_control.flow_control import FlowControl
 from serving.services.health import HealthService
+from serving.transport.limits import Limits
 
 SERVING, NOT_SERVING, UNKNOWN = (
     health_pb2.HealthCheckResponse.SERVING,
@@ -29,23 +31,27 @@ class Plane:
         return self.up and self.ready[name]
 
 
-def with_stub(use):
+@pytest.fixture
+def with_stub(frontend):
+    return lambda use: run_with_stub(use, frontend)
+
+
+def run_with_stub(use, frontend):
     """Run ``use(stub, plane, service)`` against a health service behind a real port."""
 
     async def run():
         plane = Plane()
         service = HealthService(plane, ["inference.GRPCInferenceService"])
-        server = grpc.aio.server()
-        health_pb2_grpc.add_HealthServicer_to_server(service, server)
-        port = server.add_insecure_port("127.0.0.1:0")
-        await server.start()
+        transport = frontend.make(Limits(1 << 20))
+        transport.serve(service.methods(FlowControl(1 << 20)), lambda *_: None)
+        port = await transport.start("127.0.0.1", 0)
         try:
             async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
                 return await asyncio.wait_for(
                     use(health_pb2_grpc.HealthStub(channel), plane, service), PATIENCE
                 )
         finally:
-            await server.stop(None)
+            await transport.close()
 
     return asyncio.run(run())
 
@@ -54,7 +60,7 @@ def asked(name):
     return health_pb2.HealthCheckRequest(service=name)
 
 
-def test_the_health_service_itself_serves_whatever_the_models_do():
+def test_the_health_service_itself_serves_whatever_the_models_do(with_stub):
     async def use(stub, plane, service):
         plane.up = False
         service.changed(stopping=True)
@@ -68,11 +74,11 @@ def test_the_health_service_itself_serves_whatever_the_models_do():
     ("name", "status"),
     [("", SERVING), ("inference.GRPCInferenceService", SERVING), ("good", SERVING), ("bad", NOT_SERVING)],
 )
-def test_the_server_its_services_and_its_models_have_a_status(name, status):
+def test_the_server_its_services_and_its_models_have_a_status(name, status, with_stub):
     assert with_stub(lambda stub, *_: stub.Check(asked(name))).status == status
 
 
-def test_an_unknown_name_is_not_found_and_says_what_to_do():
+def test_an_unknown_name_is_not_found_and_says_what_to_do(with_stub):
     async def check(stub, *_):
         with pytest.raises(
             grpc.aio.AioRpcError, match="no service or model 'none'; leave the name empty"
@@ -83,7 +89,7 @@ def test_an_unknown_name_is_not_found_and_says_what_to_do():
     with_stub(check)
 
 
-def test_a_watcher_hears_of_each_change_once():
+def test_a_watcher_hears_of_each_change_once(with_stub):
     async def watch(stub, plane, service):
         call = stub.Watch(asked("bad"))
         heard = [(await call.read()).status]
@@ -99,7 +105,7 @@ def test_a_watcher_hears_of_each_change_once():
     assert with_stub(watch) == [NOT_SERVING, SERVING, UNKNOWN]
 
 
-def test_a_watcher_that_leaves_does_not_silence_the_others():
+def test_a_watcher_that_leaves_does_not_silence_the_others(with_stub):
     async def watch(stub, plane, service):
         leaving, staying = stub.Watch(asked("")), stub.Watch(asked(""))
         assert (await leaving.read()).status == (await staying.read()).status == SERVING
@@ -112,7 +118,7 @@ def test_a_watcher_that_leaves_does_not_silence_the_others():
     assert with_stub(watch) == NOT_SERVING
 
 
-def test_watchers_hear_of_the_end_and_do_not_hold_it_up():
+def test_watchers_hear_of_the_end_and_do_not_hold_it_up(with_stub):
     async def watch(stub, plane, service):
         call = stub.Watch(asked("good"))
         assert (await call.read()).status == SERVING

@@ -4,8 +4,8 @@ import logging
 import pytest
 
 from serving.dataplane.messages import InferRequest
+from serving.error_text import MOST
 from serving.errors import ModelNotFoundError
-from serving.services.error_text import MOST
 from serving.services.request_log import logged
 
 

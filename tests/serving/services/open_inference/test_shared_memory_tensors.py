@@ -18,7 +18,7 @@ from protos.open_inference_pb2_grpc import GRPCInferenceServiceStub
 from serving.dataplane.messages import InferResult
 from serving.dataplane.shared_memory import FOLDER, SharedMemory
 from serving.errors import InvalidInputError, ModelNotFoundError, QueueFullError, TooLargeError
-from serving.flow_control.byte_budget import CALL, Held
+from serving.flow_control.byte_budget import CALL, ByteBudget
 from serving.runtimes.runtime import TensorSpec
 from serving.services.open_inference.shared_memory_tensors import AT_ONCE, SharedTensors
 
@@ -55,7 +55,7 @@ def memory(tmp_path):
 
 @pytest.fixture
 def held():
-    return Held(8 * MIB, 8 * MIB, "requests that are being answered")
+    return ByteBudget(8 * MIB, 8 * MIB, "requests that are being answered")
 
 
 async def echo(asked, _request_id=""):
@@ -121,7 +121,7 @@ def test_a_place_that_is_not_there_is_refused_before_the_model_runs(memory, held
 
 
 def test_what_is_read_from_shared_memory_is_held_as_messages_are(memory):
-    held = Held(6 * MIB, 6 * MIB, "requests that are being answered")
+    held = ByteBudget(6 * MIB, 6 * MIB, "requests that are being answered")
     tensors = SharedTensors(memory, held)
 
     async def crowd():
@@ -145,17 +145,14 @@ def test_what_is_read_from_shared_memory_is_held_as_messages_are(memory):
 
 
 class Call:
-    """What is asked of gRPC's context."""
+    """What is asked of a call."""
 
     def __init__(self, peer):
-        self._peer = peer
-
-    def peer(self):
-        return self._peer
+        self.peer = peer
 
 
 def test_what_one_connection_has_in_shared_memory_leaves_room_for_others():
-    held = Held(100 * MIB, 6 * MIB, "requests that are being answered")
+    held = ByteBudget(100 * MIB, 6 * MIB, "requests that are being answered")
 
     def entered(peer, size):
         token = CALL.set(Call(peer))
@@ -188,7 +185,7 @@ def serving(tmp_path_factory, onnx_models, module_server):
 
 @pytest.fixture
 def stub(serving):
-    with grpc.insecure_channel(serving.transport.listen_address) as channel:
+    with grpc.insecure_channel(serving.address) as channel:
         yield GRPCInferenceServiceStub(channel)
 
 

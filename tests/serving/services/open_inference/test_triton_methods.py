@@ -48,7 +48,7 @@ def serving(tmp_path_factory, onnx_models, module_server):
 
 @pytest.fixture
 def client(serving):
-    with triton.InferenceServerClient(serving.transport.listen_address) as made:
+    with triton.InferenceServerClient(serving.address) as made:
         yield made
 
 
@@ -123,7 +123,7 @@ def test_a_stream_answers_in_order_and_an_error_does_not_end_it(serving):
     for at in range(60):
         values = row(at, at, at) if at % 7 else row(at, at)
         requests.append(("affine", [tensor("x", values)], {"request_id": str(at)}))
-    for at, (result, error) in enumerate(streamed(serving.transport.listen_address, requests)):
+    for at, (result, error) in enumerate(streamed(serving.address, requests)):
         if at % 7:
             assert error is None
             assert result.get_response().id == str(at)
@@ -135,7 +135,7 @@ def test_a_stream_answers_in_order_and_an_error_does_not_end_it(serving):
 def test_a_stream_tells_which_answer_is_the_last(serving):
     inputs = [tensor("x", row(1, 2, 3))]
     ((result, error),) = streamed(
-        serving.transport.listen_address, [("affine", inputs, {"enable_empty_final_response": True})]
+        serving.address, [("affine", inputs, {"enable_empty_final_response": True})]
     )
     assert error is None
     assert result.get_response().parameters["triton_final_response"].bool_param is True
@@ -143,14 +143,14 @@ def test_a_stream_tells_which_answer_is_the_last(serving):
 
 def test_an_answer_with_an_error_carries_the_id_of_its_request(serving):
     request = pb.ModelInferRequest(model_name="none", id="lost")
-    with grpc.insecure_channel(serving.transport.listen_address) as channel:
+    with grpc.insecure_channel(serving.address) as channel:
         (answer,) = GRPCInferenceServiceStub(channel).ModelStreamInfer(iter([request]), timeout=PATIENCE)
     assert "no model 'none'" in answer.error_message
     assert answer.infer_response.id == "lost"
 
 
 def test_a_stream_message_that_is_no_protobuf_ends_it_with_a_reason(serving):
-    with grpc.insecure_channel(serving.transport.listen_address) as channel:
+    with grpc.insecure_channel(serving.address) as channel:
         call = channel.stream_stream("/inference.GRPCInferenceService/ModelStreamInfer")
         with pytest.raises(grpc.RpcError) as error:
             list(call(iter([b"\xff\xff"]), timeout=PATIENCE))
@@ -159,7 +159,7 @@ def test_a_stream_message_that_is_no_protobuf_ends_it_with_a_reason(serving):
 
 def test_the_asynchronous_client_infers_streams_and_manages(serving):
     async def use():
-        async with triton_aio.InferenceServerClient(serving.transport.listen_address) as client:
+        async with triton_aio.InferenceServerClient(serving.address) as client:
             assert await client.is_server_ready()
             results = await asyncio.gather(
                 *(client.infer("affine", [tensor("x", row(at, 0, 0))]) for at in range(20))
@@ -354,7 +354,7 @@ def test_a_parameter_without_sense_is_the_clients_fault(serving, name, value, er
     request.inputs.add(name="x", datatype="FP32", shape=[1, 3])
     request.parameters[name].CopyFrom(value)
     with (
-        grpc.insecure_channel(serving.transport.listen_address) as channel,
+        grpc.insecure_channel(serving.address) as channel,
         pytest.raises(grpc.RpcError, match=error),
     ):
         GRPCInferenceServiceStub(channel).ModelInfer(request, timeout=PATIENCE)

@@ -92,7 +92,7 @@ def test_the_calls_that_are_over_are_let_go(affine):
             )
             assert len(answers) == 50
             assert {each.code() for each in failures} == {grpc.StatusCode.NOT_FOUND}
-            calls = made._server._server._calls
+            calls = made._transport._server._server._calls
             for task in [*calls]:
                 await task
             await asyncio.sleep(0)
@@ -115,14 +115,14 @@ def test_a_call_that_its_client_gives_up_is_given_up_here(
             infer = GRPCInferenceServiceStub(channel).ModelInfer
             # It runs, and what comes next waits behind it.
             running = infer(count_to(steps_lasting(2)), timeout=PATIENCE)
-            await until_async(lambda: made._traffic.under_way)
+            await until_async(lambda: made._flow.in_flight)
             waiting = infer(count_to(1), timeout=0.5 if how == "deadline" else PATIENCE)
-            await until_async(lambda: made._traffic.under_way == 2)
+            await until_async(lambda: made._flow.in_flight == 2)
             if how == "cancel":
                 waiting.cancel()
             expected = grpc.StatusCode.CANCELLED if how == "cancel" else grpc.StatusCode.DEADLINE_EXCEEDED
             assert await waiting.code() == expected
-            codes = made._traffic.counts.of("/inference.GRPCInferenceService/ModelInfer").codes
+            codes = made._flow.counts.of("/inference.GRPCInferenceService/ModelInfer").codes
             await until_async(lambda: codes)
             assert codes == {"CANCELLED": 1}
             assert not running.done()

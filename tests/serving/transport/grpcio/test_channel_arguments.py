@@ -1,6 +1,7 @@
 """A connection that says nothing holds nothing."""
 
 import asyncio
+from dataclasses import replace
 
 import grpc
 import pytest
@@ -11,14 +12,16 @@ from protos.open_inference_pb2_grpc import GRPCInferenceServiceStub
 from serving.server.options import ServerOptions
 from serving.server.server import Server
 from serving.server.signals import Signals
-from serving.transport.grpcio.channel_arguments import LIMITS
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
 """What every HTTP/2 client says first, with empty settings."""
 
 
-async def while_serving(root, use):
-    server = Server(ServerOptions(root, port=0, lame_duck_seconds=0.0))
+async def while_serving(root, use, frontend, **limits):
+    def make(ours, tls, **options):
+        return frontend.make(replace(ours, **limits), tls, **options)
+
+    server = Server(ServerOptions(root, port=0, lame_duck_seconds=0.0), transport=make)
     address = await server.start()
     try:
         return await asyncio.wait_for(use(address), PATIENCE)
@@ -27,9 +30,8 @@ async def while_serving(root, use):
 
 
 @pytest.mark.parametrize("said", [b"", PREFACE[:10], b"GET / HTTP/1.1\r\n"])
-def test_a_connection_that_does_not_begin_is_closed(repository, onnx_models, monkeypatch, said):
+def test_a_connection_that_does_not_begin_is_closed(repository, onnx_models, frontend, said):
     repository.onnx("affine", onnx_models.affine())
-    monkeypatch.setitem(LIMITS, "grpc.server_handshake_timeout_ms", 300)
 
     async def wait(address):
         host, _, port = address.rpartition(":")
@@ -38,14 +40,13 @@ def test_a_connection_that_does_not_begin_is_closed(repository, onnx_models, mon
         await reader.read()
         writer.close()
 
-    asyncio.run(while_serving(repository.root, wait))
+    asyncio.run(while_serving(repository.root, wait, frontend, handshake_seconds=0.3))
 
 
 def test_a_connection_without_a_call_is_closed_and_the_client_does_not_notice(
-    repository, onnx_models, monkeypatch
+    repository, onnx_models, frontend
 ):
     repository.onnx("affine", onnx_models.affine())
-    monkeypatch.setitem(LIMITS, "grpc.max_connection_idle_ms", 300)
 
     async def wait(address):
         host, _, port = address.rpartition(":")
@@ -60,10 +61,10 @@ def test_a_connection_without_a_call_is_closed_and_the_client_does_not_notice(
                 await asyncio.sleep(0.2)
                 assert (await stub.ServerLive(pb.ServerLiveRequest())).live
 
-    asyncio.run(while_serving(repository.root, wait))
+    asyncio.run(while_serving(repository.root, wait, frontend, idle_seconds=0.3))
 
 
-def test_hundreds_of_calls_at_once_on_one_connection_are_answered(repository, onnx_models):
+def test_hundreds_of_calls_at_once_on_one_connection_are_answered(repository, onnx_models, frontend):
     repository.onnx("affine", onnx_models.affine())
 
     async def ask(address):
@@ -72,4 +73,4 @@ def test_hundreds_of_calls_at_once_on_one_connection_are_answered(repository, on
             answers = await asyncio.gather(*(stub.ServerLive(pb.ServerLiveRequest()) for _ in range(900)))
             return all(answer.live for answer in answers)
 
-    assert asyncio.run(while_serving(repository.root, ask))
+    assert asyncio.run(while_serving(repository.root, ask, frontend))

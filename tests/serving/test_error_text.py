@@ -5,7 +5,7 @@ from patience import PATIENCE
 
 from protos import open_inference_pb2 as pb
 from protos.open_inference_pb2_grpc import GRPCInferenceServiceStub
-from serving.services.error_text import MOST, presentable
+from serving.error_text import MOST, presentable
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,85 @@
+"""The transport that grpcio provides."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+
+import grpc
+
+from serving.errors import AddressError
+from serving.transport.grpcio import acceptor, listening_sockets
+from serving.transport.grpcio.calls import Handler, handler, refusing
+from serving.transport.grpcio.channel_arguments import channel_arguments
+from serving.transport.grpcio.credentials import server_credentials
+from serving.transport.limits import Limits
+from serving.transport.tls import TlsSource
+from serving.transport.transport import Admit, Method, Transport
+
+GLANCE = 0.02
+"""Seconds between two looks whether clients have noticed that the server is leaving."""
+
+
+class GrpcioTransport(Transport):
+    """Connections and calls by grpcio's asyncio server.
+
+    Args:
+        limits: What clients may do.
+        tls: Certificates; None to speak without encryption.
+        shared: Whether other processes listen on the same port.
+    """
+
+    def __init__(self, limits: Limits, tls: TlsSource | None = None, *, shared: bool = False) -> None:
+        super().__init__()
+        self._server = acceptor.server(channel_arguments(limits, shared=shared))
+        self._credentials = server_credentials(tls) if tls is not None else None
+        self._port = 0
+
+    def serve(self, methods: Mapping[str, Method], admit: Admit, known: Iterable[str] = ()) -> None:
+        """Say what answers calls."""
+        acceptor.announce(self._server, {*methods, *known}, _Handlers(methods, admit))
+        acceptor.watch(self._server, self._no_more_calls)
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen, and take calls."""
+        address = f"{f'[{host}]' if ':' in host else host}:{port}"
+        try:
+            if self._credentials is None:
+                self._port = self._server.add_insecure_port(address)
+            else:
+                self._port = self._server.add_secure_port(address, self._credentials)
+        except RuntimeError as error:
+            raise AddressError(f"cannot listen on {address}") from error
+        await self._server.start()
+        return self._port
+
+    def stop_listening(self) -> None:
+        """Take no more connections."""
+        listening_sockets.stop_listening(self._port)
+
+    async def goaway(self, seconds: float) -> None:
+        """End our half of each connection, and wait until clients have ended theirs."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while listening_sockets.say_goodbye(self._port):  # noqa: ASYNC110  only the system knows
+                    await asyncio.sleep(GLANCE)
+
+    async def close(self) -> None:
+        """End all calls and connections."""
+        await self._server.stop(None)
+
+    def _no_more_calls(self) -> None:
+        self.lost()
+
+
+class _Handlers(grpc.GenericRpcHandler):
+    """Leads each call to its handler, or to one that refuses it."""
+
+    def __init__(self, methods: Mapping[str, Method], admit: Admit) -> None:
+        self._handlers = {path: handler(method) for path, method in methods.items()}
+        self._admit = admit
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> "Handler | None":
+        """The handler of a call; None if there is no such method."""
+        path = handler_call_details.method
+        refusal = self._admit(path, handler_call_details.invocation_metadata)
+        return refusing(refusal) if refusal is not None else self._handlers.get(path)
