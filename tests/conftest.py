@@ -1,5 +1,6 @@
 """What every test shares: a quiet TensorFlow, hypothesis that gives the same examples every time, other clients."""
 
+import gc
 import json
 import os
 import signal
@@ -51,6 +52,12 @@ def pytest_ignore_collect(collection_path, config):
         folders = tuple(map(Path, (config.rootpath, *config.getini("pythonpath"))))
         return needs_tensorflow(file, folders) or None
     return None
+
+
+def pytest_collection_finish():
+    """Leave what was collected and imported out of later garbage collections: converting asks for several."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
