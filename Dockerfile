@@ -23,6 +23,7 @@ RUN echo 'plainserve:x:10001:10001::/tmp:/usr/sbin/nologin' >> /etc/passwd \
 FROM tools AS wheel
 COPY pyproject.toml README.md LICENSE /src/
 COPY converter /src/converter
+COPY plainserve /src/plainserve
 COPY protos /src/protos
 COPY serving /src/serving
 RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \

@@ -9,8 +9,15 @@ FOREIGN := .foreign-models
 LOWEST  := .venv-lowest
 SEED    ?= 1
 COUNT   ?= 20000
+# Processes that run tests side by side. One more than there are cores: many tests wait for a server.
+WORKERS ?= $(shell expr $$(nproc) + 1)
+PYTEST  := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 
-.PHONY: demo test test-all lint protos train lock docs parity bench bench-overload bench-hostile bench-memory fuzz-archive fuzz-wire clients ray foreign-models lowest wheel test-image clean
+# Tests start hundreds of processes. Where Python may not keep bytecode, each of them compiles the sources again.
+unexport PYTHONDONTWRITEBYTECODE
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all quick environments lint protos train lock docs parity bench bench-overload bench-hostile bench-memory fuzz-archive fuzz-wire clients ray foreign-models lowest wheel test-image clean
 
 $(STAMP): requirements/dev.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -19,15 +26,16 @@ $(STAMP): requirements/dev.txt pyproject.toml
 	@touch $@
 
 # kserve and grpc_requests want other versions than ours: an environment of their own.
+# Most of it is never imported, so it is not compiled (--no-compile) until it is.
 $(CLIENTS)/.installed: requirements/clients.txt
 	$(PYTHON) -m venv $(CLIENTS)
-	$(CLIENTS)/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/clients.txt
+	$(CLIENTS)/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-compile -r requirements/clients.txt
 	@touch $@
 
 # Ray's command is called serve: an environment of its own.
 $(RAY)/.installed: requirements/ray.txt
 	$(PYTHON) -m venv $(RAY)
-	$(RAY)/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/ray.txt
+	$(RAY)/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-compile -r requirements/ray.txt
 	@touch $@
 
 # The lowest versions that pyproject.toml allows: an environment of their own.
@@ -42,14 +50,23 @@ $(FOREIGN)/.installed: $(STAMP) requirements/foreign-models.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps --target $(FOREIGN) -r requirements/foreign-models.txt
 	@touch $@
 
+help:  ## list these targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' Makefile
+
 demo: $(STAMP)  ## convert the example models, prove them, serve them, call them
 	@$(BIN)/python tests/e2e/demo.py
 
-test: $(STAMP) clients ray foreign-models lint  ## every test but the heaviest architectures
-	$(BIN)/python -m pytest -m "not heavy"
+test: environments  ## every test but the heaviest architectures
+	$(PYTEST) -m "not heavy"
 
-test-all: $(STAMP) clients ray foreign-models lint  ## every test
-	$(BIN)/python -m pytest
+test-all: environments  ## every test
+	$(PYTEST)
+
+quick: $(STAMP)  ## the tests that are fast and need no TensorFlow, in less than two minutes
+	$(PYTEST) --quick
+
+environments:  # side by side, and lint beside those that it does not need
+	@$(MAKE) --no-print-directory --jobs=3 lint foreign-models clients ray
 
 lint: $(STAMP)  ## style, types, and generated code and pages up to date
 	$(BIN)/ruff check

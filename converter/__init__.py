@@ -6,7 +6,6 @@ if TYPE_CHECKING:
     from converter.parity.recording import record
 
 __all__ = ["record"]
-__version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401  an attribute of the module

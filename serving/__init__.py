@@ -1,3 +1,1 @@
 """Plainserve's server: a model repository in, gRPC out."""
-
-__version__ = "0.1.0"

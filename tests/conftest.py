@@ -1,5 +1,6 @@
 """What every test shares: a quiet TensorFlow, hypothesis that gives the same examples every time, other clients."""
 
+import gc
 import json
 import os
 import signal
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 from patience import PATIENCE
+from tensorflow_imports import ImportGuard, needs_tensorflow
 
 # Before anything imports TensorFlow or onnxruntime.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
@@ -29,6 +31,33 @@ for _number, _handler in _HANDLERS.items():
 
 settings.register_profile("plainserve", derandomize=True, database=None, deadline=None)
 settings.load_profile("plainserve")
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--quick", action="store_true", help="run only tests that are fast and need no TensorFlow"
+    )
+
+
+def pytest_configure(config):
+    if config.option.quick:
+        config.option.markexpr = config.option.markexpr or "not tensorflow and not slow and not heavy"
+        sys.meta_path.insert(0, ImportGuard())
+
+
+def pytest_ignore_collect(collection_path, config):
+    """In a quick run, leave out files that import TensorFlow, and folders whose conftest.py does."""
+    file = collection_path / "conftest.py" if collection_path.is_dir() else collection_path
+    if config.option.quick and file.suffix == ".py" and file.is_file():
+        folders = tuple(map(Path, (config.rootpath, *config.getini("pythonpath"))))
+        return needs_tensorflow(file, folders) or None
+    return None
+
+
+def pytest_collection_finish():
+    """Leave what was collected and imported out of later garbage collections: converting asks for several."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
 import json
 import zipfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -61,8 +61,7 @@ class KerasArtefact:
 
     def run_before_softmax(self, inputs: Arrays) -> dict[str, npt.NDArray[Any]]:
         """Compute the inputs of final softmaxes, in the graph that TensorFlow traces from the model."""
-        arrays = in_order(inputs, self.inputs)
-        return before_softmax(self._model, Signature(self.inputs, self.outputs), list(arrays.values()))
+        return self._before_softmax(list(in_order(inputs, self.inputs).values()))
 
     def operators(self) -> Counter[str]:
         """How often each class of layer or operation occurs, and each activation that a layer applies itself.
@@ -90,6 +89,10 @@ class KerasArtefact:
         return dict(self._metadata.get(PROVENANCE_KEY, {}))
 
     @cached_property
+    def _before_softmax(self) -> Callable[[Sequence[npt.NDArray[Any]]], dict[str, npt.NDArray[Any]]]:
+        return before_softmax(self._model, Signature(self.inputs, self.outputs))
+
+    @cached_property
     def _metadata(self) -> dict[str, Any]:
         with zipfile.ZipFile(self._path) as archive:
             return dict(json.loads(archive.read("metadata.json")))
@@ -100,26 +103,32 @@ class KerasArtefact:
 
 
 def before_softmax(
-    model: keras.Model, signature: Signature, arrays: Sequence[npt.NDArray[Any]]
-) -> dict[str, npt.NDArray[Any]]:
-    """Compute the inputs of the softmaxes that produce outputs of a model, nested models included.
+    model: keras.Model, signature: Signature
+) -> Callable[[Sequence[npt.NDArray[Any]]], dict[str, npt.NDArray[Any]]]:
+    """Trace what goes into the softmaxes that produce a model's outputs, nested models included.
+
+    Tracing takes much longer than a run: trace once, then run with each batch.
 
     Args:
         model: Functional model on flat lists of inputs and outputs.
         signature: Its names, shapes and dtypes, in the model's order.
-        arrays: One array per input, in that order.
 
     Returns:
-        One array per output that a softmax produces, under the output's name.
+        A function of one array per input, in that order. It returns one array per output that a softmax produces,
+        under the output's name.
     """
     placeholders = with_placeholder_names(signature)
     serve, specs = serving_function(model, placeholders)
     frozen = freeze(serve.get_concrete_function(*specs))
-    values = frozen.run_before_softmax(
-        {spec.name: tf.constant(array, spec.dtype) for spec, array in zip(specs, arrays, strict=True)}
-    )
-    names = zip(placeholders.outputs, signature.outputs, strict=True)
-    return {true.name: values[spec.name] for spec, true in names if spec.name in values}
+    names = list(zip(placeholders.outputs, signature.outputs, strict=True))
+
+    def run(arrays: Sequence[npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+        values = frozen.run_before_softmax(
+            {spec.name: tf.constant(array, spec.dtype) for spec, array in zip(specs, arrays, strict=True)}
+        )
+        return {true.name: values[spec.name] for spec, true in names if spec.name in values}
+
+    return run
 
 
 def _specs(names: list[str], tensors: list[keras.KerasTensor]) -> tuple[TensorSpec, ...]:

@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from converter import __version__
 from converter.exporters.target_formats import TARGETS
+from plainserve import __version__
 
 _DESCRIPTION = """\
 Turn Keras models that use PSS, SS or RationalSS into plain ONNX, TFLite, SavedModel or Keras files,

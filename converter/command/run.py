@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from converter import __version__
 from converter.archive import Weight, open_archive
 from converter.command.output import Report
 from converter.command.requested_options import limits_from, options_from, require_distinct
@@ -23,6 +22,7 @@ from converter.process.supervisor import supervisor
 from converter.process.termination import termination_deferred
 from converter.publishing.atomic_publish import cleaned_up_after
 from converter.publishing.up_to_date import is_current
+from plainserve import __version__
 
 _LARGEST_READ = 2**20  # elements; larger weights are not read for a description, which must be fast
 

@@ -4,11 +4,11 @@ import importlib.metadata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from converter import __version__
 from converter.evidence import Evidence
 from converter.lowering.lower import Rewrite
 from converter.options import Options
 from converter.publishing import digest
+from plainserve import __version__
 
 TOOLS = ("keras", "tensorflow", "tf2onnx", "onnx", "numpy")
 """The packages that artefacts are made with."""

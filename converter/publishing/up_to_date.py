@@ -5,7 +5,6 @@ import importlib.metadata
 import json
 from pathlib import Path
 
-from converter import __version__
 from converter.archive import combined_digest
 from converter.basis import Basis
 from converter.options import Options
@@ -18,6 +17,7 @@ from converter.publishing.model_repository import (
     newest_version,
 )
 from converter.publishing.provenance import TOOLS, recorded_options
+from plainserve import __version__
 
 
 def recipe(source_sha256: str, options: Options) -> str:

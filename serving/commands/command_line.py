@@ -2,7 +2,7 @@
 
 import argparse
 
-from serving import __version__
+from plainserve import __version__
 from serving.commands import health, predict, serve
 
 

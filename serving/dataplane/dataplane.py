@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from functools import partial
 from time import perf_counter_ns
 
-from serving import __version__
+from plainserve import __version__
 from serving.dataplane import classification
 from serving.dataplane.decoder import MANY
 from serving.dataplane.execution import Execution

@@ -13,6 +13,8 @@ from converter.artefacts.runtimes import open_artefact
 from converter.command.cli import main
 from converter.exporters.target_formats import get_target
 
+pytestmark = pytest.mark.tensorflow
+
 FOLDER = Path(__file__).parent / "description" / "keras_2"
 # Not operations_rarer: it takes asin(tanh(x)) and x // 0.3, where rounding decides, so parity rightly refuses it.
 # That it is read right is seen in description/test_keras_2.py.

@@ -9,7 +9,7 @@ import yaml
 from grpc_health.v1 import health_pb2
 
 import serving.cli
-from converter import __version__
+from plainserve import __version__
 from serving.services import reflection
 from serving.services.open_inference import inference_service
 from serving.services.tensorflow_serving import model_service, prediction_service
@@ -102,6 +102,7 @@ def test_a_mistake_in_them_would_be_noticed(deployment, change):
         validate(made)
 
 
+@pytest.mark.slow
 def test_kserve_accepts_its_own_and_would_notice_a_mistake(ask, clients_python, kserve):
     runtime, service = copy.deepcopy(kserve)
     runtime["spec"]["supportedModelFormats"][0]["autoselect"] = False

@@ -12,6 +12,8 @@ from tritonclient.grpc import model_config_pb2
 from serving.repository.repository import Repository
 from serving.services.open_inference import config_message
 
+pytestmark = pytest.mark.slow
+
 TARGETS = ("onnx", "tflite", "saved_model")
 
 

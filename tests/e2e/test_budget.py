@@ -9,6 +9,8 @@ import time
 import pytest
 from patience import PATIENCE
 
+pytestmark = pytest.mark.slow
+
 
 def command(models, *arguments):
     return [

@@ -6,6 +6,8 @@ import pytest
 from converter.artefacts.runtimes import open_artefact
 from converter.command.cli import main
 
+pytestmark = pytest.mark.tensorflow
+
 CODE = {
     "mnist_pss.keras": """
 import keras

@@ -13,6 +13,8 @@ import h5py
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.slow
+
 
 def entry(kind, name, module="keras.layers", **config):
     """A layer as a ``.keras`` file has it."""

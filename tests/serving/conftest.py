@@ -5,7 +5,6 @@ import re
 import select
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ import onnx
 import onnxruntime
 import pytest
 from ai_edge_litert import schema_py_generated as tflite
+from free_ports import free_port
 from onnx import TensorProto, helper
 from patience import PATIENCE, until
 
@@ -348,9 +348,7 @@ class Traffic:
     """What a server that was started with ``options`` tells of its inference requests, by its metrics."""
 
     def __init__(self):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self._port = free.getsockname()[1]
+        self._port = free_port()
         self.options = ("--metrics-port", str(self._port))
 
     def total(self, name, *labels):

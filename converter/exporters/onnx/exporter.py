@@ -9,7 +9,6 @@ import keras
 import onnx
 import tensorflow as tf
 
-from converter import __version__
 from converter.errors import UnsupportedError
 from converter.exporters.contract import PROVENANCE_KEY, ExportOptions, Json
 from converter.exporters.layer_of_operation import layer_of
@@ -33,6 +32,7 @@ from converter.exporters.recurrence import Recurrence
 from converter.exporters.recurrence_extraction import extract_recurrences
 from converter.exporters.serving_function import serving_function, with_placeholder_names
 from converter.signature import Signature, TensorSpec
+from plainserve import __version__
 
 IR_VERSIONS = {13: 7, 14: 7, 15: 8, 16: 8, 17: 8, 18: 8}
 """The IR version of the time of each opset, so that runtimes of that time load the file."""

@@ -6,8 +6,8 @@ from typing import Any, NoReturn
 from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
 
+from plainserve import __version__
 from protos import open_inference_pb2 as pb
-from serving import __version__
 from serving.dataplane.dataplane import DataPlane
 from serving.dataplane.messages import ServerMetadata
 from serving.errors import ModelNotFoundError, UnsupportedError

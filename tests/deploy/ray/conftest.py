@@ -4,7 +4,6 @@ import contextlib
 import copy
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,7 @@ import psutil
 import pytest
 import tritonclient.grpc as triton
 import yaml
+from free_ports import free_port
 from patience import PATIENCE
 from tritonclient.utils import InferenceServerException
 
@@ -25,15 +25,6 @@ HEAD, WORKER = "127.0.0.2", "127.0.0.3"
 OBJECT_STORE = 100_000_000
 AGENTS = ("dashboard-agent-listen", "dashboard-agent-grpc", "metrics-export", "runtime-env-agent")
 WAITS = "dynamic_batching { max_queue_delay_microseconds: %d %s }"
-
-
-def free_ports(count):
-    """Ports that nobody has at the moment, each another."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("", 0))
-        return [each.getsockname()[1] for each in sockets]
 
 
 def family(process):
@@ -59,7 +50,7 @@ class Cluster:
         self.nodes = {}
         self.seen = {}
         self.port = None
-        self.gcs, self.client_port, self.worker_port, self.worker_http = free_ports(4)
+        self.gcs, self.client_port, self.worker_port, self.worker_http = (free_port() for _ in range(4))
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("RAY_")},
             "PYTHONPATH": f"{root}:{root / 'deploy' / 'ray'}",
@@ -83,7 +74,7 @@ class Cluster:
         command += [f"--object-store-memory={OBJECT_STORE}"]
         command += ["--disable-usage-stats", "--min-worker-port=0", "--max-worker-port=0", *options]
         # An agent that chooses a port itself has 15 s to do so, and the node ends if it needs longer.
-        command += [f"--{agent}-port={port}" for agent, port in zip(AGENTS, free_ports(4), strict=True)]
+        command += [f"--{agent}-port={free_port()}" for agent in AGENTS]
         with log.open("w") as output:
             self.nodes[name] = subprocess.Popen(
                 command, stdout=output, stderr=output, env=self.environment, cwd=self.folder
@@ -224,7 +215,7 @@ def shipped(root):
 def config(shipped, repository):
     """Likewise, with this machine's paths and with numbers small enough to be reached."""
     made = copy.deepcopy(shipped)
-    made["grpc_options"]["port"], made["http_options"]["port"] = free_ports(2)
+    made["grpc_options"]["port"], made["http_options"]["port"] = free_port(), free_port()
     application = made["applications"][0]
     application["args"]["repository"] = str(repository)
     deployment = application["deployments"][0]

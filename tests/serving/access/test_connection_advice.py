@@ -9,6 +9,8 @@ from serving.client import AsyncClient, Client, Retry, tls
 from serving.client.errors import UnavailableError
 from serving.endpoint.connection_advice import advised
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def servers(start_module_server, good_repository, certificates, tls_options):

@@ -23,6 +23,8 @@ from serving.errors import CredentialsError
 from serving.server.options import ServerOptions
 from serving.transport.grpcio.channel_arguments import channel_arguments
 
+pytestmark = pytest.mark.slow
+
 X = np.zeros((1, 3), np.float32)
 
 

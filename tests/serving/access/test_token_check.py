@@ -21,6 +21,8 @@ from serving.client import Client, tls
 from serving.client.errors import UnauthenticatedError
 from serving.endpoint.client_credentials import CredentialsError
 
+pytestmark = pytest.mark.slow
+
 INFERENCE = "inference-token-of-the-web-shop-1"
 ADMINISTRATION = "administration-token-of-the-owner"
 EVERYWHERE = "0.0.0.0"  # noqa: S104  in a test, for a second

@@ -12,6 +12,8 @@ from protos.open_inference_pb2_grpc import GRPCInferenceServiceStub
 from serving.cli import main
 from serving.client import tls
 
+pytestmark = pytest.mark.slow
+
 INFERENCE = "inference-token-of-the-web-shop-1"
 ADMINISTRATION = "administration-token-of-the-owner"
 CONNECTIONS = 12

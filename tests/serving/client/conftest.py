@@ -4,6 +4,7 @@ from concurrent import futures
 import grpc
 import numpy as np
 import pytest
+from free_ports import free_port
 from patience import PATIENCE
 
 from protos import open_inference_pb2 as pb
@@ -110,8 +111,4 @@ def address(recorder):
 @pytest.fixture
 def closed_address():
     """A port on which nothing listens."""
-    import socket  # noqa: PLC0415  only this fixture needs it
-
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{listener.getsockname()[1]}"
+    return f"127.0.0.1:{free_port()}"

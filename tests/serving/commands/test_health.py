@@ -3,6 +3,7 @@ import subprocess
 import sys
 
 import pytest
+from free_ports import free_port
 from patience import PATIENCE
 
 
@@ -27,9 +28,7 @@ def test_an_unknown_model_is_not(run, capsys):
 
 
 def test_a_server_that_is_not_there_is_not(run, capsys):
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        free = f"127.0.0.1:{listener.getsockname()[1]}"
+    free = f"127.0.0.1:{free_port()}"
     assert run("health", server=free) == 1
     captured = capsys.readouterr()
     assert captured.out == ""

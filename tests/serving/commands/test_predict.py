@@ -1,9 +1,9 @@
 import json
-import socket
 import sys
 
 import numpy as np
 import pytest
+from free_ports import free_port
 from PIL import Image
 
 
@@ -190,9 +190,7 @@ def test_a_model_that_is_not_there_is_the_servers_no(ask, address):
 
 
 def test_a_server_that_is_not_there_is_one_line(ask):
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        free = f"127.0.0.1:{listener.getsockname()[1]}"
+    free = f"127.0.0.1:{free_port()}"
     code, _, err = ask("rows", "x.json", "[1, 2, 3]", server=free)
     assert code == 1
     assert "UNAVAILABLE" in err

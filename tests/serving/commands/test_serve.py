@@ -17,6 +17,8 @@ from protos.open_inference_pb2_grpc import GRPCInferenceServiceStub
 from serving.cli import main
 from serving.transport.listen_address import is_loopback
 
+pytestmark = pytest.mark.slow
+
 LIST_MODULES_AT_EXIT = """
 import sys
 from serving.cli import main

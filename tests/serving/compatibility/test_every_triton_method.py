@@ -12,6 +12,8 @@ from tritonclient import grpc as triton
 from tritonclient.grpc import aio as triton_aio
 from tritonclient.utils import InferenceServerException, shared_memory
 
+pytestmark = pytest.mark.slow
+
 LOCAL = {"close", "plugin", "register_plugin", "unregister_plugin"}
 """Methods that ask no server."""
 

@@ -13,6 +13,8 @@ import sysconfig
 import pytest
 from patience import PATIENCE
 
+pytestmark = pytest.mark.slow
+
 OURS = (
     "import serving.client; from protos import open_inference_pb2 as ours, tensorflow_serving_pb2 as ours_too"
 )
@@ -75,14 +77,12 @@ def test_ours_and_kserve(run, clients_python, order):
     assert done.stdout == "fine\n", done.stderr
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("order", turns(OURS, TRITON, TENSORFLOW), ids=names)
 def test_ours_tritonclient_and_tensorflow(run, order):
     done = run(sys.executable, *order, INFER, PREDICT)
     assert done.stdout == "fine\n", done.stderr
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("order", turns(OURS, KSERVE, TENSORFLOW), ids=names)
 def test_ours_kserve_and_tensorflow(run, clients_python, order):
     done = run(clients_python, *order, INFER, PREDICT)

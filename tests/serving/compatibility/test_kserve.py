@@ -2,6 +2,8 @@
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 A = [list(range(16))]
 B = [[5] * 16]
 SUM, DIFFERENCE = [[a + 5 for a in range(16)]], [[a - 5 for a in range(16)]]

@@ -5,6 +5,8 @@ import struct
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 INFERENCE, PREDICTION = "inference.GRPCInferenceService", "tensorflow.serving.PredictionService"
 MODELS, HEALTH = "tensorflow.serving.ModelService", "grpc.health.v1.Health"
 

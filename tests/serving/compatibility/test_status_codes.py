@@ -18,6 +18,8 @@ from protos.tensorflow_serving_pb2_grpc import ModelServiceStub, PredictionServi
 from serving.services.error_to_status import PUSHBACK, STATUS
 from serving.services.tensorflow_serving import tensor_proto
 
+pytestmark = pytest.mark.slow
+
 Code = grpc.StatusCode
 BRIEF = 5
 """A count that takes the model no time."""

@@ -12,6 +12,8 @@ from patience import PATIENCE, until
 from protos import open_inference_pb2 as pb
 from protos.open_inference_pb2_grpc import GRPCInferenceServiceStub
 
+pytestmark = pytest.mark.slow
+
 MANY = 10_000
 INFER = "/inference.GRPCInferenceService/ModelInfer"
 

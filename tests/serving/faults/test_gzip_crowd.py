@@ -10,6 +10,8 @@ from patience import PATIENCE, until
 
 from protos import open_inference_pb2 as pb
 
+pytestmark = pytest.mark.slow
+
 MIB = 1 << 20
 INFER = "/inference.GRPCInferenceService/ModelInfer"
 FRAME = 16 << 10

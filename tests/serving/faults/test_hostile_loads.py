@@ -12,6 +12,8 @@ from patience import PATIENCE, until
 from tritonclient import grpc as triton
 from tritonclient.utils import InferenceServerException
 
+pytestmark = pytest.mark.slow
+
 X = np.array([[1, 2, 3]], np.float32)
 
 HOSTILE = ("endless", "crashes", "hungry")
@@ -185,7 +187,6 @@ def test_what_is_there_at_the_start_harms_nobody(repository, publish, start_serv
     check(server, asking)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("workers", WORKERS, ids=" ".join)
 def test_a_start_waits_for_what_never_ends_no_longer_than_its_time(
     repository, publish, start_server, clients, workers

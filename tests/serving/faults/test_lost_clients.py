@@ -11,6 +11,8 @@ from patience import PATIENCE
 from protos import open_inference_pb2 as pb
 from protos.open_inference_pb2_grpc import GRPCInferenceServiceStub
 
+pytestmark = pytest.mark.slow
+
 SERVICE = "/inference.GRPCInferenceService"
 ROUNDS = 60
 """Clients that go, each at another moment."""

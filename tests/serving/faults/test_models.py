@@ -11,6 +11,8 @@ from patience import PATIENCE
 from tritonclient import grpc as triton
 from tritonclient.utils import InferenceServerException
 
+pytestmark = pytest.mark.slow
+
 DATA = Path(__file__).parents[1] / "data"
 X = np.array([[1, 2, 3]], np.float32)
 
@@ -69,7 +71,6 @@ DAMAGE = {
 }
 
 
-@pytest.mark.slow
 def test_a_damaged_model_of_any_format_is_refused_with_the_reason_and_the_others_answer(
     serving, repository, onnx_models
 ):

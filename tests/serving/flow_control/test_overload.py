@@ -13,6 +13,8 @@ from patience import PATIENCE
 
 from protos.open_inference_pb2_grpc import GRPCInferenceServiceStub
 
+pytestmark = pytest.mark.slow
+
 MB = 1_000_000
 STEPS = 3000
 """How far the model counts for each request: some milliseconds."""

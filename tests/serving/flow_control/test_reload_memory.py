@@ -13,6 +13,8 @@ from patience import PATIENCE, until
 from protos import open_inference_pb2 as pb
 from protos.open_inference_pb2_grpc import GRPCInferenceServiceStub
 
+pytestmark = pytest.mark.slow
+
 MB = 1_000_000
 WIDTH = 1120
 LAYERS = 4

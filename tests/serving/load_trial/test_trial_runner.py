@@ -20,6 +20,8 @@ from serving.repository.config import ModelConfig, TensorConfig
 from serving.repository.loading.candidate import Candidate
 from serving.repository.loading.load import load
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 DATA = Path(__file__).parents[1] / "data"
 

@@ -15,6 +15,8 @@ from protos import open_inference_pb2 as pb
 from protos import tensorflow_serving_pb2 as tf
 from protos.tensorflow_serving_pb2_grpc import ModelServiceStub
 
+pytestmark = pytest.mark.slow
+
 OPTIONS = ("--model-control-mode", "explicit", "--load-model", "affine", "--allow-shared-memory")
 
 

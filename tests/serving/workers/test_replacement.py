@@ -16,6 +16,8 @@ from patience import PATIENCE, until
 
 from protos import open_inference_pb2 as pb
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 
 

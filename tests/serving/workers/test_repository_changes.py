@@ -11,6 +11,8 @@ from patience import PATIENCE, until
 
 from protos import open_inference_pb2 as pb
 
+pytestmark = pytest.mark.slow
+
 
 def answers(fleet, ask):
     """What each worker answers to zeros: 1 for every model here, and the version that did."""

@@ -14,6 +14,8 @@ from threading import Thread
 import pytest
 from patience import PATIENCE, until_async
 
+pytestmark = pytest.mark.slow
+
 ANSWERED = re.compile(r"INFO: request request_id=(\S+) .* code=OK ")
 
 

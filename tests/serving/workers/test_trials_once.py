@@ -7,6 +7,8 @@ from patience import PATIENCE, until
 
 from protos import open_inference_pb2 as pb
 
+pytestmark = pytest.mark.slow
+
 
 def fork_servers(fleet):
     """The workers that have tried a model lately."""

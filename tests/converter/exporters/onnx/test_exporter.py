@@ -9,10 +9,10 @@ import pytest
 import tensorflow as tf
 from onnx import numpy_helper
 
-from converter import __version__
 from converter.artefacts.runtimes import open_artefact
 from converter.errors import UnsupportedError
 from converter.signature import Signature, TensorSpec
+from plainserve import __version__
 
 layers = keras.layers
 

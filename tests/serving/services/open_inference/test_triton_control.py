@@ -6,6 +6,8 @@ from patience import until
 from tritonclient import grpc as triton
 from tritonclient.utils import InferenceServerException
 
+pytestmark = pytest.mark.slow
+
 EXPLICIT = ("--model-control-mode", "explicit")
 
 
