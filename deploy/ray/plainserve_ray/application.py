@@ -1,4 +1,4 @@
-"""What Serve's config file imports: ``import_path: plainserve_ray.application:application``."""
+"""The application that Serve's config file imports: ``import_path: plainserve_ray.application:application``."""
 
 from typing import Any
 

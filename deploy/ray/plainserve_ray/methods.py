@@ -1,4 +1,4 @@
-"""Which methods go through Ray's proxy. The proxy and the replicas read the same table.
+"""The methods that go through Ray's proxy; the proxy and the replicas use the same table.
 
 Ray finds a replica's method by the last part of a call's name, ``/service/method``, so no two may share it.
 """
@@ -24,7 +24,7 @@ SERVICES: tuple[ServiceDescriptor, ...] = (
 )
 
 UNROUTED = {"Watch"}
-"""A watcher would hold a place in a replica for as long as it looks on; clients fall back to Check."""
+"""A Watch call would occupy a replica for as long as it lasts; clients fall back to Check."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Routed:
 
 
 def routed() -> Iterator[Routed]:
-    """Every method that a replica answers, be it with the reason why not."""
+    """Every method that a replica answers, including those that it refuses."""
     for service in SERVICES:
         for method in service.methods:
             if method.name not in UNROUTED:

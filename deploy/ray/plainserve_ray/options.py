@@ -1,4 +1,4 @@
-"""What the person who deploys decides: ``args`` of the application in Serve's config file."""
+"""The options of a deployment: ``args`` of the application in Serve's config file."""
 
 import os
 from collections.abc import Mapping
@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ENVIRONMENT = "PLAINSERVE_REPOSITORY"
-"""Where the repository is taken from if the config does not name it."""
+"""The environment variable with the repository, if the config does not have it."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReplicaOptions:
-    """What every replica does.
+    """The options of every replica.
 
     Attributes:
         repository: The folder of models, at the same path on every node.
-        poll_seconds: How often it is looked at again; None: never.
+        poll_seconds: Seconds between two polls of the repository; None for no polls.
         log_level: As for ``plainserve serve``.
     """
 
@@ -25,7 +25,7 @@ class ReplicaOptions:
 
 
 def read(args: Mapping[str, object]) -> ReplicaOptions:
-    """What the config's ``args`` say.
+    """The options in the config's ``args``.
 
     Args:
         args: ``repository``, ``repository_poll_secs`` and ``log_level``, all of which may be missing.
@@ -40,7 +40,7 @@ def read(args: Mapping[str, object]) -> ReplicaOptions:
         )
     repository = args.get("repository") or os.environ.get(ENVIRONMENT)
     if not isinstance(repository, str):
-        raise ValueError(  # noqa: TRY004  whoever writes the config knows no types
+        raise ValueError(  # noqa: TRY004  one error for all mistakes in the config
             f"args needs repository, the path of the model repository on every node (or set {ENVIRONMENT})"
         )
     return ReplicaOptions(Path(repository), _seconds(args.get("repository_poll_secs")), _level(args))

@@ -1,9 +1,9 @@
-"""What Ray's gRPC proxy is told to answer. Name :func:`add_services` in ``grpc_servicer_functions``.
+"""Registers the services with Ray's gRPC proxy. Name :func:`add_services` in ``grpc_servicer_functions``.
 
 Ray replaces the handlers that such a function registers by its own, which pick a replica and send it the request
-object. Here the object is not a message but the request's bytes and the time its client still waits: the proxy
-parses nothing, and messages of a private descriptor pool need not be pickled. What Ray's handlers tell the client
-when the cluster fails is put into this server's words.
+object. Here the object is not a message but the bytes of the request and its remaining time: the proxy parses
+nothing, and messages of a private descriptor pool need not be pickled. The errors of Ray's handlers when the cluster
+fails are replaced by those of this server.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -16,20 +16,20 @@ from serving.services import reflection
 from serving.services.error_to_status import INTERNAL_TEXT, PUSHBACK
 
 Sent: TypeAlias = "tuple[bytes, float | None]"
-"""A request's bytes, and for how many seconds its client still waits; None if for ever."""
+"""The bytes of a request, and its remaining time in seconds; None without a deadline."""
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Unary: TypeAlias = Callable[[Any, Context], Awaitable[bytes]]
 Stream: TypeAlias = Callable[[AsyncIterator[Any], Context], AsyncIterator[bytes]]
 
 LOST = "the replica that had this request is gone or cannot be reached; the request may be sent again"
-"""What a client reads where Ray would name actors, processes and addresses."""
+"""The error text that replaces texts of Ray with names of actors, processes and addresses."""
 
 FULL = "too many requests wait at this proxy for a replica; try again in a moment"
-"""What a client reads when ``max_queued_requests`` is reached."""
+"""The error text when ``max_queued_requests`` is reached."""
 
 RETRY_MS = "100"
-"""How long a client is then asked to wait."""
+"""Milliseconds after which the client should then try again."""
 
 
 class Services(grpc.GenericRpcHandler):
@@ -47,7 +47,7 @@ class Services(grpc.GenericRpcHandler):
     def service(
         self, handler_call_details: grpc.HandlerCallDetails
     ) -> "grpc.RpcMethodHandler[Any, Any] | None":
-        """The handler of one call: Ray's, between what goes in and what comes out."""
+        """The handler of one call: Ray's handler, with its input and its errors translated."""
         found = self._method_handlers.get(handler_call_details.method)
         if found is None:
             return None
@@ -71,7 +71,7 @@ def add_services(_servicer: object, server: Any) -> None:  # noqa: ANN401  Ray's
 
 
 def _placeholder(method: Routed) -> "grpc.RpcMethodHandler[Any, Any]":
-    """A handler that knows what kind it is, and nothing to do."""
+    """A handler of the right kind that does nothing."""
     if method.streams:
         return grpc.stream_stream_rpc_method_handler(_unset)
     return grpc.unary_unary_rpc_method_handler(_unset)
@@ -101,7 +101,7 @@ def _stream(send: Stream) -> Stream:
 
 
 def _reword(context: Context) -> None:
-    """Put what Ray says of its own faults into a code and words that a client can act on."""
+    """Replace an error of Ray itself by a code and a text that a client can act on."""
     code, trailers = context.code(), tuple(context.trailing_metadata() or ())
     if code is grpc.StatusCode.INTERNAL and context.details() != INTERNAL_TEXT:
         context.set_code(grpc.StatusCode.UNAVAILABLE)

@@ -33,7 +33,7 @@ from serving.services.tensorflow_serving.prediction_service import PredictionSer
 
 
 class Written:
-    """An answer that is written out already; Ray asks for it as it would ask a message."""
+    """An answer that is serialized already; Ray calls it like a message."""
 
     __slots__ = ("_data",)
 
@@ -46,13 +46,13 @@ class Written:
 
 
 class Replica:
-    """Answers what the proxies send. Each method of the protocols is one of its own, added below.
+    """Answers the requests that the proxies send. The methods of the protocols are added below.
 
     Args:
-        options: What was decided.
+        options: The options.
 
     Attributes:
-        methods: What answers each method.
+        methods: The function that answers each method.
 
     Raises:
         RepositoryError: The repository is missing or holds no model.
@@ -83,7 +83,7 @@ class Replica:
             raise UnavailableError("no model of the repository can answer")
 
     def __del__(self) -> None:
-        """Called by Ray when all that was accepted has been answered, or the time for that is over."""
+        """Called by Ray when all accepted requests are answered, or the time for that is over."""
         if hasattr(self, "_polling"):
             if self._polling is not None:
                 self._polling.cancel()
@@ -92,14 +92,14 @@ class Replica:
 
 
 def _share_processors() -> None:
-    """Have models use as many processors as Ray reserved for this replica, not all of the node's."""
+    """Limit models to the processors that Ray has reserved for this replica."""
     reserved = ray.get_runtime_context().get_assigned_resources().get("CPU", 0)
     if reserved:
         cpus.share(math.ceil(cpus.available() / reserved))
 
 
 def _parts(plane: DataPlane, repository: Repository, options: ServerOptions) -> tuple[object, ...]:
-    """What answers the methods; of two that have one, the first does."""
+    """The services that answer the methods; if two have the same method, the first one answers."""
     control = ModelControl(repository, explicit=False)
     return (
         ClusterService(plane),

@@ -1,5 +1,5 @@
 # ruff: noqa: N802  the protocols name the methods
-"""What a replica does otherwise than a server that stands alone."""
+"""The methods that a replica answers differently from a server of its own."""
 
 from typing import Any, NoReturn
 
@@ -16,7 +16,7 @@ from serving.services.open_inference import inference_service, tensor_messages
 from serving.services.tensorflow_serving import model_service, prediction_service
 
 EXTENSIONS = ("classification", "schedule_policy", "model_configuration")
-"""What is left beyond the protocol's core."""
+"""The extensions of the protocol that a cluster has."""
 
 ONE_SERVER = frozenset(
     {
@@ -34,7 +34,7 @@ ONE_SERVER = frozenset(
         "TraceSetting",
     }
 )
-"""Methods that read or change one server. Here each call may reach another."""
+"""Methods that read or change one server; in a cluster, each call may reach another replica."""
 
 _SERVER_NAMES = frozenset(
     {
@@ -47,10 +47,10 @@ _SERVER_NAMES = frozenset(
 
 
 class ClusterService:
-    """What the cluster is, as one server, and whether it can answer.
+    """The metadata and the health of the cluster as one server.
 
     Args:
-        plane: What this replica does.
+        plane: The dataplane of this replica.
     """
 
     def __init__(self, plane: DataPlane) -> None:
@@ -59,7 +59,7 @@ class ClusterService:
     async def ServerMetadata(
         self, _request: pb.ServerMetadataRequest, _deadline: float | None
     ) -> pb.ServerMetadataResponse:
-        """What the cluster is."""
+        """The metadata of the cluster."""
         return tensor_messages.from_server_metadata(ServerMetadata("plainserve", __version__, EXTENSIONS))
 
     async def Check(self, request: Any, _deadline: float | None) -> Any:  # noqa: ANN401  grpcio-health-checking ships no types
@@ -79,7 +79,7 @@ class ClusterService:
 
 
 def refuse(name: str) -> Method:
-    """A method that says why it is not done."""
+    """A method that is refused, with the reason."""
     text = f"{name} concerns one server, and behind this address there are many replicas"
 
     async def refused(_request: Message, _deadline: float | None) -> NoReturn:
