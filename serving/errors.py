@@ -1,4 +1,4 @@
-"""Everything that can go wrong while serving.
+"""The errors of the server.
 
 :mod:`serving.services.error_to_status` maps each class to a gRPC status code.
 
@@ -9,13 +9,13 @@ ServingError
 │   ├── ModelNotReadyError   the model is known and cannot answer; the text says why
 │   └── StoppingError        the server is draining and takes nothing new
 ├── QueueFullError           too many requests wait for this model
-├── TooLargeError            the request is larger than one may be
+├── TooLargeError            the request is larger than allowed
 ├── NoRoomError              the file system of shared memory has no room for the answer
 ├── DeadlineExceededError    the time the client gave ran out before the model ran
-├── RequestCancelledError    the client went away
-├── UnsupportedError         the server does not do this
-├── UnauthenticatedError     who is asking is unknown
-├── PermissionDeniedError    who is asking may not
+├── RequestCancelledError    the client has gone
+├── UnsupportedError         the server does not support this
+├── UnauthenticatedError     the client sent no valid credentials
+├── PermissionDeniedError    the client's credentials do not permit this
 ├── InternalError            the server's own fault; the client learns no details
 ├── ModelLoadError           a version cannot be loaded; becomes the reason of a ModelNotReadyError
 └── StartupError             the server cannot start
@@ -23,14 +23,14 @@ ServingError
     ├── AddressError         the address cannot be listened on
     └── CredentialsError     certificates or tokens cannot be used
 
-A text says what is wrong, what came and what was expected, and reveals no path of the server.
+The text of an error says what is wrong, what was received and what was expected, and has no path of the server.
 """
 
 from typing import ClassVar
 
 
 class ServingError(Exception):
-    """Base of every error that has a designed text."""
+    """Base of the errors whose text is meant for clients or for the owner of the server."""
 
 
 class InvalidInputError(ServingError):
@@ -57,7 +57,7 @@ class QueueFullError(ServingError):
     """Too many requests wait for this model.
 
     Attributes:
-        retry_after: Seconds after which trying again makes sense.
+        retry_after: Seconds after which the client should try again.
     """
 
     def __init__(self, what: str, *, retry_after: float) -> None:
@@ -66,7 +66,7 @@ class QueueFullError(ServingError):
 
 
 class TooLargeError(ServingError):
-    """The request is larger than one may be; trying again changes nothing."""
+    """The request is larger than allowed; trying again does not help."""
 
 
 class NoRoomError(ServingError):
@@ -78,19 +78,19 @@ class DeadlineExceededError(ServingError):
 
 
 class RequestCancelledError(ServingError):
-    """The client went away before the model ran."""
+    """The client has gone before the model ran."""
 
 
 class UnsupportedError(ServingError):
-    """The server does not do this."""
+    """The server does not support this."""
 
 
 class UnauthenticatedError(ServingError):
-    """Who is asking is unknown."""
+    """The client sent no valid credentials."""
 
 
 class PermissionDeniedError(ServingError):
-    """Who is asking may not do this."""
+    """The client's credentials do not permit this."""
 
 
 class InternalError(ServingError):
@@ -105,7 +105,7 @@ class StartupError(ServingError):
     """The server cannot start.
 
     Attributes:
-        exit_code: What the command ends with.
+        exit_code: The exit code of the command.
     """
 
     exit_code: ClassVar[int] = 1

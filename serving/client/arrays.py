@@ -1,7 +1,7 @@
-"""Arrays of a caller, made into what an input takes; nothing is lost on the way, or it is refused.
+"""Converts arrays of the caller to the datatype of an input; a conversion that would lose values is refused.
 
-What has a dtype is cast only where every value of that dtype survives. What has none (a number, a list) takes
-the input's datatype: numbers are rounded to a float as literals are, integers must fit.
+An array with a dtype is cast only if the target holds every value of that dtype. A value without one (a number, a
+list) takes the datatype of the input: numbers are rounded to a float like literals, and integers must fit.
 """
 
 from typing import Any
@@ -37,7 +37,7 @@ def fit(value: ArrayLike, tensor: TensorMetadata) -> NDArray[Any]:
 
 
 def _strings(value: ArrayLike, tensor: TensorMetadata) -> NDArray[Any]:
-    # As objects, since numpy's own type for bytes cuts zeros at the end.
+    # As objects, because numpy's own type for bytes drops zeros at the end.
     array = np.asarray(value, dtype=np.object_)
     for element in array.flat:
         if not isinstance(element, bytes | str):

@@ -1,5 +1,5 @@
-"""The client that awaits."""
-# ruff: noqa: ASYNC109  the deadline travels to the server, which a scope around the call would not tell
+"""The asynchronous client."""
+# ruff: noqa: ASYNC109  the deadline is sent to the server, which a timeout scope around the call would not do
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -24,14 +24,14 @@ class AsyncClient:
 
     Args:
         address: ``host:port``, ``host`` for port 8001, or another form that gRPC resolves.
-        timeout: Seconds for a call with all its attempts, unless the call names its own.
-        retry: How persistent to be when the server is unavailable or asks to be tried again.
-        credentials: TLS, from :func:`serving.client.tls`; without them the connection is plain.
-        token: What tells the server who asks; over a plain connection all on the way can read it.
-        server_name: The name in the server's certificate, if it is another than in the address.
+        timeout: Seconds for a call with all its attempts, unless the call has a timeout of its own.
+        retry: When to try a call again if the server is unavailable or asks for that.
+        credentials: TLS, from :func:`serving.client.tls`; without them the connection is not encrypted.
+        token: A bearer token. If the connection is not encrypted, others on the network can read it.
+        server_name: The name in the server's certificate, if it differs from the address.
 
     Raises:
-        AddressError: The address is no gRPC address; the text says what to write.
+        AddressError: The address is not a gRPC address; the text says what to write.
         CredentialsError: The token cannot be sent.
     """
 
@@ -63,7 +63,7 @@ class AsyncClient:
         await self.close()
 
     async def close(self) -> None:
-        """End the connection; calls that are under way are cancelled."""
+        """Close the connection; calls in progress are cancelled."""
         await self._channel.close()
 
     async def is_live(self, *, timeout: float | None = None) -> bool:

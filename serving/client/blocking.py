@@ -1,4 +1,4 @@
-"""The client that blocks."""
+"""The blocking client."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -23,14 +23,14 @@ class Client:
 
     Args:
         address: ``host:port``, ``host`` for port 8001, or another form that gRPC resolves.
-        timeout: Seconds for a call with all its attempts, unless the call names its own.
-        retry: How persistent to be when the server is unavailable or asks to be tried again.
-        credentials: TLS, from :func:`serving.client.tls`; without them the connection is plain.
-        token: What tells the server who asks; over a plain connection all on the way can read it.
-        server_name: The name in the server's certificate, if it is another than in the address.
+        timeout: Seconds for a call with all its attempts, unless the call has a timeout of its own.
+        retry: When to try a call again if the server is unavailable or asks for that.
+        credentials: TLS, from :func:`serving.client.tls`; without them the connection is not encrypted.
+        token: A bearer token. If the connection is not encrypted, others on the network can read it.
+        server_name: The name in the server's certificate, if it differs from the address.
 
     Raises:
-        AddressError: The address is no gRPC address; the text says what to write.
+        AddressError: The address is not a gRPC address; the text says what to write.
         CredentialsError: The token cannot be sent.
     """
 
@@ -58,7 +58,7 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """End the connection; calls that are under way are cancelled."""
+        """Close the connection; calls in progress are cancelled."""
         self._channel.close()
 
     def is_live(self, *, timeout: float | None = None) -> bool:
@@ -78,11 +78,11 @@ class Client:
 
         Args:
             model: Its name.
-            version: Which one; empty for the server's choice.
-            timeout: Seconds; the client's own if None.
+            version: Its version; empty for the server's choice.
+            timeout: Seconds; that of the client if None.
 
         Raises:
-            ServerError: The server said no, or cannot be reached.
+            ServerError: The server refused the call, or cannot be reached.
         """
         return self._run(self._calls.metadata(model, version, timeout))
 
@@ -103,18 +103,18 @@ class Client:
             model: Its name. Its metadata is fetched with the first request and kept until one is refused.
             inputs: Arrays by input name, or the one array of a model of one input. See
                 :func:`serving.client.arrays.fit` for the types an input takes.
-            version: Which one; empty for the server's choice.
+            version: Its version; empty for the server's choice.
             outputs: Names of the outputs to send back; all of them if empty.
             parameters: Parameters of the request, such as ``priority``.
-            request_id: Comes back in the answer, and stands in the server's log.
-            timeout: Seconds for everything; the client's own if None.
+            request_id: An id that is repeated in the answer and in the server's log.
+            timeout: Seconds for the whole operation; that of the client if None.
 
         Returns:
-            Output arrays by name; those of numbers are views of the message and read-only.
+            Output arrays by name. Arrays of numbers are read-only views of the message.
 
         Raises:
             InputError: The inputs do not fit the model; nothing was sent.
-            ServerError: The server said no, or cannot be reached.
+            ServerError: The server refused the call, or cannot be reached.
             AnswerError: The answer contradicts itself.
         """
         return self._run(

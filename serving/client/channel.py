@@ -1,4 +1,4 @@
-"""What both clients ask of gRPC's channel."""
+"""The address and the options of the gRPC channel of a client."""
 
 from typing import Any, Final
 
@@ -7,10 +7,10 @@ from serving.endpoint.client_credentials import named
 from serving.endpoint.server_address import target
 
 OPTIONS: Final[list[tuple[str, Any]]] = [
-    # A tensor is as large as it is; grpcio's limit for answers is 4 MiB.
+    # A tensor may be of any size; grpcio limits answers to 4 MiB by default.
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
-    # A channel that waits a second before it connects again would fail every attempt made meanwhile.
+    # With the default pause of a second before a channel reconnects, every attempt in that second would fail.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 5000),
 ]

@@ -1,10 +1,10 @@
-"""Everything that a client raises.
+"""The errors of a client.
 
 ClientError
 ├── AddressError                the address is of a form that gRPC does not know (a ValueError as well)
 ├── InputError                  the arrays do not fit the model's metadata; nothing was sent
 ├── AnswerError                 the server's answer contradicts itself
-└── ServerError                 the server, or the way to it, said no; has the gRPC code
+└── ServerError                 the server refused the call or cannot be reached; has the gRPC code
     ├── InvalidArgumentError
     ├── NotFoundError
     ├── UnavailableError        not reachable, not ready, stopping
@@ -49,7 +49,7 @@ class AnswerError(ClientError):
 
 
 class ServerError(ClientError):
-    """The server, or the way to it, said no.
+    """The server refused the call, or cannot be reached.
 
     Attributes:
         code: The status code.
@@ -93,11 +93,11 @@ class UnimplementedError(ServerError):
 
 
 class UnauthenticatedError(ServerError):
-    """The server does not know who is asking."""
+    """The server does not accept the credentials."""
 
 
 class PermissionDeniedError(ServerError):
-    """The one who asks may not."""
+    """The credentials do not permit this."""
 
 
 class InternalError(ServerError):
@@ -116,11 +116,11 @@ BY_CODE: Final[dict[grpc.StatusCode, type[ServerError]]] = {
     grpc.StatusCode.PERMISSION_DENIED: PermissionDeniedError,
     grpc.StatusCode.INTERNAL: InternalError,
 }
-"""The class of each code; codes that are not here are a plain :class:`ServerError`."""
+"""The class of each code; other codes are a :class:`ServerError`."""
 
 
 def server_error(error: grpc.RpcError, *, encrypted: bool = False) -> ServerError:
-    """Translate grpc's error, be it of a blocking or an asynchronous call.
+    """Translate an error of grpc, from a blocking or an asynchronous call.
 
     Args:
         error: The error.

@@ -1,4 +1,4 @@
-"""What a model says of itself."""
+"""The metadata of a model: its inputs and outputs."""
 
 from dataclasses import dataclass
 

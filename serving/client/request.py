@@ -1,4 +1,4 @@
-"""An inference request, made from a caller's arrays and the model's metadata."""
+"""Builds an inference request from the caller's arrays and the model's metadata."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
@@ -27,9 +27,9 @@ def build(
     parameters: Mapping[str, Parameter],
     request_id: str,
 ) -> pb.ModelInferRequest:
-    """Put a request together; all tensors travel raw.
+    """Build a request, with all tensors raw.
 
-    Whether an input may be absent is the server's to say.
+    The server decides whether an input may be absent.
 
     Raises:
         InputError: An input is unknown, or of a type that would lose values.

@@ -1,4 +1,4 @@
-"""When a call may be tried again, and after how long.
+"""Decides whether a failed call is tried again, and after how long (exponential backoff with full jitter).
 
 The pause before attempt n + 1 is drawn from [0, min(longest, first * 2**(n - 1))], so that clients that
 failed together do not return together; a hint of the server is added to it.
@@ -15,7 +15,7 @@ from serving.client.errors import ResourceExhaustedError, ServerError, Unavailab
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """How persistent a client is.
+    """A retry policy.
 
     Attributes:
         attempts: How often a call is tried at most; 1 means never again.
@@ -47,13 +47,14 @@ class Retry:
 
 
 ONCE: Final = Retry(attempts=1)
-"""For questions whose answer "it cannot be reached" is an answer."""
+"""No retries, for questions to which "it cannot be reached" is an answer."""
 
 
 def is_safe_to_retry(error: ServerError) -> bool:
     """Whether the request was not answered and trying again can help.
 
-    RESOURCE_EXHAUSTED is also what a message that is too large leads to; only with a hint is it about load.
+    RESOURCE_EXHAUSTED is also the error for a message that is too large; it is about load only if the server sends a
+    hint.
     """
     return isinstance(error, UnavailableError) or (
         isinstance(error, ResourceExhaustedError) and error.retry_after is not None

@@ -1,6 +1,6 @@
-"""An answer as text: a table for people, tab-separated lines for pipes, one JSON object for programs.
+"""Formats an answer: a table for people, tab-separated lines for pipes, one JSON object for programs.
 
-Names and strings are the server's; no control character of theirs gets out.
+Control characters in names and strings, which come from the server, are escaped.
 """
 
 import itertools

@@ -1,4 +1,4 @@
-"""The options by which commands that call a server reach it: where it is, whom to believe, who asks."""
+"""The options of commands that call a server: its address, TLS and the bearer token."""
 
 import argparse
 import os
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     import grpc
 
 TOKEN: Final = "PLAINSERVE_TOKEN"  # noqa: S105  the name of a variable
-"""The environment's variable with a token."""
+"""The environment variable for a token."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Declare where the server is and how to trust it."""
+    """Declare the options for the address and for TLS."""
     parser.add_argument(
         "--server",
         type=_server,
@@ -47,7 +47,7 @@ def _server(text: str) -> str:
 
 
 def add_token_option(parser: argparse.ArgumentParser) -> None:
-    """Declare who asks."""
+    """Declare the option for the token."""
     parser.add_argument(
         "--token-file", type=Path, metavar="FILE", help=f"holds our token; without it: ${TOKEN}"
     )

@@ -1,4 +1,4 @@
-"""Which files are read at all: regular ones, and none that would fill the memory."""
+"""Limits of input files: only regular files are read, up to a size that fits into memory."""
 
 import stat
 from pathlib import Path
@@ -7,14 +7,14 @@ from typing import Final
 MIB: Final = 1 << 20
 
 MOST_BINARY: Final = 2048 * MIB
-"""Bytes of arrays, and of what an archive of them unpacks to: about what one message may have."""
+"""Most bytes of arrays, and of an unpacked archive of them: about as many as one message may have."""
 
 MOST_TEXT: Final = 128 * MIB
-"""Bytes of text and of images; objects made of them take many times as much."""
+"""Most bytes of text and of images; the objects made of them take many times as much."""
 
 
 def check(path: Path, most: int) -> None:
-    """Make sure that a file can be read, without reading it.
+    """Check that a file can be read, without reading it.
 
     Args:
         path: The file.
@@ -34,7 +34,7 @@ def check(path: Path, most: int) -> None:
 
 
 def check_size(size: int, most: int) -> None:
-    """Make sure that not too many bytes are to be read.
+    """Check that a size is within a limit.
 
     Raises:
         ValueError: They are too many.

@@ -1,7 +1,7 @@
-"""Load on a server from one process, measured where its user would: at the client, numpy to numpy.
+"""Generates load on a server from one process, and measures at the client, from numpy to numpy.
 
-Each of N callers sends a request, awaits its answer and sends the next. One Python process makes them all:
-the figures are of server and client together, and a fast server is not used to its limit.
+Each of N callers sends a request, awaits its answer and sends the next. One Python process runs them all, so that
+the results are those of server and client together, and a fast server is not loaded to its limit.
 """
 
 import asyncio
@@ -72,7 +72,7 @@ def drive(
                 await client.infer(model, inputs, version=version, outputs=outputs)
             except ServerError as error:
                 failed[error.code.name] += 1
-                await asyncio.sleep(0.01)  # a server that refuses at once is not to be flooded
+                await asyncio.sleep(0.01)  # do not flood a server that refuses at once
             else:
                 latencies.append(time.perf_counter() - start)
 

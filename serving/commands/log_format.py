@@ -1,4 +1,4 @@
-"""How the server's log looks: lines for people, or one JSON object a line for machines."""
+"""Formats the log: lines of text for people, or one JSON object a line for machines."""
 
 import json
 import logging
@@ -46,7 +46,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class _OfWorker(logging.Filter):
-    """Puts the number of the worker that writes it into each entry."""
+    """Adds the index of this worker to each entry."""
 
     def __init__(self, worker: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Numbers on a command line: argparse types that say what is wrong with one."""
+"""The argparse types for numbers, whose errors say what is wrong."""
 
 import argparse
 from collections.abc import Callable
@@ -30,7 +30,7 @@ def number(text: str) -> float:
 
 
 def between(kind: Callable[[str], _Kind], least: _Kind, most: _Kind) -> Callable[[str], _Kind]:
-    """A type of those from one number to another, both included, among what another type takes."""
+    """A type that takes the values of another type between two numbers, both included."""
 
     def checked(text: str) -> _Kind:
         value = kind(text)
@@ -59,5 +59,5 @@ port = between(whole, 0, 65535)
 
 
 def _shown(text: str) -> str:
-    """A number as it was typed, if that is of a sane length."""
+    """A number as it was typed, truncated if it is too long."""
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."

@@ -1,1 +1,1 @@
-"""How a client reaches a server: its address, what it shows, and what to do when the connection is refused."""
+"""How clients reach a server: address, credentials, and advice when a connection fails."""

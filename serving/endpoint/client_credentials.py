@@ -1,6 +1,6 @@
-"""What a client shows to a server, and whom it believes.
+"""The credentials of a client: TLS and bearer tokens.
 
-Apart from :mod:`serving.client`, so that a health check need not import numpy.
+Separate from :mod:`serving.client`, so that a health check does not import numpy.
 """
 
 from collections.abc import Sequence
@@ -24,13 +24,13 @@ def tls(
     """TLS for a client.
 
     Args:
-        ca: Who must have signed the server's certificate: a file in PEM. For servers with public
-            certificates this is the system's, such as ``/etc/ssl/certs/ca-certificates.crt``.
+        ca: The authority that has signed the server's certificate: a file in PEM. For servers with public
+            certificates, use that of the system, such as ``/etc/ssl/certs/ca-certificates.crt``.
         certificate: The client's own certificate in PEM, for servers that ask for one.
         key: Its private key in PEM; goes with ``certificate``.
 
     Raises:
-        CredentialsError: A file cannot be read or used, or of certificate and key there is one only.
+        CredentialsError: A file cannot be read or used, or only one of certificate and key is given.
     """
     if (certificate is None) != (key is None):
         raise CredentialsError("a client's certificate and its key need each other")
@@ -52,12 +52,12 @@ def channel(
 
 
 def named(server_name: str) -> list[tuple[str, str]]:
-    """The option of a channel that says which name the server's certificate has; nothing for the address's."""
+    """The channel option for the name in the server's certificate; none to use the name in the address."""
     return [("grpc.ssl_target_name_override", server_name)] if server_name else []
 
 
 def bearer(token: str | None) -> tuple[tuple[str, str], ...]:
-    """What goes with each call so that the server knows who asks.
+    """The metadata of each call that carries the bearer token.
 
     Args:
         token: The token; None to send none.

@@ -1,4 +1,4 @@
-"""What to do when client and server do not agree on encryption: gRPC's own words for it do not say.
+"""Adds advice to the errors of gRPC when client and server do not agree on encryption.
 
 Source: what grpcio 1.84 and 1.85 report; ``tests/serving/access/test_connection_advice.py`` holds it.
 """
@@ -33,15 +33,15 @@ ADVICE: Final = (
     (True, ("certificate has expired",), _EXPIRED),
     (True, ("Hostname Verification Check failed",), _NAME),
 )
-"""Whether we encrypt, what gRPC says then, and what to do."""
+"""Whether the client encrypts, what gRPC's error contains, and the advice."""
 
 
 def advised(details: str, *, encrypted: bool) -> str:
-    """The reason that gRPC gives for a connection that failed, with what to do about it if that is known.
+    """The reason that gRPC gives for a failed connection, with advice if there is some.
 
     Args:
         details: The reason.
-        encrypted: Whether we speak TLS.
+        encrypted: Whether the client uses TLS.
     """
     for ours, signs, advice in ADVICE:
         if ours is encrypted and all(sign in details for sign in signs):

@@ -1,6 +1,6 @@
-"""Where a server is, as people write it, and as gRPC takes it.
+"""Parses the address of a server and makes a gRPC target of it.
 
-Apart from :mod:`serving.client`, so that a health check need not import numpy.
+Separate from :mod:`serving.client`, so that a health check does not import numpy.
 """
 
 import ipaddress
@@ -8,10 +8,10 @@ import re
 from typing import Final
 
 PORT: Final = 8001
-"""Where ``plainserve serve`` listens unless it is told otherwise; gRPC itself would take 443."""
+"""The default port of ``plainserve serve``; that of gRPC is 443."""
 
 SCHEMES: Final = ("dns:", "ipv4:", "ipv6:", "unix:", "unix-abstract:", "vsock:", "xds:")
-"""What gRPC resolves by itself; such an address is left as it is."""
+"""Schemes that gRPC resolves by itself; such an address is used as it is."""
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _PARTS = re.compile(r"(?P<host>\[[^\[\]]*\]|[^:\[\]]*)(?::(?P<port>.*))?", re.DOTALL)
@@ -25,7 +25,7 @@ def target(address: str) -> str:
             resolves, such as ``unix:/run/plainserve.sock``.
 
     Returns:
-        The address, with our port if it has none.
+        The address, with the default port if it has none.
 
     Raises:
         ValueError: It is a web address, or names no host or no port; the text says what to write.

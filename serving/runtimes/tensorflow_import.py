@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 
 _BESIDE = ("keras", "tf_keras")
-"""Hidden from TensorFlow: no SavedModel needs Keras here, and Keras imports plotting libraries, which write caches."""
+"""Hidden from TensorFlow: no SavedModel needs Keras here, and Keras imports plotting libraries that write caches."""
 
 _NOWHERE = f"{os.devnull}/keras"
 """A folder that cannot be created, for KERAS_HOME: TensorFlow's own copy of Keras writes its settings there."""
