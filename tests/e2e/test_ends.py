@@ -1,4 +1,4 @@
-"""A real conversion that is told to end while libraries are at work; converter/process/test_termination.py has the fast tests."""
+"""Terminates a real conversion while libraries work; converter/process/test_termination.py has the fast tests."""
 
 import os
 import random
