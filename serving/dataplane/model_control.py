@@ -96,7 +96,7 @@ class ModelControl:
         for name in {model.name for model in self._repository.loaded()} - set(names):
             await self.unload(name)
 
-    async def rehearse(self, name: str, config: ModelConfig | None) -> None:
+    async def dry_run(self, name: str, config: ModelConfig | None) -> None:
         """Try what :meth:`load` would load, and load nothing. The load then reports what is wrong.
 
         Raises:

@@ -30,7 +30,7 @@ from serving.server.drain import drain
 from serving.server.method_table import MethodTable
 from serving.server.options import ControlMode, ServerOptions
 from serving.server.signals import Signals
-from serving.server.state_snapshot import JsonObject, Standing
+from serving.server.state_snapshot import JsonObject, ServerState
 from serving.services import health
 from serving.services.health import HealthService
 from serving.services.open_inference import config_message, inference_service
@@ -97,7 +97,7 @@ class Server:
         self._control = ModelControl(self._repository, explicit=options.control is ControlMode.EXPLICIT)
         self._flow = FlowControl(options.max_message_size)
         self._memory = SharedMemory(allowed=options.allow_shared_memory, most=options.max_message_size)
-        self.standing = Standing(
+        self.state = ServerState(
             self._repository, self._control, self._plane.labels, self._memory, logging.getLogger("serving")
         )
         self._metrics = MetricsServer(self.metrics)
@@ -151,11 +151,11 @@ class Server:
         """How many models can answer."""
         return len({status.name for status in self._repository.statuses() if status.ready})
 
-    async def load(self, standing: JsonObject | None = None) -> None:
+    async def load(self, state: JsonObject | None = None) -> None:
         """Load what is to be there from the start, on a thread of its own: a signal may end the process meanwhile.
 
         Args:
-            standing: How other processes stand, to which this one is brought; None for the first of them.
+            state: The state of the other processes, which this one takes on; None for the first of them.
 
         Raises:
             RepositoryError: The repository is missing or holds no model.
@@ -163,8 +163,8 @@ class Server:
         # What is tried first may never end; several processes have that behind them.
         seconds = initial_load.START_STALL_SECONDS if self._group is None else None
         load = partial(initial_load.load, self._repository, self._options, seconds)
-        if standing is not None:
-            load = partial(self.standing.restore, standing)
+        if state is not None:
+            load = partial(self.state.restore, state)
         await asyncio.wrap_future(daemon_threads.start(load))
         # Loading takes several times what a loaded model does.
         malloc_trim.give_back()
@@ -209,19 +209,19 @@ class Server:
         """Look at the repository once, or at some models in it, when it is known what comes of loading them."""
         await initial_load.refresh(self._repository, only, seconds=None)
 
-    async def rehearse(self, method: str, request: bytes) -> None:
+    async def dry_run(self, method: str, request: bytes) -> None:
         """Try what an administrative call would load. Its errors are told when the call itself is done."""
         await self._table.dry_run(method, request)
 
-    async def rehearse_all(self, only: Collection[str] | None = None) -> None:
+    async def dry_run_all(self, only: Collection[str] | None = None) -> None:
         """Try what :meth:`refresh` would load; before the first load, what that would."""
         if self._loaded:
-            rehearse = partial(self._repository.dry_run_all, only, seconds=initial_load.REFRESH_STALL_SECONDS)
+            dry_run = partial(self._repository.dry_run_all, only, seconds=initial_load.REFRESH_STALL_SECONDS)
         else:
-            rehearse = partial(
+            dry_run = partial(
                 initial_load.dry_run, self._repository, self._options, initial_load.START_STALL_SECONDS
             )
-        await asyncio.wrap_future(daemon_threads.start(rehearse))
+        await asyncio.wrap_future(daemon_threads.start(dry_run))
 
     @property
     def being_tried(self) -> dict[str, str]:

@@ -1,7 +1,7 @@
-"""How a server stands after all that requests and the owner of its repository did to it.
+"""The state of a server: the result of all that requests and the owner of its repository did to it.
 
-A process that takes the place of another is brought to the same standing before anybody reaches it. A standing
-is in the shape of JSON, and those of two processes that answer alike are equal.
+A process that replaces another is brought to the same state before clients can reach it. A snapshot consists of JSON
+values; those of two processes that answer alike are equal.
 """
 
 import logging
@@ -17,8 +17,8 @@ from serving.services.open_inference import config_message
 JsonObject: TypeAlias = dict[str, Any]
 
 
-class Standing:
-    """Takes the standing of a server, and brings it to one.
+class ServerState:
+    """Takes snapshots of the state of a server, and restores them.
 
     Args:
         repository: Its models.
@@ -43,7 +43,7 @@ class Standing:
         self._log = log
 
     def take(self) -> JsonObject:
-        """How the server stands."""
+        """A snapshot of the state now."""
         snapshots = self._repository.snapshots()
         return {
             "models": {
@@ -62,23 +62,23 @@ class Standing:
             "log_level": self._log.level,
         }
 
-    def restore(self, standing: JsonObject) -> None:
-        """Come to stand like another process, as far as that is possible; :meth:`take` shows how far.
+    def restore(self, state: JsonObject) -> None:
+        """Take on the state of another process, as far as possible; :meth:`take` shows how far.
 
         Raises:
             RepositoryError: The repository is gone.
         """
-        configs: dict[str, str] = standing["configs"]
+        configs: dict[str, str] = state["configs"]
         snapshots = {
             name: ModelSnapshot(
                 each["served"], tuple(each["failed"]), tuple(each["unloaded"]), each["reason"]
             )
-            for name, each in standing["models"].items()
+            for name, each in state["models"].items()
         }
         parsed = {name: config_message.parse_json(text) for name, text in configs.items()}
-        self._repository.required = frozenset(standing["required"])
+        self._repository.required = frozenset(state["required"])
         self._repository.restore(snapshots, parsed)
         self._control.configs = dict(configs)
-        self._labels.restore(standing["labels"])
-        self._memory.restore(standing["memory"])
-        self._log.setLevel(standing["log_level"])
+        self._labels.restore(state["labels"])
+        self._memory.restore(state["memory"])
+        self._log.setLevel(state["log_level"])

@@ -107,9 +107,9 @@ class Worker:
         if self._trial_results is None:
             return {"results": [], "running": {}}
         if method:
-            await self._server.rehearse(method, base64.b64decode(request))
+            await self._server.dry_run(method, base64.b64decode(request))
         else:
-            await self._server.rehearse_all(only)
+            await self._server.dry_run_all(only)
         return {"results": self._trial_results.take(), "running": self._server.being_tried}
 
     async def start(self, *, state: JsonObject | None, trials: JsonObject) -> JsonObject:
@@ -127,7 +127,7 @@ class Worker:
         """
         self._learn(trials)
         await self._server.load(state)
-        return self._server.standing.take()
+        return self._server.state.take()
 
     async def listen(self) -> int:
         """Listen for clients; the number of models that can answer."""
@@ -155,19 +155,19 @@ class Worker:
         except Exception as error:
             log.exception("%s failed", method)
             outcome = {"error": errors.InternalError.__name__, "text": f"{type(error).__name__}: {error}"}
-        return {**outcome, "state": self._server.standing.take()}
+        return {**outcome, "state": self._server.state.take()}
 
     async def restore(self, *, state: JsonObject) -> JsonObject:
         """Restore a state as far as possible; on a thread, because models may have to be loaded."""
-        restore = partial(self._server.standing.restore, state)
+        restore = partial(self._server.state.restore, state)
         await asyncio.wrap_future(daemon_threads.start(restore))
-        return self._server.standing.take()
+        return self._server.state.take()
 
     async def refresh(self, *, only: list[str] | None, trials: JsonObject) -> JsonObject:
         """Refresh the models of the repository, or some of them."""
         self._learn(trials)
         await self._server.refresh(only)
-        return self._server.standing.take()
+        return self._server.state.take()
 
     def _learn(self, trials: JsonObject) -> None:
         """Use the trial results of other workers."""

@@ -91,7 +91,7 @@ class ModelRepositoryService:
 
     async def RepositoryModelLoadDryRun(self, request: pb.RepositoryModelLoadRequest) -> None:
         """Load, for trial, what :meth:`RepositoryModelLoad` would load."""
-        await self._control.rehearse(request.model_name, _config(request))
+        await self._control.dry_run(request.model_name, _config(request))
 
     async def RepositoryModelUnload(
         self, request: pb.RepositoryModelUnloadRequest, _deadline: float | None

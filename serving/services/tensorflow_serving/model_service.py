@@ -87,7 +87,7 @@ class ModelService:
     async def HandleReloadConfigRequestDryRun(self, request: pb.ReloadConfigRequest) -> None:
         """Load, for trial, what :meth:`HandleReloadConfigRequest` would load."""
         for config in request.config.model_config_list.config:
-            await self._control.rehearse(config.name, None)
+            await self._control.dry_run(config.name, None)
 
 
 def _check(config: pb.ModelConfig) -> None:
