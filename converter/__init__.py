@@ -2,10 +2,12 @@
 
 from typing import TYPE_CHECKING, Any
 
+from plainserve import __version__
+
 if TYPE_CHECKING:
     from converter.parity.recording import record
 
-__all__ = ["record"]
+__all__ = ["__version__", "record"]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401  an attribute of the module
