@@ -95,7 +95,7 @@ async def _in_this_process(options: argparse.Namespace) -> bool:
     if trials is not None:
         # The fork server imports the runtimes while this process imports gRPC.
         trials.prepare()
-    from serving.server.server import serve  # noqa: PLC0415  gRPC and numpy, which a supervisor does not need
+    from serving.server.serve import serve  # noqa: PLC0415  gRPC and numpy, which a supervisor does not need
 
     try:
         return await serve(serve_options.server_options(options), _announce, trials)

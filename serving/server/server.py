@@ -2,12 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from functools import partial
 from typing import Protocol
-
-from google.protobuf.descriptor import ServiceDescriptor
 
 from serving import daemon_threads
 from serving.access.endpoint_security import EndpointSecurity
@@ -16,7 +14,6 @@ from serving.dataplane import malloc_trim
 from serving.dataplane.dataplane import DataPlane
 from serving.dataplane.model_control import ModelControl
 from serving.dataplane.shared_memory import SharedMemory
-from serving.errors import AddressError
 from serving.flow_control.flow_control import FlowControl
 from serving.metrics.exposition import exposition
 from serving.metrics.http_endpoint import MetricsServer
@@ -29,20 +26,15 @@ from serving.server.admission import Admission
 from serving.server.drain import drain
 from serving.server.method_table import MethodTable
 from serving.server.options import ControlMode, ServerOptions
+from serving.server.service_parts import service_parts
 from serving.server.signals import Signals
 from serving.server.state_snapshot import JsonObject, ServerState
 from serving.services import health
 from serving.services.health import HealthService
-from serving.services.open_inference import config_message, inference_service
-from serving.services.open_inference.inference_service import InferenceService
-from serving.services.open_inference.repository_service import ModelRepositoryService
-from serving.services.open_inference.settings_service import SettingsService
-from serving.services.open_inference.shared_memory_service import SharedMemoryService
+from serving.services.open_inference import config_message
 from serving.services.reflection import SERVICES as REFLECTION
 from serving.services.reflection import Reflection
-from serving.services.tensorflow_serving import model_service, prediction_service, session_service
-from serving.services.tensorflow_serving.model_service import ModelService
-from serving.services.tensorflow_serving.prediction_service import PredictionService
+from serving.services.tensorflow_serving import session_service
 from serving.services.worker_group import WorkerGroup
 from serving.transport import listen_address
 from serving.transport.grpcio.transport import GrpcioTransport
@@ -70,7 +62,7 @@ class Server:
         transport: Makes what carries the calls.
 
     Attributes:
-        gone_deaf: Called when no more calls can be taken although the server was not told to stop.
+        lost: Called when no more calls can be taken although the server was not told to stop.
 
     Raises:
         CredentialsError: Certificates or tokens cannot be used.
@@ -101,50 +93,31 @@ class Server:
             self._repository, self._control, self._plane.labels, self._memory, logging.getLogger("serving")
         )
         self._metrics = MetricsServer(self.metrics)
-        services = self._services()
-        self._table = MethodTable(services, self._flow, self._plane, group)
-        names = [*(each.full_name for each in (*services, health.SERVICE)), *REFLECTION]
+        parts = service_parts(options, self._plane, self._control, self._flow, self._memory, group)
+        self._table = MethodTable(parts, self._flow, self._plane, group)
+        names = [*(each.full_name for each in (*parts, health.SERVICE)), *REFLECTION]
         self._health = HealthService(self._plane, names)
         self._repository.changed = self._changed
         work = self._table.methods | session_service.methods(self._flow)
         self._admission = Admission(security.token_check, self._flow.counts, work.keys())
         self._transport = transport(options.limits, security.tls, shared=group is not None)
-        self._transport.lost = self._lost
-        self._transport.serve(
-            work | self._health.methods(self._flow) | Reflection(names).methods(self._flow),
-            self._admission.admit,
-            NEEDED,
-        )
+        self._transport.lost = self._transport_lost
+        others = self._health.methods(self._flow) | Reflection(names).methods(self._flow)
+        self._transport.serve(work | others, self._admission.admit, NEEDED)
         self._loaded = False
         self._polling: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
-        self._deaf = False
-        self.gone_deaf: Callable[[], None] = lambda: None
-
-    def _services(self) -> dict[ServiceDescriptor, Sequence[object]]:
-        """The parts that implement the methods of each service."""
-        options, plane, control = self._options, self._plane, self._control
-        return {
-            inference_service.SERVICE: (
-                InferenceService(plane, self._memory, self._flow.requests),
-                ModelRepositoryService(plane, control, self._group),
-                SharedMemoryService(self._memory),
-                SettingsService(logging.getLogger("serving"), changeable=options.administration),
-            ),
-            prediction_service.SERVICE: (
-                PredictionService(plane, options.max_message_size, content=options.tensor_content),
-            ),
-            model_service.SERVICE: (ModelService(plane, control, reloadable=options.administration),),
-        }
+        self._is_lost = False
+        self.lost: Callable[[], None] = lambda: None
 
     def _changed(self) -> None:
         """Called by whoever loads, from any thread."""
         self._loop.call_soon_threadsafe(self._health.changed)
 
-    def _lost(self) -> None:
+    def _transport_lost(self) -> None:
         log.error("no more calls can be taken; ending")
-        self._deaf = True
-        self.gone_deaf()
+        self._is_lost = True
+        self.lost()
 
     @property
     def ready_models(self) -> int:
@@ -273,39 +246,4 @@ class Server:
         )
         self._metrics.close()
         self._memory.close()
-        return self._plane.close(timeout=1.0) and answered and not self._deaf
-
-
-async def serve(options: ServerOptions, announce: Callable[[str], None], trial: Trial | None = None) -> bool:
-    """Serve until a signal says otherwise (:mod:`serving.server.signals`), then drain.
-
-    Args:
-        options: What was decided.
-        announce: Told, once requests are answered, what is served where.
-        trial: Tries a version before it is opened; None to open it at once.
-
-    Returns:
-        Whether all that was accepted was answered and no model runs any more.
-
-    Raises:
-        RepositoryError: The repository is missing or holds no model.
-        AddressError: The address cannot be listened on.
-        CredentialsError: Certificates or tokens cannot be used.
-    """
-    server = Server(options, trial)
-    await server.load()
-    signals = Signals()
-    signals.listen()
-    server.gone_deaf = signals.request_stop
-    metrics = await server.start_metrics()
-    try:
-        address = await server.start()
-    except AddressError:
-        server.close_metrics()
-        raise
-    models = server.ready_models
-    if metrics:
-        log.info("metrics at http://%s/metrics", metrics)
-    announce(f"Serving {models} model{'' if models == 1 else 's'} on {address}")
-    await signals.stop.wait()
-    return await server.stop(signals)
+        return self._plane.close(timeout=1.0) and answered and not self._is_lost

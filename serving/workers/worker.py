@@ -87,7 +87,7 @@ class Worker:
         options, trials = self._prepare(arguments, index)
         self._trial_results = None if trials is None else TrialResultCache(trials)
         self._server = Server(replace(options, port=port), self._trial_results, self)
-        self._server.gone_deaf = self._signals.request_stop
+        self._server.lost = self._signals.request_stop
         self._signals.listen()
 
     async def dry_run(
