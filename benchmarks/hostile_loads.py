@@ -1,9 +1,9 @@
-"""Measures the latency of a model while files that hang or take all memory are test-loaded beside it.
+"""Measures the latency of a model while files that hang or take all memory are trial-loaded beside it.
 
     python benchmarks/hostile_loads.py [--seconds 10] [--workers 1]
 
 A client calls a small model continuously, first without, then with such files in the same repository
-(``--model-control-mode poll``). Test loads have a lower priority than the server, but they use idle processors.
+(``--model-control-mode poll``). Trial loads have a lower priority than the server, but they use idle processors.
 """
 
 import argparse

@@ -13,7 +13,7 @@ from serving.commands.process_exit import end_process
 from serving.transport.listen_address import is_loopback
 
 if TYPE_CHECKING:
-    from serving.load_trial.trial_runner import TrialRunner
+    from serving.trial_load.trial_runner import TrialRunner
 
 log = logging.getLogger(__name__)
 
@@ -109,9 +109,9 @@ def _announce(line: str) -> None:
 
 
 def trial_runner(options: argparse.Namespace) -> "TrialRunner | None":
-    """Makes the load trials; None if versions are loaded without a trial."""
-    from serving.load_trial.limits import MEBIBYTE, Limits  # noqa: PLC0415  --help needs none of it
-    from serving.load_trial.trial_runner import SUPPORTED, TrialRunner  # noqa: PLC0415  likewise
+    """Makes the trial loads; None if versions are loaded without a trial."""
+    from serving.trial_load.limits import MEBIBYTE, Limits  # noqa: PLC0415  --help needs none of it
+    from serving.trial_load.trial_runner import SUPPORTED, TrialRunner  # noqa: PLC0415  likewise
 
     if options.no_trial_load:
         return None

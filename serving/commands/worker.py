@@ -12,8 +12,8 @@ import sys
 from serving.commands import log_format, serve, serve_options
 from serving.commands.command_line import parser
 from serving.commands.process_exit import end_process
-from serving.load_trial.trial_runner import TrialRunner
 from serving.server.options import ServerOptions
+from serving.trial_load.trial_runner import TrialRunner
 from serving.workers.shared_trials import FIRST
 from serving.workers.worker import Worker
 

@@ -14,7 +14,7 @@ from serving.access.token_check import TokenCheck
 from serving.errors import ServingError, StoppingError
 from serving.metrics.call_counts import CallCounts
 from serving.services.error_to_status import status_of
-from serving.transport.code import Status
+from serving.transport.status_code import Status
 from serving.transport.transport import Metadata
 
 QUIET = 0.02

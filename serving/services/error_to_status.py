@@ -7,7 +7,7 @@ from google.protobuf.message import DecodeError
 
 from serving import errors
 from serving.error_text import sanitized
-from serving.transport.code import Code, Status
+from serving.transport.status_code import Code, Status
 
 log = logging.getLogger(__name__)
 

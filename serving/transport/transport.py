@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from serving.transport.code import Status
+from serving.transport.status_code import Status
 
 Metadata: TypeAlias = "Iterable[tuple[str, Any]]"
 """The headers of a call by lower-case name: text, or bytes where the name ends in ``-bin``."""

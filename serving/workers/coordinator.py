@@ -46,7 +46,7 @@ class Coordinator:
     Attributes:
         members: The workers.
         state: The state that all have (:mod:`serving.server.state_snapshot`); None before the first has started.
-        trials: The load trials that they share.
+        trials: The trial loads that they share.
     """
 
     def __init__(self) -> None:

@@ -10,7 +10,6 @@ from functools import partial
 from typing import Any
 
 from serving import daemon_threads, errors
-from serving.load_trial.result_cache import TrialResultCache
 from serving.repository.loading.guarded_load import Trial
 from serving.repository.statistics import Statistics
 from serving.runtimes import cpus
@@ -18,6 +17,7 @@ from serving.server.options import ServerOptions
 from serving.server.server import Server
 from serving.server.signals import Signals
 from serving.server.state_snapshot import JsonObject
+from serving.trial_load.result_cache import TrialResultCache
 from serving.workers.channel import Channel, ChannelClosedError
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ class Worker:
     """A worker process. The supervisor calls its methods, except those of a worker group.
 
     Args:
-        prepare: Makes the options and the load trial from a command line and the worker's index, and configures the
+        prepare: Makes the options and the trial load from a command line and the worker's index, and configures the
             log.
     """
 
@@ -101,7 +101,7 @@ class Worker:
             only: The models to look at; None for all.
 
         Returns:
-            ``results``, all results that are known (:class:`~serving.load_trial.result_cache.TrialResultCache`), and
+            ``results``, all results that are known (:class:`~serving.trial_load.result_cache.TrialResultCache`), and
             ``running``, the version of each model whose trial still runs.
         """
         if self._trial_results is None:

@@ -52,7 +52,7 @@ FORBIDDEN = [
         (),
     ),
     (
-        "serving/load_trial",
+        "serving/trial_load",
         {
             "grpc",
             "protos",
@@ -79,7 +79,7 @@ FORBIDDEN = [
             "serving.flow_control",
             "serving.access",
             "serving.server",
-            "serving.load_trial",
+            "serving.trial_load",
             "serving.dataplane",
         },
         (),

@@ -9,8 +9,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 SERVING = {
-    "commands": "access client endpoint server load_trial transport workers",
-    "workers": "metrics repository runtimes load_trial server transport",
+    "commands": "access client endpoint server trial_load transport workers",
+    "workers": "metrics repository runtimes trial_load server transport",
     "server": "access dataplane flow_control metrics repository services transport",
     "services": "dataplane flow_control repository runtimes transport",
     "flow_control": "dataplane metrics runtimes transport",
@@ -19,7 +19,7 @@ SERVING = {
     "metrics": "dataplane repository",
     "dataplane": "repository runtimes scheduler",
     "scheduler": "repository runtimes",
-    "load_trial": "repository runtimes",
+    "trial_load": "repository runtimes",
     "repository": "runtimes",
     "runtimes": "",
     "client": "endpoint",

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 import grpc
 
-from serving.transport.code import Status
+from serving.transport.status_code import Status
 from serving.transport.transport import Call, Method, Stream, Unary, UnaryMethod
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[bytes, bytes]"

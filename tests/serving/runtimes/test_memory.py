@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from serving.load_trial.limits import SHARE, Limits
 from serving.runtimes import memory
+from serving.trial_load.limits import SHARE, Limits
 
 MACHINE = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 

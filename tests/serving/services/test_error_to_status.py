@@ -5,7 +5,7 @@ from google.protobuf.message import DecodeError
 
 from serving import errors
 from serving.services.error_to_status import INTERNAL_TEXT, PUSHBACK, STARTUP_TEXT, STATUS, status_of
-from serving.transport.code import Code
+from serving.transport.status_code import Code
 
 
 def every(error):

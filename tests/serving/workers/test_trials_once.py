@@ -16,7 +16,7 @@ def fork_servers(fleet):
         worker
         for worker in fleet.workers()
         if any(
-            "serving.load_trial.fork_server" in each.cmdline() for each in psutil.Process(worker).children()
+            "serving.trial_load.fork_server" in each.cmdline() for each in psutil.Process(worker).children()
         )
     ]
 

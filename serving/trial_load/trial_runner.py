@@ -1,4 +1,4 @@
-"""Runs load trials, several at a time, and turns their results into reasons why a version cannot be served."""
+"""Runs trial loads, several at a time, and turns their results into reasons why a version cannot be served."""
 
 import json
 import logging
@@ -11,10 +11,10 @@ from time import monotonic
 from typing import Any
 
 from serving.errors import ModelLoadError
-from serving.load_trial.fork_server_process import ForkServerProcess
-from serving.load_trial.limits import MEBIBYTE, Limits
 from serving.repository.loading.candidate import Candidate
 from serving.runtimes import cpus
+from serving.trial_load.fork_server_process import ForkServerProcess
+from serving.trial_load.limits import MEBIBYTE, Limits
 
 log = logging.getLogger(__name__)
 

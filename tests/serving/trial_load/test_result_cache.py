@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from serving.errors import ModelLoadError
-from serving.load_trial.result_cache import TrialResultCache
 from serving.repository.config import ModelConfig
 from serving.repository.loading.candidate import Candidate
+from serving.trial_load.result_cache import TrialResultCache
 
 GOOD = Candidate("good", 1, Path("r/good/1"), Path("r"), ModelConfig(), (("model.onnx", 1, 2, 3),))
 BAD = replace(GOOD, name="bad")

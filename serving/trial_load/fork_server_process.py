@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from threading import Lock, Thread
 
-from serving.load_trial.child import LENGTH
-from serving.load_trial.limits import Limits
 from serving.repository.loading.candidate import Candidate
+from serving.trial_load.child import LENGTH
+from serving.trial_load.limits import Limits
 
-MODULE = "serving.load_trial.fork_server"
+MODULE = "serving.trial_load.fork_server"
 """The module that the process runs."""
 
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}

@@ -14,11 +14,11 @@ import pytest
 from patience import PATIENCE, until
 
 from serving.errors import ModelLoadError
-from serving.load_trial.limits import MEBIBYTE, Limits
-from serving.load_trial.trial_runner import TrialRunner
 from serving.repository.config import ModelConfig, TensorConfig
 from serving.repository.loading.candidate import Candidate
 from serving.repository.loading.load import load
+from serving.trial_load.limits import MEBIBYTE, Limits
+from serving.trial_load.trial_runner import TrialRunner
 
 pytestmark = pytest.mark.slow
 
@@ -177,8 +177,8 @@ import sys
 from pathlib import Path
 from serving.repository.loading.candidate import Candidate
 from serving.repository.config import ModelConfig
-from serving.load_trial.limits import Limits
-from serving.load_trial.trial_runner import TrialRunner
+from serving.trial_load.limits import Limits
+from serving.trial_load.trial_runner import TrialRunner
 
 root = Path(sys.argv[1])
 TrialRunner(Limits(10000, 1 << 30))(Candidate("endless", 1, root / "endless" / "1", root, ModelConfig(), ()))

@@ -1,6 +1,6 @@
 """The fork server: a process that has imported the runtimes and forks a child for each trial, which saves the import.
 
-    python -m serving.load_trial.fork_server FILE RUNTIMES
+    python -m serving.trial_load.fork_server FILE RUNTIMES
 
 FILE is the file descriptor of a socket to the server. Each message on it is a request, with a socket that is passed
 on to the child. The process has one thread, so that forking it is safe, and opens no model itself. It exits when the
@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from time import monotonic
 
 from serving import runtimes
-from serving.load_trial import child
 from serving.runtimes import memory
+from serving.trial_load import child
 
 GLANCE = 0.02
 """Seconds between two checks of the time and memory of children."""
