@@ -57,10 +57,12 @@ demo: $(STAMP)  ## convert the example models, prove them, serve them, call them
 	@$(BIN)/python tests/e2e/demo.py
 
 test: environments  ## every test but the heaviest architectures
-	$(PYTEST) -m "not heavy"
+	$(PYTEST) -m "not heavy and not alone"
+	$(BIN)/python -m pytest -m "alone and not heavy"
 
 test-all: environments  ## every test
-	$(PYTEST)
+	$(PYTEST) -m "not alone"
+	$(BIN)/python -m pytest -m alone
 
 quick: $(STAMP)  ## the tests that are fast and need no TensorFlow, in less than two minutes
 	$(PYTEST) --quick

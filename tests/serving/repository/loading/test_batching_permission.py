@@ -142,7 +142,7 @@ def test_a_manifest_that_is_too_large_or_no_file_is_not_read(tmp_path, monkeypat
 
 
 def test_every_file_of_a_saved_model_counts_and_what_convert_lays_beside_it_does_not(tmp_path):
-    from converter.publishing.manifest import sha256  # noqa: PLC0415  what wrote the manifest
+    from converter.publishing.digest import sha256  # noqa: PLC0415  what wrote the manifest
 
     (tmp_path / "variables").mkdir()
     for name in ("saved_model.pb", "variables/variables.index", "variables.b"):
