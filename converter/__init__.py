@@ -2,16 +2,19 @@
 
 from typing import TYPE_CHECKING, Any
 
-from plainserve import __version__
-
 if TYPE_CHECKING:
     from converter.parity.recording import record
+    from plainserve import __version__
 
 __all__ = ["__version__", "record"]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401  an attribute of the module
-    """Import ``record`` when it is used, so that ``--help`` does not wait for numpy."""
+    """Import what is used when it is used, so that ``--help`` does not wait for numpy."""
+    if name == "__version__":
+        from plainserve import __version__  # noqa: PLC0415
+
+        return __version__
     if name == "record":
         from converter.parity.recording import record  # noqa: PLC0415
 
