@@ -37,7 +37,12 @@ def parser() -> argparse.ArgumentParser:
         "models", nargs="+", type=Path, metavar="MODEL", help=".keras or .h5 file, or JSON with --weights"
     )
     made.add_argument(
-        "--to", action="append", default=[], choices=list(TARGETS), metavar="FORMAT", help=", ".join(TARGETS)
+        "--to",
+        action="append",
+        default=[],
+        choices=list(TARGETS),
+        metavar="FORMAT",
+        help=f"{', '.join(TARGETS)}; may be repeated",
     )
     made.add_argument("--version", action="version", version=f"plainserve {__version__}")
     made.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
@@ -59,7 +64,7 @@ def _add_places(group: "argparse._ArgumentGroup") -> None:
     group.add_argument(
         "--skip-unchanged",
         action="store_true",
-        help="leave a model alone whose newest versions were made from the same file, options and tools",
+        help="skip a model whose newest versions were made from the same file, options and tools",
     )
 
 
@@ -91,13 +96,16 @@ def _add_proof(group: "argparse._ArgumentGroup") -> None:
         "--custom-objects",
         type=Path,
         metavar="PY",
-        help="run this file of yours: its classes and functions decide",
+        help="Python file with your classes and functions; it is run, and what they compute counts",
     )
     group.add_argument(
-        "--samples", type=Path, metavar="NPZ", help="your own inputs, with your model's answers if recorded"
+        "--samples",
+        type=Path,
+        metavar="NPZ",
+        help="your own inputs, with your model's recorded answers if you have them",
     )
     group.add_argument(
-        "--expected", type=Path, metavar="NPZ", help="those answers, if they are in another file"
+        "--expected", type=Path, metavar="NPZ", help="the recorded answers, if they are in another file"
     )
     group.add_argument("--atol", type=float, metavar="X", help="absolute tolerance (float32: 1e-5)")
     group.add_argument("--rtol", type=float, metavar="X", help="relative tolerance (float32: 1e-4)")
@@ -105,9 +113,11 @@ def _add_proof(group: "argparse._ArgumentGroup") -> None:
     group.add_argument(
         "--require-proof", action="store_true", help="publish nothing whose formulas are stated or assumed"
     )
-    group.add_argument("--no-parity", action="store_true", help="publish unproved, stamped unverified")
     group.add_argument(
-        "--keep-failed", type=Path, metavar="DIR", help="put what misses parity there, for study"
+        "--no-parity", action="store_true", help="publish without comparing; artefacts are stamped unverified"
+    )
+    group.add_argument(
+        "--keep-failed", type=Path, metavar="DIR", help="keep artefacts that miss parity in this folder"
     )
     group.add_argument(
         "--allow-nonfinite", action="store_true", help="accept NaN and infinity among the weights"

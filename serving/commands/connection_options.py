@@ -22,21 +22,29 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=_server,
         default=f"127.0.0.1:{PORT}",
         metavar="HOST[:PORT]",
-        help="default: %(default)s",
+        help="address of the server (default: %(default)s)",
     )
     parser.add_argument(
         "--tls-ca",
         type=Path,
         metavar="FILE",
-        help="encrypt; who must have signed the server's certificate, in PEM",
+        help="connect with TLS; the authority that signed the server's certificate, in PEM",
     )
     parser.add_argument(
-        "--tls-name", default="", metavar="NAME", help="the name in that certificate, if --server has another"
+        "--tls-name",
+        default="",
+        metavar="NAME",
+        help="name in the server's certificate, if it differs from --server",
     )
     parser.add_argument(
-        "--tls-certificate", type=Path, metavar="FILE", help="our certificate, for servers that ask for one"
+        "--tls-certificate",
+        type=Path,
+        metavar="FILE",
+        help="client certificate in PEM, for servers that ask for one",
     )
-    parser.add_argument("--tls-key", type=Path, metavar="FILE", help="its private key")
+    parser.add_argument(
+        "--tls-key", type=Path, metavar="FILE", help="private key of --tls-certificate in PEM"
+    )
 
 
 def _server(text: str) -> str:
@@ -49,7 +57,7 @@ def _server(text: str) -> str:
 def add_token_option(parser: argparse.ArgumentParser) -> None:
     """Declare the option for the token."""
     parser.add_argument(
-        "--token-file", type=Path, metavar="FILE", help=f"holds our token; without it: ${TOKEN}"
+        "--token-file", type=Path, metavar="FILE", help=f"file with the bearer token (default: ${TOKEN})"
     )
 
 

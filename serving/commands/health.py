@@ -21,7 +21,7 @@ def add_parser(subparsers: "_SubParsersAction[argparse.ArgumentParser]") -> None
     connection_options.add_options(parser)
     parser.add_argument("--model", default="", metavar="NAME", help="ask about one model")
     parser.add_argument(
-        "--timeout", type=seconds, default=5.0, metavar="SECONDS", help="default: %(default)s"
+        "--timeout", type=seconds, default=5.0, metavar="SECONDS", help="of the call (default: %(default)s)"
     )
     parser.set_defaults(run=run)
 

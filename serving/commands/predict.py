@@ -33,32 +33,38 @@ MOST_CALLERS: Final = 10_000
 def add_parser(subparsers: "_SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the subcommand."""
     parser = subparsers.add_parser("predict", help="send a file's samples to a model and print its answer")
-    parser.add_argument("model", metavar="MODEL", help="its name")
+    parser.add_argument("model", metavar="MODEL", help="name of the model on the server")
     parser.add_argument(
         "--input", required=True, type=Path, metavar="FILE", help=".npy, .npz, .json, .csv or an image"
     )
     connection_options.add_options(parser)
     connection_options.add_token_option(parser)
-    parser.add_argument("--version", default="", metavar="V", help="default: the server's choice")
     parser.add_argument(
-        "--output", action="append", default=[], metavar="NAME", help="only this output; may be repeated"
+        "--version", default="", metavar="V", help="version of the model (default: the server chooses)"
+    )
+    parser.add_argument(
+        "--output",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="return only this output; may be repeated",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument(
-        "--timeout", type=seconds, default=30.0, metavar="SECONDS", help="default: %(default)s"
+        "--timeout", type=seconds, default=30.0, metavar="SECONDS", help="of a call (default: %(default)s)"
     )
     parser.add_argument(
         "--benchmark",
         type=seconds,
         metavar="SECONDS",
-        help="call again and again for so long; print requests per second and percentiles",
+        help="repeat the call for this time; print requests per second and percentiles",
     )
     parser.add_argument(
         "--concurrency",
         type=between(whole, 1, MOST_CALLERS),
         default=1,
         metavar="N",
-        help="callers of a benchmark; default: 1",
+        help="concurrent calls of a benchmark (default: 1)",
     )
     parser.set_defaults(run=run)
 

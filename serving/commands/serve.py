@@ -24,8 +24,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "serve",
         help="serve the models in a folder",
         description="Serve the models in a folder over gRPC. Prints one line once it is ready; "
-        "SIGTERM lets it say that it is leaving, answer what it has accepted and end; SIGINT likewise, "
-        "without a lame duck; a second signal ends it at once.",
+        "On SIGTERM it reports that it is stopping, answers what it has accepted, and exits; on SIGINT it does "
+        "so without --lame-duck-seconds. A second signal ends it at once.",
     )
     serve_options.add_options(parser)
     parser.set_defaults(run=run)

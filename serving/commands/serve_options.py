@@ -30,7 +30,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_endpoint_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("repository", metavar="REPOSITORY", type=Path, help="the folder: MODEL/VERSION/FILE")
+    parser.add_argument(
+        "repository", metavar="REPOSITORY", type=Path, help="folder of models, laid out as MODEL/VERSION/FILE"
+    )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument(
         "--port",
@@ -43,7 +45,7 @@ def _add_endpoint_options(parser: argparse.ArgumentParser) -> None:
         metavar="PORT",
         type=_metrics_port,
         default=8002,
-        help="port for Prometheus, http://HOST:PORT/metrics; 0 picks a free one, off has none "
+        help="port for Prometheus metrics, http://HOST:PORT/metrics; 0 picks a free one, off disables it "
         "(default: %(default)s)",
     )
 
@@ -53,22 +55,22 @@ def _add_repository_options(parser: argparse.ArgumentParser) -> None:
         "--model-control-mode",
         choices=("none", "poll", "explicit"),
         default="none",
-        help="what is loaded: the repository as it is at the start; as it is, looked at again and again; "
-        "or what requests ask for (default: %(default)s)",
+        help="which models are loaded: those in the repository at the start; those in it at any time, by polling; "
+        "or those that requests load (default: %(default)s)",
     )
     parser.add_argument(
         "--repository-poll-secs",
         metavar="S",
         type=seconds,
         default=15.0,
-        help="with poll: how often (default: %(default)s)",
+        help="with poll: seconds between two looks (default: %(default)s)",
     )
     parser.add_argument(
         "--load-model",
         metavar="NAME",
         action="append",
         default=[],
-        help="with explicit: load it at the start; may be repeated; * for all",
+        help="with explicit: a model to load at the start; may be repeated; * for all",
     )
 
 
@@ -78,18 +80,18 @@ def _add_trial_options(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         type=seconds,
         default=120.0,
-        help="each version is first tried in a process of its own; most time for that (default: %(default)s)",
+        help="most time for the trial load of a version, which runs in a separate process (default: %(default)s)",
     )
     parser.add_argument(
         "--load-memory",
         metavar="MIB",
         type=between(whole, 1, 1 << 30),
-        help="most memory for it, in MiB (default: three quarters of what the machine or the container has)",
+        help="most memory for the trial load, in MiB (default: three quarters of the machine's or the container's)",
     )
     parser.add_argument(
         "--no-trial-load",
         action="store_true",
-        help="open versions at once: what hangs or crashes when it is loaded does so to the server",
+        help="load versions without a trial; a version that hangs or crashes does so in the server",
     )
 
 
@@ -98,26 +100,26 @@ def _add_security_options(parser: argparse.ArgumentParser) -> None:
         "--tls-certificate",
         metavar="FILE",
         type=Path,
-        help="encrypt; the server's certificate in PEM, read again when it changes",
+        help="serve with TLS; the certificate of the server in PEM, read again when it changes",
     )
     parser.add_argument("--tls-key", metavar="FILE", type=Path, help="the certificate's private key in PEM")
     parser.add_argument(
         "--tls-client-ca",
         metavar="FILE",
         type=Path,
-        help="let only clients in whose certificate this authority has signed",
+        help="accept only clients with a certificate that this authority has signed, in PEM",
     )
     parser.add_argument(
         "--tokens",
         metavar="FILE",
         type=Path,
-        help="ask for bearer tokens; each line is 'inference TOKEN' or 'administration TOKEN', "
+        help="require bearer tokens; each line of the file is 'inference TOKEN' or 'administration TOKEN', "
         "read again when it changes",
     )
     parser.add_argument(
         "--allow-plain-tokens",
         action="store_true",
-        help="take tokens from other hosts without encryption; something in front must decrypt",
+        help="accept tokens without TLS from other hosts, because a proxy in front ends TLS",
     )
 
 
@@ -137,7 +139,7 @@ def _add_request_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--enable-serialization-as-tensor-content",
         action="store_true",
-        help="let Predict answer in tensor_content and not in float_val and its like, as TensorFlow Serving's option "
+        help="answer Predict in tensor_content instead of float_val and the like, as TensorFlow Serving's option "
         "of that name does",
     )
 
@@ -148,7 +150,7 @@ def _add_process_options(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         type=duration,
         default=2.0,
-        help="after SIGTERM, how long requests are still taken while health says NOT_SERVING "
+        help="seconds after SIGTERM in which requests are still accepted while health says NOT_SERVING "
         "(default: %(default)s)",
     )
     parser.add_argument(
@@ -156,25 +158,29 @@ def _add_process_options(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         type=between(whole, 1, YEAR),
         default=30,
-        help="at the end, most time for answering what was accepted (default: %(default)s)",
+        help="most time at the end for answering the requests that were accepted (default: %(default)s)",
     )
     parser.add_argument(
         "--workers",
         metavar="N",
         type=between(whole, 1, MOST_WORKERS),
         default=1,
-        help="processes that serve together on the port; one that ends or hangs is replaced "
-        "(default: %(default)s)",
+        help="processes that share the port; a process that ends or hangs is replaced (default: %(default)s)",
     )
 
 
 def _add_log_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--log-format", choices=("text", "json"), default="text", help="default: %(default)s")
+    parser.add_argument(
+        "--log-format",
+        choices=("text", "json"),
+        default="text",
+        help="format of the log (default: %(default)s)",
+    )
     parser.add_argument(
         "--log-level",
         choices=("error", "warning", "info", "debug"),
         default="warning",
-        help="info and debug have a line for each request (default: %(default)s)",
+        help="info and debug log a line for each request (default: %(default)s)",
     )
 
 
