@@ -164,7 +164,7 @@ class Server:
             self._polling = asyncio.create_task(
                 initial_load.poll(self._repository, self._options.poll_seconds)
             )
-        return f"{f'[{host}]' if ':' in host else host}:{chosen}"
+        return listen_address.host_and_port(host, chosen)
 
     async def metrics(self) -> str:
         """Everything that is measured, now."""

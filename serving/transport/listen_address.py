@@ -27,6 +27,11 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def host_and_port(host: str, port: int) -> str:
+    """An address as one text; an IPv6 address is put in brackets."""
+    return f"{f'[{host}]' if ':' in host else host}:{port}"
+
+
 def check(host: str, port: int) -> None:
     """Check that an address can be listened on.
 

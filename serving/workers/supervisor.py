@@ -13,6 +13,7 @@ from functools import partial
 from serving.errors import StartupError
 from serving.metrics.family import family
 from serving.metrics.http_endpoint import MetricsServer
+from serving.transport.listen_address import host_and_port
 from serving.workers.coordinator import Coordinator
 from serving.workers.options import SupervisorOptions
 from serving.workers.port_reservation import reserve
@@ -204,4 +205,4 @@ def _pass_signals_on(supervisor: Supervisor) -> asyncio.Event:
 
 
 def _shown(held: socket.socket, host: str) -> str:
-    return f"{f'[{host}]' if ':' in host else host}:{held.getsockname()[1]}"
+    return host_and_port(host, held.getsockname()[1])

@@ -12,6 +12,7 @@ from serving.transport.grpcio.calls import Handler, handler, refusing
 from serving.transport.grpcio.channel_arguments import channel_arguments
 from serving.transport.grpcio.credentials import server_credentials
 from serving.transport.limits import Limits
+from serving.transport.listen_address import host_and_port
 from serving.transport.tls import TlsSource
 from serving.transport.transport import Admit, Method, Transport
 
@@ -41,7 +42,7 @@ class GrpcioTransport(Transport):
 
     async def start(self, host: str, port: int) -> int:
         """Listen, and take calls."""
-        address = f"{f'[{host}]' if ':' in host else host}:{port}"
+        address = host_and_port(host, port)
         try:
             if self._credentials is None:
                 self._port = self._server.add_insecure_port(address)
