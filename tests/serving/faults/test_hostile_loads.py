@@ -177,6 +177,7 @@ sys.exit(main())
 """
 
 
+@pytest.mark.alone
 def test_what_is_there_at_the_start_harms_nobody(repository, publish, start_server, clients):
     publish("good", *HOSTILE)
     server = start_server(repository.root, *TIMES, code=SETTLE_SOON)
