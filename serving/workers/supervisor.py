@@ -6,7 +6,6 @@ This process imports neither gRPC nor a runtime, so that nothing that a model or
 import asyncio
 import logging
 import signal
-import socket
 from collections.abc import Callable
 from functools import partial
 
@@ -174,7 +173,8 @@ async def supervise(options: SupervisorOptions, announce: Callable[[str], None])
             if not stop.is_set():
                 models = await starting
                 plural = "" if models == 1 else "s"
-                announce(f"Serving {models} model{plural} on {_shown(held, options.host)}")
+                address = host_and_port(options.host, held.getsockname()[1])
+                announce(f"Serving {models} model{plural} on {address}")
                 await stop.wait()
             starting.cancel()
             await asyncio.gather(starting, return_exceptions=True)
@@ -202,7 +202,3 @@ def _pass_signals_on(supervisor: Supervisor) -> asyncio.Event:
         asyncio.get_running_loop().add_signal_handler(number, arrived, number)
     supervisor.lost = partial(arrived, signal.SIGINT)
     return stop
-
-
-def _shown(held: socket.socket, host: str) -> str:
-    return host_and_port(host, held.getsockname()[1])
