@@ -41,7 +41,9 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     if config.option.quick:
-        config.option.markexpr = config.option.markexpr or "not tensorflow and not slow and not heavy"
+        config.option.markexpr = (
+            config.option.markexpr or "not tensorflow and not slow and not heavy and not alone"
+        )
         sys.meta_path.insert(0, ImportGuard())
 
 

@@ -131,6 +131,7 @@ async def stands_still(number):
         await asyncio.sleep(0.7)
 
 
+@pytest.mark.alone
 def test_large_answers_to_a_client_that_does_not_read_are_refused_and_others_are_served(root, frontend):
     asked, size = 40, 4 * MIB
 
