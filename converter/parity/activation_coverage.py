@@ -13,8 +13,9 @@ from converter.building.model_builder import build
 from converter.description import Finding
 from converter.graph import Graph, Ref
 from converter.lowering.lower import lower
+from converter.parity.model_runner import runner
 from converter.parity.probes import InputHint
-from converter.parity.reference import Answer, input_hints, run_model
+from converter.parity.reference import Answer, input_hints
 
 # A smooth curve that bends at |x| = 1 / scale is nearly a straight line over less than half of that, and different
 # formulas can agree on fewer points than they have constants.
@@ -73,10 +74,11 @@ def _input_ranges(graph: Graph, layers: Sequence[str], answers: Sequence[Answer]
     if not refs:
         return {}
     named = tuple((f"seen_{number}", ref) for number, ref in enumerate(refs))
-    model = build(lowered.graph.but(outputs=named))
+    observed = lowered.graph.but(outputs=named)
+    run = runner(build(observed), observed, len(answers))
     values: dict[Ref, list[np.ndarray]] = {ref: [] for ref in refs}
     for answer in answers:
-        for ref, array in zip(refs, run_model(model, list(answer.probe.inputs.values())), strict=True):
+        for ref, array in zip(refs, run([*answer.probe.inputs.values()]), strict=True):
             finite = array[np.isfinite(array)]
             values[ref].append(np.unique(finite.astype(np.float64)))
     return {

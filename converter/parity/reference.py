@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Optional, TypeAlias
 
-import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from converter.building.dtype_policy import in_policy
@@ -14,6 +12,7 @@ from converter.building.model_builder import build
 from converter.description.supported_layers import RECURRENT
 from converter.errors import ConversionError, UnsupportedError
 from converter.graph import Call, Graph, Layer, Ref
+from converter.parity.model_runner import Run, runner
 from converter.parity.probes import InputHint, Probe
 from converter.parity.tolerance_settings import coarsest
 
@@ -49,7 +48,8 @@ class Reference:
         graph, logits = _with_logits(graph)
         self._names = [name for name, _ in graph.outputs]
         self._logits = [name for name, _ in logits]
-        self._model = build(graph.but(outputs=(*graph.outputs, *logits)))
+        self._graph = graph.but(outputs=(*graph.outputs, *logits))
+        self._model = build(self._graph)
 
     def answers(self, probes: Iterable[Probe], *, skip_refused: bool = False) -> list[Answer]:
         """Run the original on every probe.
@@ -62,10 +62,11 @@ class Reference:
             UnsupportedError: The original cannot be run on a probe; with ``skip_refused``, on a sample of the user or
                 on any probe at all.
         """
-        answered: list[Answer] = []
+        probes, answered = list(probes), list[Answer]()
+        run = runner(self._model, self._graph, len(probes))
         for probe in probes:
             try:
-                answered.append(self._answer(probe))
+                answered.append(self._answer(probe, run))
             except Exception as error:
                 if not skip_refused:
                     raise
@@ -82,8 +83,8 @@ class Reference:
             )
         return answered
 
-    def _answer(self, probe: Probe) -> Answer:
-        values = run_model(self._model, list(probe.inputs.values()))
+    def _answer(self, probe: Probe, run: Run) -> Answer:
+        values = run([*probe.inputs.values()])
         count = len(self._names)
         return Answer(
             probe,
@@ -129,23 +130,6 @@ def input_hints(graph: Graph) -> dict[str, InputHint]:
             elif layer.kind == "Masking" and not layer.config.get("mask_value"):
                 hints[name] = InputHint(masked=True)
     return hints
-
-
-def run_model(model: Any, inputs: list[NDArray[Any]]) -> list[NDArray[Any]]:  # noqa: ANN401  a Keras model
-    """Run a model whose inputs and outputs are lists, in inference mode.
-
-    Raises:
-        UnsupportedError: Its layers cannot compute with inputs of these sizes.
-    """
-    try:
-        outputs = model(inputs, training=False)
-    except tf.errors.InvalidArgumentError:
-        raise UnsupportedError(
-            f"cannot be run on a batch of {len(inputs[0])}, which its input allows",
-            where="the model",
-            hint="If it takes batches of one size only, say which: --batch N.",
-        ) from None
-    return [np.asarray(output) for output in (outputs if isinstance(outputs, list | tuple) else [outputs])]
 
 
 def _with_logits(graph: Graph) -> tuple[Graph, Outputs]:
