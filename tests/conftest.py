@@ -40,6 +40,7 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    gc.disable()  # until all tests are collected
     if config.option.quick:
         config.option.markexpr = (
             config.option.markexpr or "not tensorflow and not slow and not heavy and not alone"
@@ -60,6 +61,7 @@ def pytest_collection_finish():
     """Leave what was collected and imported out of later garbage collections: converting asks for several."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

@@ -154,11 +154,13 @@ def main() -> int:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # No object that is imported is ever freed: nothing need traverse them, and children keep sharing their memory.
+    gc.disable()
     with _ending_with(os.getppid()):
         for name in sys.argv[2].split(","):
             runtimes.prepare(name)
-    # No object that exists now is ever freed: children need not traverse them, and keep sharing their memory.
     gc.freeze()
+    gc.enable()
     ForkServer(socket.socket(fileno=int(sys.argv[1]))).run()
     return 0
 
