@@ -8,6 +8,7 @@ folded, and finally built as a Keras model. Nested models are inlined, so a grap
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, TypeAlias
 
@@ -115,7 +116,7 @@ class Call:
     args: tuple[Argument, ...]
     kwargs: Mapping[str, Argument] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def sources(self) -> tuple[Ref, ...]:
         """The tensors among the arguments, in order."""
         return tuple(refs((self.args, self.kwargs)))
