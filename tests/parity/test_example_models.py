@@ -20,6 +20,7 @@ MODELS = {
 }
 ATOL, RTOL = 1e-5, 1e-4
 BATCHES = (1, 7, 32)
+# The scope of "model" puts the tests of one model together, so that one process runs them and converts it once.
 
 
 def outcome_of(converted, model, target):
@@ -30,7 +31,7 @@ def outcome_of(converted, model, target):
 
 @pytest.mark.parametrize("batch", BATCHES)
 @pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", MODELS, scope="module")
 def test_artefact_answers_as_the_author_recorded(converted, recorded, model, target, batch):
     artefact = open_artefact(target, outcome_of(converted, model, target).path)
     name, outputs = MODELS[model]
@@ -46,7 +47,7 @@ def test_artefact_answers_as_the_author_recorded(converted, recorded, model, tar
 
 
 @pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", MODELS, scope="module")
 def test_report_holds_live_recorded_softmax_and_activation_figures(converted, model, target):
     proof = outcome_of(converted, model, target).proof
     _, outputs = MODELS[model]
@@ -59,7 +60,7 @@ def test_report_holds_live_recorded_softmax_and_activation_figures(converted, mo
 
 
 @pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", MODELS, scope="module")
 def test_artefact_has_the_names_of_the_original_and_a_free_batch(converted, model, target):
     artefact = open_artefact(target, outcome_of(converted, model, target).path)
     name, outputs = MODELS[model]

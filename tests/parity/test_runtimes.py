@@ -26,7 +26,7 @@ def case_of(tmp_path_factory):
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", MODELS, scope="module")
 def test_runtime_answers_as_the_original(case_of, model, runtime):
     chosen, its = RUNTIMES[runtime], case_of(model)
     answers = chosen.run(its.artefacts[chosen.target], its.inputs)
@@ -37,7 +37,7 @@ def test_runtime_answers_as_the_original(case_of, model, runtime):
         assert np.abs(answers[name] - expected).max() <= TOLERANCE
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", MODELS, scope="module")
 def test_the_answers_differ_among_rows_by_far_more_than_the_tolerance(case_of, model):
     for expected in case_of(model).expected["onnx"].values():
         assert expected.std(axis=0).max() > 1000 * TOLERANCE
