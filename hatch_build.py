@@ -145,7 +145,7 @@ def _run(command: list[str]) -> None:
 
 
 def build_where_possible(module: Path) -> bool:
-    """Build as ``PLAINSERVE_NATIVE`` says.
+    """Build as ``PLAINSERVE_NATIVE`` says. If nothing is built, a module of earlier sources is removed.
 
     Returns:
         Whether the module was built.
@@ -155,10 +155,12 @@ def build_where_possible(module: Path) -> bool:
     """
     wanted = mode()
     if wanted == "off":
+        module.unlink(missing_ok=True)
         return False
     try:
         build(module)
     except NativeBuildError as error:
+        module.unlink(missing_ok=True)
         if wanted == "require":
             raise NativeBuildError(f"the native front end cannot be built: {error}") from error
         text = f"warning: the native front end is not built and grpcio serves in its place: {error}"
