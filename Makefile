@@ -10,6 +10,8 @@ FOREIGN := .foreign-models
 LOWEST  := .venv-lowest
 SEED    ?= 1
 COUNT   ?= 20000
+# The interpreters that make test-wheel tries.
+PYTHONS ?= $(PYTHON)
 # Processes that run tests side by side. One more than there are cores: many tests wait for a server.
 WORKERS ?= $(shell expr $$(nproc) + 1)
 # The native front end. PLAINSERVE_NATIVE=require fails where it cannot be built (CONTRIBUTING.md).
@@ -21,7 +23,7 @@ PYTEST  := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all quick environments lint format native protos train lock docs parity bench bench-overload bench-hostile bench-memory fuzz-archive fuzz-wire clients ray foreign-models lowest wheel test-image clean
+.PHONY: help demo test test-all quick environments lint format native protos train lock docs parity bench bench-overload bench-hostile bench-memory fuzz-archive fuzz-wire clients ray foreign-models lowest wheel test-wheel test-image clean
 
 # The native front end is not built here but below, with the interpreter and the warnings of developers.
 $(INSTALLED): requirements/dev.txt pyproject.toml
@@ -142,13 +144,15 @@ bench-memory: $(STAMP)  ## 500 reloads of a model of 100 MB; some minutes
 parity: $(STAMP)  ## every row of the parity table, and docs/parity.md from it
 	$(BIN)/python tests/parity/write_page.py
 
-# Without libstdc++, the second wheel runs on older systems than this one. auditwheel copies libnghttp2 into it.
+# auditwheel copies libnghttp2 into the second, and names the oldest glibc that it runs with: this system's, roughly.
 wheel: $(STAMP)  ## build the wheels into dist/: one for all machines, one with the native front end
 	PLAINSERVE_NATIVE=off $(BIN)/python -m build --no-isolation --wheel
 	rm -rf build/wheel
-	PLAINSERVE_NATIVE=require LDFLAGS="-static-libstdc++ -static-libgcc" \
-		$(BIN)/python -m build --no-isolation --wheel --outdir build/wheel
+	PLAINSERVE_NATIVE=require $(BIN)/python -m build --no-isolation --wheel --outdir build/wheel
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/auditwheel repair --wheel-dir dist build/wheel/*.whl
+
+test-wheel: wheel  ## install the wheels in environments of PYTHONS, serve a model in each, and call it
+	$(BIN)/python tests/packaging/try_wheels.py dist/*.whl --python $(PYTHONS)
 
 test-image: $(STAMP)  ## build the images and call the server in one (as root; needs buildah and debootstrap)
 	deploy/test-image
