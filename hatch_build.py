@@ -11,6 +11,7 @@ environment variable ``PLAINSERVE_NATIVE`` decides:
 """
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -35,6 +36,9 @@ PACKAGES = {"Python.h": "python3-dev", "nghttp2": "libnghttp2-dev"}
 
 PROBE = "#include <Python.h>\n#include <nghttp2/nghttp2.h>\nint main() { return nghttp2_version(0) == nullptr; }\n"
 """A program that needs what the module needs."""
+
+FAULT = re.compile(r"^(?!collect2).*(error|ld): ")
+"""The lines of a compiler and a linker that say what is wrong. collect2 says only that the linker failed."""
 
 COMPILE = """
     -std=c++17 -O2 -g0 -fPIC -fvisibility=hidden -Wall -Wextra
@@ -139,7 +143,7 @@ def _run(command: list[str]) -> None:
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     if done.returncode:
         said = done.stderr.splitlines() or [f"{command[0]} ended with exit code {done.returncode}"]
-        raise NativeBuildError(next((line for line in said if "error" in line), said[-1]))
+        raise NativeBuildError(next((line for line in said if FAULT.search(line)), said[-1]))
     if done.stderr:
         print(done.stderr, end="", file=sys.stderr)  # noqa: T201  warnings
 

@@ -92,7 +92,8 @@ def compiler(tmp_path):
 
     def make(text):
         program = tmp_path / "compiler"
-        program.write_text(f"#!/bin/sh\necho 'probe.cpp:1: {text}' >&2\nexit 1\n")
+        lines = f"In file included\n{text}\ncollect2: error: ld returned 1 exit status"
+        program.write_text(f"#!/bin/sh\necho '{lines}' >&2\nexit 1\n")
         program.chmod(0o755)
         return str(program)
 
@@ -101,15 +102,15 @@ def compiler(tmp_path):
 
 MISSING = [
     (
-        "fatal error: Python.h: No such file or directory",
+        "probe.cpp:1:10: fatal error: Python.h: No such file or directory",
         "Python.h was not found: apt-get install python3-dev",
     ),
     (
-        "fatal error: nghttp2/nghttp2.h: No such file or directory",
+        "probe.cpp:2:10: fatal error: nghttp2/nghttp2.h: No such file or directory",
         "nghttp2 was not found: apt-get install libnghttp2-dev",
     ),
-    ("/usr/bin/ld: error: cannot find -lnghttp2", "nghttp2 was not found: apt-get install libnghttp2-dev"),
-    ("error: unrecognized option", "probe.cpp:1: error: unrecognized option"),
+    ("/usr/bin/ld: cannot find -lnghttp2", "nghttp2 was not found: apt-get install libnghttp2-dev"),
+    ("g++: error: unrecognized option", "g++: error: unrecognized option"),
 ]
 
 

@@ -24,14 +24,14 @@ def available(monkeypatch):
     ("wanted", "chosen"), [("auto", "native"), ("native", "native"), ("grpcio", "grpcio")]
 )
 def test_where_native_can_be_used_it_serves_unless_grpcio_is_wanted(wanted, chosen, caplog):
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, frontend_choice.__name__)
     assert frontend_choice.choose(FrontEnd(wanted)) is FrontEnd(chosen)
     assert caplog.messages == []
 
 
 @pytest.mark.usefixtures("unavailable")
 def test_auto_takes_grpcio_where_native_cannot_be_used_and_logs_why(caplog):
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, frontend_choice.__name__)
     assert frontend_choice.choose(FrontEnd.AUTO) is FrontEnd.GRPCIO
     assert caplog.messages == [
         "the grpcio front end serves, because the native one cannot be used: it was not built; apt-get install g++"
@@ -49,7 +49,7 @@ def test_native_where_it_cannot_be_used_is_an_error_that_says_what_to_do():
 
 @pytest.mark.usefixtures("unavailable")
 def test_who_wants_grpcio_hears_nothing_of_native(caplog):
-    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, frontend_choice.__name__)
     assert frontend_choice.choose(FrontEnd.GRPCIO) is FrontEnd.GRPCIO
     assert frontend_choice.loop_factory(FrontEnd.GRPCIO) is None
     assert caplog.messages == []
