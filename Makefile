@@ -89,7 +89,7 @@ lint: $(STAMP)  ## style, types, and generated code and pages up to date
 	$(BIN)/python protos/generate.py --check
 	$(BIN)/python docs/errors.py --check
 	$(BIN)/clang-format --dry-run -Werror $(CPP)
-	! command -v cppcheck > /dev/null || cppcheck --std=c++17 --language=c++ --enable=warning,performance,portability \
+	! command -v cppcheck > /dev/null || cppcheck --library=python --std=c++17 --language=c++ --enable=warning,performance,portability \
 		--inline-suppr --error-exitcode=1 --quiet $(CPP)
 
 format: $(STAMP)  ## lay out the sources
@@ -159,3 +159,4 @@ test-image: $(STAMP)  ## build the images and call the server in one (as root; n
 
 clean:
 	rm -rf $(VENV) $(CLIENTS) $(RAY) $(FOREIGN) $(LOWEST) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -f serving/transport/native/*.so

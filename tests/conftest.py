@@ -72,6 +72,7 @@ def pytest_terminal_summary(terminalreporter):
         terminalreporter.line(
             f"Servers were tested with grpcio alone. The native front end: {NATIVE_UNAVAILABLE}."
         )
+        terminalreporter.line("In this repository, make native builds it.")
 
 
 def pytest_collection_finish():
