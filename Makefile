@@ -149,7 +149,7 @@ wheel: $(STAMP)  ## build the wheels into dist/: one for all machines, one with 
 	PLAINSERVE_NATIVE=off $(BIN)/python -m build --no-isolation --wheel
 	rm -rf build/wheel
 	PLAINSERVE_NATIVE=require $(BIN)/python -m build --no-isolation --wheel --outdir build/wheel
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/auditwheel repair --wheel-dir dist build/wheel/*.whl
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/auditwheel repair --wheel-dir dist build/wheel/*.whl
 
 test-wheel: wheel  ## install the wheels in environments of PYTHONS, serve a model in each, and call it
 	$(BIN)/python tests/packaging/try_wheels.py dist/*.whl --python $(PYTHONS)
