@@ -21,9 +21,11 @@ RUN echo 'plainserve:x:10001:10001::/tmp:/usr/sbin/nologin' >> /etc/passwd \
 
 
 # The native front end is compiled here. auditwheel copies libnghttp2 into the wheel, so that the images need neither
-# compiler nor Debian packages.
+# compiler nor Debian packages. The official base has Python's headers; one with Debian's Python gets them here.
 FROM tools AS wheel
-RUN apt-get update && apt-get install --yes --no-install-recommends g++ libnghttp2-dev
+RUN apt-get update && apt-get install --yes --no-install-recommends g++ libnghttp2-dev \
+    && headers=$(python3 -c 'import sysconfig; print(sysconfig.get_path("include"))') \
+    && { [ -e "$headers/Python.h" ] || apt-get install --yes --no-install-recommends python3-dev; }
 COPY pyproject.toml hatch_build.py README.md LICENSE /src/
 COPY licenses /src/licenses
 COPY converter /src/converter
