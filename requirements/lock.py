@@ -44,7 +44,7 @@ FILES = {
         "--group=lowest",
         "--resolution=lowest-direct",
     ],
-    HERE / "build.txt": [STDIN, f"--constraint={DEV}"],
+    HERE / "build.txt": [STDIN, f"--group={PYPROJECT}:wheel", f"--constraint={DEV}"],
 }
 
 

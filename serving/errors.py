@@ -21,7 +21,8 @@ ServingError
 └── StartupError             the server cannot start
     ├── RepositoryError      the repository is missing or holds no model
     ├── AddressError         the address cannot be listened on
-    └── CredentialsError     certificates or tokens cannot be used
+    ├── CredentialsError     certificates or tokens cannot be used
+    └── FrontEndError        the front end that was asked for cannot be used
 
 The text of an error says what is wrong, what was received and what was expected, and has no path of the server.
 """
@@ -127,3 +128,9 @@ class CredentialsError(StartupError):
     """Certificates or tokens are missing, unreadable or wrong, or would be sent for all to read."""
 
     exit_code = 2
+
+
+class FrontEndError(StartupError):
+    """The front end that was asked for cannot be used on this machine."""
+
+    exit_code = 6

@@ -13,6 +13,8 @@ from hypothesis import settings
 from patience import PATIENCE
 from tensorflow_imports import ImportGuard, needs_tensorflow
 
+from serving.transport.native.availability import availability
+
 # Before anything imports TensorFlow or onnxruntime.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -33,6 +35,9 @@ settings.register_profile("plainserve", derandomize=True, database=None, deadlin
 settings.load_profile("plainserve")
 
 
+NATIVE_UNAVAILABLE = availability()
+
+
 def pytest_addoption(parser):
     parser.addoption(
         "--quick", action="store_true", help="run only tests that are fast and need no TensorFlow"
@@ -40,6 +45,8 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    if NATIVE_UNAVAILABLE and os.environ.get("PLAINSERVE_NATIVE") == "require":
+        raise pytest.UsageError(f"the native front end is to be tested: {NATIVE_UNAVAILABLE}")
     gc.disable()  # until all tests are collected
     if config.option.quick:
         config.option.markexpr = (
@@ -55,6 +62,18 @@ def pytest_ignore_collect(collection_path, config):
         folders = tuple(map(Path, (config.rootpath, *config.getini("pythonpath"))))
         return needs_tensorflow(file, folders) or None
     return None
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter):
+    """Say what was left out, after everything else that is said."""
+    yield
+    if NATIVE_UNAVAILABLE:
+        terminalreporter.section("not tested: the native front end", yellow=True)
+        terminalreporter.line(
+            f"Servers were tested with grpcio alone. The native front end: {NATIVE_UNAVAILABLE}."
+        )
+        terminalreporter.line("In this repository, make native builds it.")
 
 
 def pytest_collection_finish():

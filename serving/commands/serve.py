@@ -51,13 +51,20 @@ def run(options: argparse.Namespace) -> int:
         print(f"plainserve serve: {contradiction}", file=sys.stderr)  # noqa: T201  an error for the person who typed it
         return 2
     from serving.errors import StartupError  # noqa: PLC0415  --help needs none of this
+    from serving.server import frontend_choice  # noqa: PLC0415  likewise
+    from serving.server.options import FrontEnd  # noqa: PLC0415  likewise
 
     log_format.set_up(options.log_format, options.log_level)
     _warn_if_open(options)
     # gRPC's core, in workers too, would write a line past our log for each client whose handshake fails.
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     try:
-        return asyncio.run(_serve_to_the_end(options))
+        frontend = frontend_choice.choose(FrontEnd(options.frontend))
+        options.frontend = frontend.value
+        # The supervisor of workers carries no calls.
+        factory = frontend_choice.loop_factory(frontend) if options.workers == 1 else None
+        with asyncio.Runner(loop_factory=factory) as runner:
+            return runner.run(_serve_to_the_end(options))
     except StartupError as error:
         print(f"plainserve serve: {error}", file=sys.stderr)  # noqa: T201  an error for the person who typed it
         return error.exit_code
@@ -75,6 +82,7 @@ def _serving(options: argparse.Namespace) -> Coroutine[None, None, bool]:
     """Serves, in this process or in workers; returns whether all that was accepted was answered."""
     if options.workers == 1:
         return _in_this_process(options)
+    from serving.server.options import FrontEnd  # noqa: PLC0415  --help does not need it
     from serving.workers.options import SupervisorOptions  # noqa: PLC0415  a single process needs neither
     from serving.workers.supervisor import supervise  # noqa: PLC0415  likewise
 
@@ -83,9 +91,10 @@ def _serving(options: argparse.Namespace) -> Coroutine[None, None, bool]:
         host=options.host,
         port=options.port,
         metrics_port=options.metrics_port,
+        frontend=FrontEnd(options.frontend),
         poll_seconds=options.repository_poll_secs if options.model_control_mode == "poll" else None,
         stop_seconds=options.lame_duck_seconds + options.drain_seconds,
-        arguments=tuple(options.arguments),
+        arguments=(*options.arguments, "--frontend", options.frontend),
     )
     return supervise(supervised, _announce)
 

@@ -48,6 +48,13 @@ def _add_endpoint_options(parser: argparse.ArgumentParser) -> None:
         help="port for Prometheus metrics, http://HOST:PORT/metrics; 0 picks a free one, off disables it "
         "(default: %(default)s)",
     )
+    parser.add_argument(
+        "--frontend",
+        choices=("auto", "native", "grpcio"),
+        default="auto",
+        help="what accepts connections and speaks HTTP/2: the native front end, which is the faster one, grpcio, or "
+        "native where it can be used and grpcio elsewhere (default: %(default)s)",
+    )
 
 
 def _add_repository_options(parser: argparse.ArgumentParser) -> None:
@@ -198,7 +205,7 @@ def contradiction(options: argparse.Namespace) -> str:
 def server_options(options: argparse.Namespace) -> "ServerOptions":
     """What the person who typed these options decides."""
     from serving.access.tls_reload import TlsFiles  # noqa: PLC0415  likewise
-    from serving.server.options import ControlMode, ServerOptions  # noqa: PLC0415  --help needs none of it
+    from serving.server.options import ControlMode, FrontEnd, ServerOptions  # noqa: PLC0415  --help needs none of it
 
     certificates = (options.tls_certificate, options.tls_key, options.tls_client_ca)
     return ServerOptions(
@@ -206,6 +213,7 @@ def server_options(options: argparse.Namespace) -> "ServerOptions":
         host=options.host,
         port=options.port,
         metrics_port=options.metrics_port,
+        frontend=FrontEnd(options.frontend),
         control=ControlMode(options.model_control_mode),
         poll_seconds=options.repository_poll_secs,
         load_models=tuple(options.load_model),

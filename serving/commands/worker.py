@@ -1,8 +1,9 @@
 """The program of a worker process, which ``plainserve serve --workers N`` starts N times.
 
-    python -m serving.commands.worker FILE
+    python -m serving.commands.worker FILE FRONTEND
 
-FILE is the file descriptor of a socket to the supervisor, which sends everything else over it.
+FILE is the file descriptor of a socket to the supervisor, which sends everything else over it. FRONTEND is the front
+end that the supervisor chose; the event loop, which the socket is read on, depends on it.
 """
 
 import asyncio
@@ -12,7 +13,8 @@ import sys
 from serving.commands import log_format, serve, serve_options
 from serving.commands.command_line import parser
 from serving.commands.process_exit import end_process
-from serving.server.options import ServerOptions
+from serving.server.frontend_choice import loop_factory
+from serving.server.options import FrontEnd, ServerOptions
 from serving.trial_load.trial_runner import TrialRunner
 from serving.workers.shared_trials import FIRST
 from serving.workers.worker import Worker
@@ -25,7 +27,8 @@ def main() -> int:
         The exit code.
     """
     end = socket.socket(fileno=int(sys.argv[1]))
-    return asyncio.run(_serve_to_the_end(end))
+    with asyncio.Runner(loop_factory=loop_factory(FrontEnd(sys.argv[2]))) as runner:
+        return runner.run(_serve_to_the_end(end))
 
 
 async def _serve_to_the_end(end: socket.socket) -> int:

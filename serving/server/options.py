@@ -26,6 +26,16 @@ class ControlMode(Enum):
     """Requests load and unload models."""
 
 
+class FrontEnd(Enum):
+    """What accepts connections and speaks HTTP/2."""
+
+    AUTO = "auto"
+    """The native front end where it can be used, grpcio elsewhere."""
+
+    NATIVE = "native"
+    GRPCIO = "grpcio"
+
+
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
     """The options of a server.
@@ -35,6 +45,7 @@ class ServerOptions:
         host: The address to listen on.
         port: The port; 0 for any free one.
         metrics_port: The port for metrics; 0 for any free one, None for none.
+        frontend: What accepts connections and speaks HTTP/2.
         max_message_size: Most bytes of a request.
         lame_duck_seconds: How long new requests are still answered after the server reports that it is not ready.
         drain_seconds: The longest time to answer the requests in flight when the server stops.
@@ -53,6 +64,7 @@ class ServerOptions:
     host: str = "127.0.0.1"
     port: int = 8001
     metrics_port: int | None = None
+    frontend: FrontEnd = FrontEnd.AUTO
     max_message_size: int = 64 * MEGABYTE
     lame_duck_seconds: float = 2.0
     drain_seconds: float = 30.0

@@ -8,6 +8,7 @@ from serving.repository.loading.guarded_load import Trial
 from serving.server.options import ServerOptions
 from serving.server.server import Server
 from serving.server.signals import Signals
+from serving.server.start_line import start_line
 
 log = logging.getLogger(__name__)
 
@@ -16,7 +17,7 @@ async def serve(options: ServerOptions, announce: Callable[[str], None], trial: 
     """Serve until a signal says otherwise (:mod:`serving.server.signals`), then drain.
 
     Args:
-        options: What was decided.
+        options: What was decided. The front end was chosen.
         announce: Told, once requests are answered, what is served where.
         trial: Tries a version before it is opened; None to open it at once.
 
@@ -39,9 +40,8 @@ async def serve(options: ServerOptions, announce: Callable[[str], None], trial: 
     except AddressError:
         server.close_metrics()
         raise
-    models = server.ready_models
     if metrics:
         log.info("metrics at http://%s/metrics", metrics)
-    announce(f"Serving {models} model{'' if models == 1 else 's'} on {address}")
+    announce(start_line(server.ready_models, options.frontend, address))
     await signals.stop.wait()
     return await server.stop(signals)

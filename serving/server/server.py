@@ -5,7 +5,6 @@ import logging
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from functools import partial
-from typing import Protocol
 
 from serving import daemon_threads
 from serving.access.endpoint_security import EndpointSecurity
@@ -24,6 +23,8 @@ from serving.repository.statistics import Statistics
 from serving.server import initial_load
 from serving.server.admission import Admission
 from serving.server.drain import drain
+from serving.server.frontend_choice import TransportMaker
+from serving.server.frontend_choice import transport as transport_of
 from serving.server.method_table import MethodTable
 from serving.server.options import ControlMode, ServerOptions
 from serving.server.service_parts import service_parts
@@ -37,19 +38,8 @@ from serving.services.reflection import Reflection
 from serving.services.tensorflow_serving import session_service
 from serving.services.worker_group import WorkerGroup
 from serving.transport import listen_address
-from serving.transport.grpcio.transport import GrpcioTransport
-from serving.transport.limits import Limits
-from serving.transport.tls import TlsSource
-from serving.transport.transport import Transport
 
 log = logging.getLogger(__name__)
-
-
-class TransportMaker(Protocol):
-    """Makes a transport; the classes of transports are such."""
-
-    def __call__(self, limits: Limits, tls: TlsSource | None, *, shared: bool) -> Transport:
-        """A transport for one port; see :class:`~serving.transport.grpcio.transport.GrpcioTransport`."""
 
 
 class Server:
@@ -59,13 +49,14 @@ class Server:
         options: What was decided.
         trial: Tries a version before it is opened; None to open it at once.
         group: The processes that serve together on one port, if this is one of several.
-        transport: Makes what carries the calls.
+        transport: Makes what carries the calls; None for the front end of the options.
 
     Attributes:
         lost: Called when no more calls can be taken although the server was not told to stop.
 
     Raises:
         CredentialsError: Certificates or tokens cannot be used.
+        FrontEndError: The front end of the options cannot be used.
     """
 
     def __init__(
@@ -73,7 +64,7 @@ class Server:
         options: ServerOptions,
         trial: Trial | None = None,
         group: WorkerGroup | None = None,
-        transport: TransportMaker = GrpcioTransport,
+        transport: TransportMaker | None = None,
     ) -> None:
         self._options = options
         self._group = group
@@ -100,7 +91,8 @@ class Server:
         self._repository.changed = self._changed
         work = self._table.methods | session_service.methods(self._flow)
         self._admission = Admission(security.token_check, self._flow.counts, work.keys())
-        self._transport = transport(options.limits, security.tls, shared=group is not None)
+        make = transport or transport_of(options.frontend)
+        self._transport = make(options.limits, security.tls, shared=group is not None)
         self._transport.lost = self._transport_lost
         others = self._health.methods(self._flow) | Reflection(names).methods(self._flow)
         self._transport.serve(work | others, self._admission.admit, NEEDED)

@@ -31,6 +31,7 @@ STATUS: dict[type[errors.ServingError], Code] = {
     errors.RepositoryError: Code.UNAVAILABLE,
     errors.AddressError: Code.UNAVAILABLE,
     errors.CredentialsError: Code.UNAVAILABLE,
+    errors.FrontEndError: Code.UNAVAILABLE,
 }
 
 INTERNAL_TEXT = "the server failed on this request; its log says why"

@@ -12,6 +12,7 @@ from functools import partial
 from serving.errors import StartupError
 from serving.metrics.family import family
 from serving.metrics.http_endpoint import MetricsServer
+from serving.server.start_line import start_line
 from serving.transport.listen_address import host_and_port
 from serving.workers.coordinator import Coordinator
 from serving.workers.options import SupervisorOptions
@@ -172,9 +173,8 @@ async def supervise(options: SupervisorOptions, announce: Callable[[str], None])
             interrupted = supervisor.told == signal.SIGINT
             if not stop.is_set():
                 models = await starting
-                plural = "" if models == 1 else "s"
                 address = host_and_port(options.host, held.getsockname()[1])
-                announce(f"Serving {models} model{plural} on {address}")
+                announce(start_line(models, options.frontend, address))
                 await stop.wait()
             starting.cancel()
             await asyncio.gather(starting, return_exceptions=True)

@@ -10,6 +10,7 @@ from contextlib import suppress
 from time import monotonic
 from typing import Any
 
+from serving.server.options import FrontEnd
 from serving.workers.channel import Channel, Handler
 from serving.workers.metric_totals import WorkerCounts
 
@@ -46,7 +47,7 @@ class WorkerProcess:
         self.listening: float | None = None
 
     @classmethod
-    async def start(cls, index: int, handlers: Mapping[str, Handler]) -> "WorkerProcess":
+    async def start(cls, index: int, frontend: FrontEnd, handlers: Mapping[str, Handler]) -> "WorkerProcess":
         """Start a process, in a process group of its own, so that Ctrl-C in a terminal reaches only the supervisor.
 
         Raises:
@@ -55,7 +56,7 @@ class WorkerProcess:
         ours, theirs = socket.socketpair()
         with theirs:
             try:
-                process = await _process(theirs.fileno())
+                process = await _process(theirs.fileno(), frontend)
             except BaseException:
                 ours.close()
                 raise
@@ -109,13 +110,14 @@ class WorkerProcess:
         return f"was ended by {signal.Signals(-code).name}"
 
 
-async def _process(channel: int) -> asyncio.subprocess.Process:
+async def _process(channel: int, frontend: FrontEnd) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-P",
         "-m",
         MODULE,
         str(channel),
+        frontend.value,
         stdin=asyncio.subprocess.DEVNULL,
         pass_fds=(channel,),
         process_group=0,

@@ -62,7 +62,7 @@ class WorkerSlot:
             "statistics": coordinator.statistics,
         }
         try:
-            worker = await WorkerProcess.start(self.index, calls)
+            worker = await WorkerProcess.start(self.index, self._options.frontend, calls)
         except OSError as error:
             # The system has no memory or no open files left; it may have some later.
             raise ChannelClosedError(f"got no process: {error.strerror}") from error

@@ -37,8 +37,9 @@ def main() -> int:
         for model in MODELS:
             _print_rows(console, model, _convert(model, repository))
         console.print("\n[bold]Serve and call[/]")
-        with _server(repository) as address:
-            return _call(console, address)
+        with _server(repository) as line:
+            console.print(line)
+            return _call(console, line.split()[-1])
 
 
 def _convert(model: Path, repository: Path) -> dict:
@@ -97,7 +98,7 @@ def _print_rows(console: Console, model: Path, result: dict) -> None:
 
 @contextmanager
 def _server(repository: Path) -> Iterator[str]:
-    """``plainserve serve`` on a free port; yields its address."""
+    """``plainserve serve`` on a free port; yields the line with the front end and, last, the address."""
     command = [
         sys.executable,
         "-m",
@@ -114,7 +115,7 @@ def _server(repository: Path) -> Iterator[str]:
             line = server.stdout.readline() if server.stdout else ""
             if not line:
                 sys.exit(f"the server did not start:\n{server.stderr.read() if server.stderr else ''}")
-            yield line.split()[-1]
+            yield line.rstrip()
         finally:
             server.terminate()
             server.wait(timeout=120)

@@ -16,6 +16,7 @@ def test_demo_converts_proves_serves_and_calls_every_example():
     converted, _, called = done.stdout.partition("Serve and call")
     for target in ("onnx", "tflite", "saved_model"):
         assert len(re.findall(rf"\b{target}\b", converted)) == 6
+    assert re.search(r"Serving 18 models \((native|grpcio) front end\) on ", called)
     assert called.count("98.33%") == 2 * 3
     assert "every accuracy is that of the original" in called
     difference = re.search(r"largest difference on the wire: (\S+)", called)

@@ -89,3 +89,5 @@ def test_the_wheel_holds_our_packages_and_the_licence_and_nothing_else(installed
     tops = {name.split("/")[0].split("-")[0] for name in names}
     assert tops == {"converter", "serving", "protos", "plainserve", "plainserve_ray"}
     assert [name for name in names if name.endswith("licenses/LICENSE")]
+    assert [name for name in names if name.endswith("licenses/nghttp2.txt")]
+    assert not [name for name in names if name.endswith((".cc", ".h"))]

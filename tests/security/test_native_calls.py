@@ -179,7 +179,7 @@ def test_serving_writes_nothing_and_speaks_with_its_clients_only(repository, tmp
     python = {**places, "PYTHONPATH": str(ROOT)}
     options = ("--metrics-port", "0", "--workers", workers, "--allow-shared-memory")
     with traced_server(repository, own["served"], *options, **places) as line:
-        assert line.startswith("Serving 3 models on "), (own["served"] / "err").read_text()
+        assert line.startswith("Serving 3 models "), (own["served"] / "err").read_text()
         address = line.rpartition(" ")[2]
         ask = [sys.executable, "-m", "serving", "predict", "relu", "--input", image, "--server", address]
         done, calls = traced(own["client"], *ask, **python)

@@ -27,7 +27,9 @@ from serving.repository.config import ModelConfig, QueuePolicy
 from serving.repository.loading.batching_permission import BatchingPermission
 from serving.repository.model import LoadedModel
 from serving.runtimes.runtime import TensorSpec
-from serving.transport.grpcio.transport import GrpcioTransport
+from serving.server import frontend_choice
+from serving.server.options import FrontEnd
+from serving.transport.native.availability import availability
 from serving.transport.transport import Transport
 
 DATA = Path(__file__).parent / "data"
@@ -316,17 +318,19 @@ def function_model():
 class Frontend(NamedTuple):
     """What carries the calls of a server: the class in this process, the options of the command in another."""
 
+    name: str
     make: type[Transport]
-    options: tuple[str, ...] = ()
+    options: tuple[str, ...]
 
 
-FRONTENDS = {"grpcio": Frontend(GrpcioTransport)}
+FRONTENDS = ("grpcio",) if availability() else ("grpcio", "native")
 
 
 @pytest.fixture(scope="session", params=FRONTENDS)
 def frontend(request):
     """Every test with a server runs with each."""
-    return FRONTENDS[request.param]
+    name = request.param
+    return Frontend(name, frontend_choice.transport(FrontEnd(name)), ("--frontend", name))
 
 
 class RunningServer:

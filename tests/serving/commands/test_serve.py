@@ -39,10 +39,11 @@ def count(count_to):
     return count
 
 
-def test_it_prints_one_line_and_ends_with_zero(repository, onnx_models, start_server):
+def test_it_prints_one_line_and_ends_with_zero(repository, onnx_models, start_server, frontend):
     repository.onnx("affine", onnx_models.affine())
     server = start_server(repository.root)
-    assert re.fullmatch(r"Serving 1 model on 127\.0\.0\.1:[1-9]\d*", server.line)
+    line = rf"Serving 1 model \({frontend.name} front end\) on 127\.0\.0\.1:[1-9]\d*"
+    assert re.fullmatch(line, server.line)
     server.terminate()
     assert server.wait() == (0, "", "")
 
@@ -56,7 +57,7 @@ def test_interrupt_ends_it_too(repository, onnx_models, start_server):
 
 def test_a_bad_model_is_reported_and_the_others_are_served(full_repository, start_server):
     server = start_server(full_repository)
-    assert server.line.startswith("Serving 7 models on ")
+    assert server.line.startswith("Serving 7 models ")
     server.terminate()
     code, _, err = server.wait()
     assert code == 0

@@ -46,9 +46,9 @@ def ready(stub):
         return False
 
 
-def test_one_line_when_all_are_ready_and_all_end_with_zero(affine, start_fleet, is_alive):
+def test_one_line_when_all_are_ready_and_all_end_with_zero(affine, start_fleet, is_alive, frontend):
     fleet = start_fleet(affine, workers=3)
-    assert fleet.server.line == f"Serving 1 model on 127.0.0.1:{fleet.port}"
+    assert fleet.server.line == f"Serving 1 model ({frontend.name} front end) on 127.0.0.1:{fleet.port}"
     workers = fleet.workers()
     assert len(workers) == 3
     assert all(map(fleet.listens, workers))

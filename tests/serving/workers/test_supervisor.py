@@ -8,6 +8,7 @@ import pytest
 from patience import PATIENCE
 
 from serving.errors import StartupError
+from serving.server.options import FrontEnd
 from serving.workers import worker_slot
 from serving.workers.channel import ChannelClosedError
 from serving.workers.coordinator import Coordinator
@@ -21,6 +22,7 @@ OPTIONS = SupervisorOptions(
     host="127.0.0.1",
     port=0,
     metrics_port=None,
+    frontend=FrontEnd.GRPCIO,
     poll_seconds=None,
     stop_seconds=1.0,
     arguments=(),
@@ -61,7 +63,7 @@ def test_no_process_for_a_worker_at_the_start_is_told(monkeypatch):
 def test_a_worker_for_which_there_was_no_process_is_tried_again(monkeypatch, caplog):
     started = []
 
-    async def start(index, _handlers):
+    async def start(index, _frontend, _handlers):
         started.append(index)
         if len(started) in {2, 3}:
             await no_memory()
@@ -99,7 +101,7 @@ def test_a_supervisor_that_fails_at_its_work_says_so_and_is_not_idle(monkeypatch
     def fails(_worker):
         raise ZeroDivisionError("here")
 
-    async def start(index, _handlers):
+    async def start(index, _frontend, _handlers):
         return Made(index)
 
     async def run():
@@ -122,7 +124,7 @@ def test_a_supervisor_that_fails_at_its_work_says_so_and_is_not_idle(monkeypatch
 
 
 def test_a_supervisor_that_is_told_to_end_has_not_failed(monkeypatch, caplog):
-    async def start(index, _handlers):
+    async def start(index, _frontend, _handlers):
         return Made(index)
 
     async def run():
