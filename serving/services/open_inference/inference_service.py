@@ -17,9 +17,9 @@ from serving.flow_control.byte_budget import ByteBudget
 from serving.services.error_to_status import status_of
 from serving.services.message_parser import MessageParser
 from serving.services.open_inference import tensor_messages
-from serving.services.open_inference.request_templates import RequestTemplates
 from serving.services.open_inference.shared_memory_tensors import SharedMemoryTensors
 from serving.services.request_log import log, logged
+from serving.services.request_templates import RequestTemplates
 
 SERVICE = pb.DESCRIPTOR.services_by_name["GRPCInferenceService"]
 

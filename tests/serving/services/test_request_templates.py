@@ -8,7 +8,7 @@ from serving.dataplane.messages import InferResult
 from serving.dataplane.shared_memory import SharedMemory
 from serving.runtimes.runtime import TensorSpec
 from serving.services.open_inference import tensor_messages
-from serving.services.open_inference.request_templates import (
+from serving.services.request_templates import (
     BUCKET_SIZE,
     BUCKETS,
     LONGEST_HEAD,
