@@ -53,7 +53,10 @@ class RequestTemplate(MessageTemplate):
             begins = data.startswith(head)
         else:
             begins = data.startswith(head[:at]) and data.startswith(head[at:], at + optional)
-        return begins and all(data.startswith(rest, start + optional) for start, rest in self._rest)
+        # Most messages end with a payload, and ``all`` would make a generator for nothing.
+        return begins and (
+            not self._rest or all(data.startswith(rest, start + optional) for start, rest in self._rest)
+        )
 
     def infer_request(self, data: bytes, optional: int, deadline: float | None) -> InferRequest:
         """The request in a message that matches. Its payloads are views of the message.

@@ -81,10 +81,14 @@ class RequestTemplates(Generic[Request, Template]):
 
     def find(self, data: bytes) -> tuple[Template, bytes] | None:
         """The template that a message matches, and the optional field of the message; None if it matches none."""
+        for template in self._buckets[len(data) % BUCKETS]:
+            if template.matches(data, 0):
+                return template, b""
         start, end = self._optional(data)
-        size = end - start
-        for template in self._buckets[(len(data) - size) % BUCKETS]:
-            if template.matches(data, size) and (not size or template.optional_at == start):
+        if start == end:
+            return None
+        for template in self._buckets[(len(data) - (end - start)) % BUCKETS]:
+            if template.optional_at == start and template.matches(data, end - start):
                 return template, data[start:end]
         return None
 

@@ -50,8 +50,10 @@ class ResponseLayout:
             optional: The optional field as it was in the request; empty if it had none.
         """
         parts: list[Payload] = []
-        for prefix, row in zip(self.prefixes, self.rows(payloads), strict=True):
-            parts += (prefix, row)
+        for prefix, at in zip(self.prefixes, self._outputs, strict=False):
+            parts += (prefix, payloads[at])
+        if len(self.prefixes) > len(self._outputs):
+            parts.append(self.prefixes[-1])
         if optional:
             first, at = self.prefixes[0], self.optional_at
             parts[0] = first[:at] + optional + first[at:]

@@ -93,7 +93,7 @@ class InferenceService:
             return response.SerializeToString()
         template, id_field = found
         request = template.infer_request(data, len(id_field), deadline)
-        request_id = infer_template.id_text(id_field)
+        request_id = infer_template.id_text(id_field) if id_field else ""
         return self._serialize(await self._infer(request, request_id), template, id_field, request_id)
 
     def ModelInferBatches(self, flow: FlowControl, name: str) -> TemplateBatches:
