@@ -1,12 +1,14 @@
 """The dataplane: answers inference requests and questions about models, for any transport."""
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from functools import partial
 from time import perf_counter_ns
 
 from plainserve import __version__
 from serving.dataplane import classification
+from serving.dataplane.batch_plan import BatchResult, InferBatch
 from serving.dataplane.decoder import MANY
 from serving.dataplane.execution import Execution
 from serving.dataplane.large_message_thread import off_loop
@@ -18,11 +20,14 @@ from serving.errors import (
     ModelNotReadyError,
     QueueFullError,
     RequestCancelledError,
+    ServingError,
 )
 from serving.repository.model import LoadedModel
 from serving.repository.model_lookup import ModelLookup
 from serving.repository.model_state import VersionStatus
 from serving.repository.version_labels import VersionLabels
+
+log = logging.getLogger(__name__)
 
 EXTENSIONS = (
     "classification",
@@ -81,13 +86,18 @@ class DataPlane:
         try:
             if request.signature is not None:
                 model = model.called(request.signature)
-            decoder, dispatcher = self._execution.pipeline(model)
-            job = await self._execution.decode(model, decoder, request)
-            if job is None:
-                # The model was replaced meanwhile.
-                return await self.infer(request)
+            decoder, dispatcher, _ = self._execution.pipeline(model)
+            # Nearly all requests are decoded and run at once, without a further coroutine.
+            if decoder.quick(request):
+                job = decoder.decode(request)
+            else:
+                job = await off_loop(decoder.decode, request)
+                if not self._execution.has(model):
+                    # The model was replaced meanwhile.
+                    return await self.infer(request)
             decoded = perf_counter_ns()
-            await self._execution.run(job, dispatcher)
+            if not dispatcher.submit(job):
+                await self._execution.wait(job, dispatcher)
             result = InferResult(model.name, model.version, decoder.specs(job.outputs), job.answer())
             if request.classes:
                 await _classify(result, request.classes, model)
@@ -100,6 +110,27 @@ class DataPlane:
         total = perf_counter_ns() - start
         model.statistics.answered(job.rows, total, result.queue_ns, decoded - start, job.run)
         return result
+
+    def infer_batch(self, batch: InferBatch) -> BatchResult | None:
+        """Answer several requests at once that differ in their raw contents only, before this returns.
+
+        Returns:
+            Their answers, not yet counted in the statistics. None if each request is to be answered by :meth:`infer`:
+            some of them may fail or wait, or the model does not run on the event loop now.
+        """
+        start, request = perf_counter_ns(), batch.request
+        try:
+            model = self._models.get(request.model, request.version)
+            if request.signature is not None:
+                model = model.called(request.signature)
+            plan = self._execution.plan(model, batch)
+            runs = plan and plan.run(batch)
+        except Exception as error:
+            # A ServingError is the fault of a request, which fails again by itself; it needs no traceback.
+            fault = not isinstance(error, ServingError)
+            log.info("a batch of %d failed; its requests run one by one", batch.count, exc_info=fault)
+            return None
+        return BatchResult(model, plan, runs, batch.count, start) if plan and runs else None
 
     def model_metadata(self, name: str, version: str) -> ModelMetadata:
         """The inputs and outputs of a model.

@@ -17,6 +17,9 @@ from serving.scheduler.job import Job
 MANY = 1 << 14
 """Elements of a request that can be converted to Python objects in two or three milliseconds."""
 
+REMEMBERED_CHOICES = 256
+"""Most choices of outputs that are remembered for each model."""
+
 
 class Decoder:
     """Decodes the requests for one model.
@@ -38,6 +41,7 @@ class Decoder:
         self._outputs = {spec.name: spec for spec in model.outputs}
         self._all_outputs = tuple(self._outputs)
         self._all_specs = tuple(self._outputs.values())
+        self._some_specs: dict[tuple[str, ...], Sequence[TensorSpec]] = {}
         self._texts = any(spec.datatype == BYTES for spec in model.inputs)
         self._mixed_sizes = any(FREE in spec.shape[1:] for spec in model.inputs)
 
@@ -62,8 +66,15 @@ class Decoder:
         return Job(arrays, wanted, rows, key, request.deadline, request.priority, request.timeout)
 
     def specs(self, outputs: tuple[str, ...]) -> Sequence[TensorSpec]:
-        """The specs of the outputs of a job: always the same object if these are all outputs."""
-        return self._all_specs if outputs is self._all_outputs else [self._outputs[name] for name in outputs]
+        """The specs of the outputs of a job: the same object for the same outputs, unless too many were chosen."""
+        if outputs is self._all_outputs:
+            return self._all_specs
+        specs = self._some_specs.get(outputs)
+        if specs is None:
+            specs = tuple(self._outputs[name] for name in outputs)
+            if len(self._some_specs) < REMEMBERED_CHOICES:
+                self._some_specs[outputs] = specs
+        return specs
 
     def _arrays(self, request: InferRequest) -> dict[str, Array]:
         inputs, raw = request.inputs, request.raw

@@ -2,17 +2,17 @@
 
     request  --decoder-->  job  --dispatcher-->  runs inline, or waits for the model's thread  -->  job with results
 
-When a model is retired, its decoder and dispatcher are forgotten, its threads end, and its memory is freed.
+When a model is retired, its pipeline is forgotten, its threads end, and its memory is freed.
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from itertools import chain
+from typing import NamedTuple
 
+from serving.dataplane.batch_plan import BatchPlan, InferBatch, make_plan
 from serving.dataplane.decoder import Decoder
-from serving.dataplane.large_message_thread import off_loop
 from serving.dataplane.malloc_trim import give_back
-from serving.dataplane.messages import InferRequest
 from serving.repository.model import LoadedModel
 from serving.scheduler.dispatcher import Dispatcher
 from serving.scheduler.job import Job
@@ -20,6 +20,23 @@ from serving.scheduler.scheduler import Scheduler
 
 SWEEP = 0.1
 """Seconds between two checks whether the threads of retired models have ended."""
+
+MOST_PLANS = 1024
+"""Most batch plans of one model; clients choose how many there are."""
+
+
+class Pipeline(NamedTuple):
+    """What the requests for one model pass through.
+
+    Attributes:
+        decoder: Decodes them.
+        dispatcher: Runs them.
+        plans: How to run batches of them, by what the batches have in common; None for those that cannot be run.
+    """
+
+    decoder: Decoder
+    dispatcher: Dispatcher
+    plans: dict[Hashable, BatchPlan | None]
 
 
 class Execution:
@@ -32,36 +49,34 @@ class Execution:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._scheduler = Scheduler(self._deliver)
-        self._pipelines: dict[LoadedModel, tuple[Decoder, Dispatcher]] = {}
+        self._pipelines: dict[LoadedModel, Pipeline] = {}
 
-    def pipeline(self, model: LoadedModel) -> tuple[Decoder, Dispatcher]:
-        """The decoder and the dispatcher of a model; made with its first request."""
+    def pipeline(self, model: LoadedModel) -> Pipeline:
+        """The pipeline of a model; made with its first request."""
         found = self._pipelines.get(model)
         if found is None:
-            found = self._pipelines[model] = Decoder(model), self._scheduler.dispatcher(model)
+            found = Pipeline(Decoder(model), self._scheduler.dispatcher(model), {})
+            self._pipelines[model] = found
         return found
 
-    async def decode(self, model: LoadedModel, decoder: Decoder, request: InferRequest) -> Job | None:
-        """Decode a request, on another thread if that takes long.
+    def plan(self, model: LoadedModel, batch: InferBatch) -> BatchPlan | None:
+        """How to run a batch on a model; None if each of its requests is to be answered by itself."""
+        try:
+            return self._pipelines[model].plans[batch.key]
+        except KeyError:
+            decoder, dispatcher, plans = self.pipeline(model)
+            if len(plans) >= MOST_PLANS:
+                # The oldest makes room.
+                del plans[next(iter(plans))]
+            made = plans[batch.key] = make_plan(model, decoder, dispatcher, batch)
+            return made
 
-        Returns:
-            The job; None if the model was retired meanwhile.
-        """
-        if decoder.quick(request):
-            return decoder.decode(request)
-        job = await off_loop(decoder.decode, request)
-        return job if model in self._pipelines else None
+    def has(self, model: LoadedModel) -> bool:
+        """Whether a model has a pipeline, and so was not retired since :meth:`pipeline` gave it one."""
+        return model in self._pipelines
 
-    async def run(self, job: Job, dispatcher: Dispatcher) -> None:
-        """Run a job. A model that is faster than a thread hop runs at once, without one.
-
-        Raises:
-            QueueFullError: Too many jobs wait already.
-            InvalidInputError: It has a priority that the model does not have.
-            StoppingError: The dispatcher is closed.
-        """
-        if dispatcher.submit(job):
-            return
+    async def wait(self, job: Job, dispatcher: Dispatcher) -> None:
+        """Wait until a job that was queued is done. If the caller is cancelled, the job is discarded."""
         job.done = self._loop.create_future()
         try:
             await job.done

@@ -87,6 +87,11 @@ class ByteBudget:
         self._peers[peer] = held + size
         self._total += size
 
+    def has_room(self, size: int) -> bool:
+        """Whether messages that take so many bytes together could be taken, whatever connections they are of."""
+        held = max(self._peers.values(), default=0)
+        return held + size <= self._connection_limit and self._total + size <= self._limit
+
     def release(self, size: int, peer: str) -> None:
         """Stop counting a message."""
         self._total -= size

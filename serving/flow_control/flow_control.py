@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
+from serving.errors import QueueFullError
 from serving.flow_control.byte_budget import LARGE, ByteBudget
 from serving.flow_control.decompression import Decompressor, compressed
 from serving.flow_control.memory_pressure import MemoryPressure
@@ -74,6 +75,19 @@ class FlowControl:
         if size > LARGE:
             self.memory.check(size)
             hold(size)
+
+    def has_room(self, size: int, count: int) -> bool:
+        """Whether :meth:`unpack` would accept several requests of the same size at once, whatever calls they are of.
+
+        The requests are not counted: this is for requests that are answered before the event loop goes on.
+        """
+        if size <= LARGE:
+            return True
+        try:
+            self.memory.check(size * count)
+        except QueueFullError:
+            return False
+        return self.requests.has_room(size * count)
 
     def track_answer(self, size: int, call: Call) -> None:
         """Count a large answer until the client has read it.

@@ -19,10 +19,10 @@ class MethodCalls:
         self.codes: dict[str, int] = {}
         self.seconds = 0.0
 
-    def end(self, code: str, seconds: float) -> None:
-        """Count a call that ended."""
-        self.codes[code] = self.codes.get(code, 0) + 1
-        self.seconds += seconds
+    def end(self, code: str, seconds: float, count: int = 1) -> None:
+        """Count calls that ended, each after so many seconds."""
+        self.codes[code] = self.codes.get(code, 0) + count
+        self.seconds += seconds * count
 
 
 class CallCounts:

@@ -98,26 +98,41 @@ class Statistics:
                 if len(self.batches) >= SIZES:
                     return
                 totals = self.batches[run.rows] = BatchTotals()
-            totals.input.add(run.input)
-            totals.infer.add(run.infer)
-            totals.output.add(run.output)
+            input_, infer, output = totals.input, totals.infer, totals.output
+            input_.count += 1
+            input_.ns += run.input
+            infer.count += 1
+            infer.ns += run.infer
+            output.count += 1
+            output.ns += run.output
 
-    def answered(self, rows: int, total_ns: int, queue_ns: int, decode_ns: int, run: Run) -> None:
-        """Count a request that was answered."""
-        self.rows += rows
+    def answered(
+        self, rows: int, total_ns: int, queue_ns: int, decode_ns: int, run: Run, count: int = 1
+    ) -> None:
+        """Count requests that were answered; several of them if they are alike and shared a run.
+
+        Args:
+            rows: The rows of one request.
+            total_ns: From its arrival to its answer.
+            queue_ns: Its time in the queue.
+            decode_ns: The time to decode it.
+            run: The run that it was part of.
+            count: How many such requests there were.
+        """
+        self.rows += rows * count
         self.last = time.time_ns()
         # Unrolled, because this runs for each request: a loop or five calls take twice as long.
         success, queue, input_, infer, output = self.success, self.queue, self.input, self.infer, self.output
-        success.count += 1
-        success.ns += total_ns
-        queue.count += 1
-        queue.ns += queue_ns
-        input_.count += 1
-        input_.ns += decode_ns + run.input
-        infer.count += 1
-        infer.ns += run.infer
-        output.count += 1
-        output.ns += run.output
+        success.count += count
+        success.ns += total_ns * count
+        queue.count += count
+        queue.ns += queue_ns * count
+        input_.count += count
+        input_.ns += (decode_ns + run.input) * count
+        infer.count += count
+        infer.ns += run.infer * count
+        output.count += count
+        output.ns += run.output * count
 
     def failed(self, reason: str, total_ns: int) -> None:
         """Count a request that was not answered."""

@@ -47,12 +47,33 @@ class Dispatcher:
         if job.rows > self._inline_rows or not self._executor.idle or (self._gap and self._crowded()):
             self._executor.add(job)
             return False
-        if not job.expired() and batch.run_alone(self.model, job).infer > INLINE_LIMIT * 1e9:
+        if not job.expired():
+            self.ran_inline(batch.run_alone(self.model, job).infer)
+        elif self._gap:
+            self._last = monotonic()
+        return True
+
+    def inline_room(self, *, alone: bool) -> int:
+        """Most rows of a run that the caller may do now, on the event loop, in place of :meth:`submit`; 0 if none.
+
+        Args:
+            alone: Whether the run is for one request. Requests that are a batch already need not wait for each other.
+        """
+        if not self._executor.idle or (self._gap and alone and self._crowded()):
+            return 0
+        return self._inline_rows
+
+    def ran_inline(self, ns: int) -> None:
+        """Note that a run on the event loop has ended.
+
+        Args:
+            ns: The nanoseconds it took.
+        """
+        if ns > INLINE_LIMIT * 1e9:
             # The measured latency does not hold: this model's time depends on the values of a request.
             self._inline_rows = 0
         if self._gap:
             self._last = monotonic()
-        return True
 
     def _crowded(self) -> bool:
         """Whether jobs arrive faster than they can be run one by one; on the executor's thread they form batches."""

@@ -21,7 +21,8 @@ class MethodTable:
     """Leads from paths to methods.
 
     Of a method that a part also has with ``Wire`` behind its name, that one is taken: it works on bytes. One with
-    ``DryRun`` behind its name tries what the method would load.
+    ``Batches`` behind its name makes what answers several calls of the method at once. One with ``DryRun`` behind its
+    name tries what the method would load.
 
     Args:
         services: The parts that implement the methods of each service. A method that none of them has is
@@ -72,7 +73,9 @@ class MethodTable:
         if method.client_streaming and found is not None:
             self.methods[path] = stream(found, request, self._flow, path, peek)
         elif wire is not None:
-            self.methods[path] = unary(wire, self._flow, path, peek)
+            batches = _found(parts, f"{method.name}Batches")
+            made = batches and batches(self._flow, path)
+            self.methods[path] = unary(wire, self._flow, path, peek, made, eager=True)
         elif not method.client_streaming:
             call = self._for_all(path, method, found or _unsupported(method.name), request)
             self.methods[path] = unary(from_message_method(call, request), self._flow, path, peek)

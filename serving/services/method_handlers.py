@@ -17,7 +17,7 @@ from serving.flow_control.flow_control import FlowControl, Peek
 from serving.flow_control.stream_window import StreamWindow
 from serving.services.error_to_status import status_of
 from serving.services.message_parser import MessageParser
-from serving.transport.transport import Stream, StreamMethod, Unary, UnaryMethod
+from serving.transport.transport import BatchMethod, Stream, StreamMethod, Unary, UnaryMethod
 
 BytesMethod = Callable[[bytes, "float | None"], Awaitable[bytes]]
 """Takes a request and its deadline on the clock of :func:`time.monotonic` (None: never); returns the response."""
@@ -44,7 +44,15 @@ def from_message_method(method: MessageMethod, request_type: type[Message]) -> B
     return answer
 
 
-def unary(method: BytesMethod, flow: FlowControl, name: str, peek: Peek) -> UnaryMethod:
+def unary(
+    method: BytesMethod,
+    flow: FlowControl,
+    name: str,
+    peek: Peek,
+    batches: BatchMethod | None = None,
+    *,
+    eager: bool = False,
+) -> UnaryMethod:
     """A method with one request and one response.
 
     Args:
@@ -52,6 +60,8 @@ def unary(method: BytesMethod, flow: FlowControl, name: str, peek: Peek) -> Unar
         flow: Counts each call, and limits its bytes.
         name: The method's name in metrics, ``/service/method``.
         peek: Looks at the beginning of large requests.
+        batches: Answers several calls at once.
+        eager: Whether calls may begin outside of a task; see :class:`~serving.transport.transport.UnaryMethod`.
     """
     calls = flow.counts.of(name)
 
@@ -78,7 +88,7 @@ def unary(method: BytesMethod, flow: FlowControl, name: str, peek: Peek) -> Unar
             calls.end(code, monotonic() - start)
             flow.in_flight -= 1
 
-    return UnaryMethod(handle)
+    return UnaryMethod(handle, batches, eager)
 
 
 def stream(

@@ -1,11 +1,14 @@
 """What carries calls between clients and the services; the services know a transport by this alone."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from serving.transport.status_code import Status
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 Metadata: TypeAlias = "Iterable[tuple[str, Any]]"
 """The headers of a call by lower-case name: text, or bytes where the name ends in ``-bin``."""
@@ -69,15 +72,121 @@ class Stream(Call):
         """Send a response. Returns when there is room for another."""
 
 
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class MessageTemplate:
+    """Messages that are equal except for payloads of fixed sizes and one optional field.
+
+    A message that matches is, in this order: ``constants[0]``, a payload of ``payload_sizes[0]`` bytes,
+    ``constants[1]``, the next payload, and so on to the last constant. Payloads may hold any bytes.
+
+    If ``optional_tag`` is not 0, ``constants[0]`` may be interrupted at ``optional_at`` by a length-delimited field:
+    the tag, one byte for the length, which is from 1 to 127, and that many bytes of ASCII. A message that has the
+    field in any other form does not match, because the field may be text that must be checked.
+
+    Templates compare by identity.
+
+    Attributes:
+        constants: The bytes around the payloads, one entry more than there are payloads; entries may be empty.
+        payload_sizes: The bytes of each payload; may be 0.
+        optional_tag: The tag of the optional field, which is one byte; 0 if there is none.
+        optional_at: Where in ``constants[0]`` the optional field begins.
+    """
+
+    constants: tuple[bytes, ...]
+    payload_sizes: tuple[int, ...]
+    optional_tag: int = 0
+    optional_at: int = 0
+
+
+class Batch(ABC):
+    """The messages of several unary calls of one method that match one template.
+
+    Exactly one of :meth:`answer`, :meth:`refuse` and :meth:`split` is to be called, once, and before the method that
+    was given the batch returns. Used on the event loop of the server.
+
+    Attributes:
+        template: The object that was passed to :attr:`BatchMethod.remember`.
+        deadline: The earliest deadline of the calls, on the clock of :func:`time.monotonic`; None if none has one.
+    """
+
+    template: MessageTemplate
+    deadline: float | None
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """The number of calls; at least 1."""
+
+    @abstractmethod
+    def payload(self, at: int) -> memoryview:
+        """One payload of all messages, side by side, in the order of the calls.
+
+        Returns:
+            Read-only bytes that begin at an address divisible by 64. They are valid until the batch is settled.
+
+        Args:
+            at: Which payload, counted from 0.
+        """
+
+    @abstractmethod
+    def answer(self, prefixes: Sequence[bytes], rows: "Sequence[Buffer]", optional_at: int = 0) -> None:
+        """Answer all calls and end them with OK.
+
+        The response of call ``i`` is, for each ``k`` in order, ``prefixes[k]`` and the ``i``-th of the equal parts
+        into which ``rows[k]`` is divided by the number of calls. If the request had the optional field, that field,
+        as it came (tag, length and content), is inserted into ``prefixes[0]`` at ``optional_at``.
+
+        Args:
+            prefixes: The bytes before each payload of a response.
+            rows: The payloads of all responses, side by side: contiguous buffers, whose lengths in bytes are
+                multiples of the number of calls. They may be empty, and they may be views of request payloads. The
+                caller does not change them afterwards; the batch copies them before this returns, or holds their
+                buffers as long as it needs them.
+            optional_at: Where in ``prefixes[0]`` the optional field belongs.
+
+        Raises:
+            ValueError: A buffer cannot be divided. No call is settled then.
+        """
+
+    @abstractmethod
+    def refuse(self, status: Status) -> None:
+        """End all calls with a status other than OK."""
+
+    @abstractmethod
+    def split(self) -> None:
+        """Lead each call to :attr:`UnaryMethod.handle`, as if its message had matched no template."""
+
+
+class BatchMethod(ABC):
+    """Answers messages that match templates, several at a time.
+
+    Attributes:
+        remember: Called with each template that the method learns from messages, on the event loop. A transport that
+            forms batches sets it before it takes calls. It may forget templates at any time.
+    """
+
+    def __init__(self) -> None:
+        self.remember: Callable[[MessageTemplate], None] = lambda _: None
+
+    @abstractmethod
+    def handle(self, batch: Batch) -> None:
+        """Answer, refuse or split a batch before this returns. Does not raise."""
+
+
 @dataclass(frozen=True, slots=True)
 class UnaryMethod:
     """A method with one request and one response.
 
     Attributes:
         handle: Answers a call or refuses it.
+        batches: Answers calls in batches, for transports that form them; None if the method cannot.
+        eager: Whether ``handle`` may begin outside of a task: until it first waits, it uses nothing of asyncio that
+            needs a current task. It may set context variables, so a transport that continues it in a task makes that
+            task as soon as it waits, before another call begins in the same context.
     """
 
     handle: Callable[[Unary], Awaitable[None]]
+    batches: BatchMethod | None = None
+    eager: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,16 @@ from serving.dataplane.messages import InferRequest, InferResult
 from serving.dataplane.shared_memory import SharedMemory
 from serving.errors import ServingError
 from serving.flow_control.byte_budget import ByteBudget
+from serving.flow_control.flow_control import FlowControl
 from serving.services.error_to_status import status_of
 from serving.services.message_parser import MessageParser
-from serving.services.open_inference import tensor_messages
-from serving.services.open_inference.request_templates import RequestTemplates
+from serving.services.open_inference import infer_template, tensor_messages
 from serving.services.open_inference.shared_memory_tensors import SharedMemoryTensors
 from serving.services.request_log import log, logged
+from serving.services.request_template import RequestTemplate
+from serving.services.request_templates import RequestTemplates
+from serving.services.template_batches import TemplateBatches
+from serving.services.tensor_bytes import wire_view
 
 SERVICE = pb.DESCRIPTOR.services_by_name["GRPCInferenceService"]
 
@@ -39,7 +43,8 @@ class InferenceService:
     def __init__(self, plane: DataPlane, memory: SharedMemory, requests: ByteBudget) -> None:
         self._plane = plane
         self._shared = SharedMemoryTensors(memory, requests)
-        self._templates = RequestTemplates()
+        self._memory = memory
+        self._templates = RequestTemplates(infer_template.make_template, infer_template.id_range)
         self._parse = MessageParser(pb.ModelInferRequest).parse
 
     async def ServerLive(
@@ -80,13 +85,37 @@ class InferenceService:
 
     async def ModelInferWire(self, data: bytes, deadline: float | None) -> bytes:
         """Run a model, from bytes to bytes. A request that matches a template is not parsed."""
-        template = self._templates.find(data)
-        if template is not None:
-            return template.serialize(await self._infer(template.to_infer_request(data, deadline)))
-        message = await self._parse(data)
-        response = await self.ModelInfer(message, deadline)
-        self._templates.learn(data, message)
-        return response.SerializeToString()
+        found = self._templates.find(data)
+        if found is None:
+            message = await self._parse(data)
+            response = await self.ModelInfer(message, deadline)
+            self._templates.learn(data, message)
+            return response.SerializeToString()
+        template, id_field = found
+        request = template.infer_request(data, len(id_field), deadline)
+        request_id = infer_template.id_text(id_field) if id_field else ""
+        return self._serialize(await self._infer(request, request_id), template, id_field, request_id)
+
+    def ModelInferBatches(self, flow: FlowControl, name: str) -> TemplateBatches:
+        """What runs a model for several requests at once.
+
+        Args:
+            flow: Counts the calls, and limits their bytes.
+            name: The method's name in metrics.
+        """
+        return TemplateBatches(self._templates, self._plane, flow, name, _request, infer_template.lay_out)
+
+    def _serialize(
+        self, result: InferResult, template: RequestTemplate, id_field: bytes, request_id: str
+    ) -> bytes:
+        """The wire form of an answer to a request that matches a template; the same bytes that protobuf writes."""
+        shapes = [array.shape for array in result.arrays]
+        layout = template.layouts.get(result.specs, shapes, lambda: result, infer_template.lay_out)
+        if layout is None:
+            request = pb.ModelInferRequest(id=request_id)
+            return tensor_messages.from_infer_result(result, request, self._memory).SerializeToString()
+        pairs = zip(result.arrays, result.specs, strict=True)
+        return layout.serialize([wire_view(array, spec.datatype) for array, spec in pairs], id_field)
 
     def _infer(self, request: InferRequest, request_id: str = "") -> Awaitable[InferResult]:
         if log.isEnabledFor(logging.INFO):
@@ -143,3 +172,8 @@ class InferenceService:
         # Each request has one answer. Clients of decoupled models wait for this mark of the last one.
         response.parameters["triton_final_response"].bool_param = True
         return pb.ModelStreamInferResponse(infer_response=response)
+
+
+def _request(template: RequestTemplate) -> InferRequest | None:
+    """What the messages of a template say; None if each request is to be logged."""
+    return None if log.isEnabledFor(logging.INFO) else template.request

@@ -3,15 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from protos import open_inference_pb2 as pb
 from serving.dataplane.messages import InferRequest, InferResult, InputTensor, ModelMetadata, ServerMetadata
 from serving.dataplane.shared_memory import SharedMemory
-from serving.datatypes import BYTES, pack_bytes
 from serving.errors import InvalidInputError
-from serving.runtimes.runtime import Array, TensorSpec
+from serving.runtimes.runtime import TensorSpec
 from serving.services.open_inference import request_parameters
+from serving.services.tensor_bytes import wire_form, wire_view
 
 FIELDS = {
     "BOOL": "bool_contents",
@@ -115,21 +113,6 @@ def from_server_metadata(metadata: ServerMetadata) -> pb.ServerMetadataResponse:
     return pb.ServerMetadataResponse(
         name=metadata.name, version=metadata.version, extensions=metadata.extensions
     )
-
-
-def wire_form(array: Array, datatype: str) -> bytes:
-    """The little-endian row-major bytes of a tensor."""
-    view = wire_view(array, datatype)
-    return view if isinstance(view, bytes) else view.tobytes()
-
-
-def wire_view(array: Array, datatype: str) -> bytes | memoryview:
-    """The same, as a view without a copy where that is possible."""
-    if datatype == BYTES:
-        return pack_bytes(array)
-    if array.dtype.str[0] == ">":
-        array = array.astype(array.dtype.newbyteorder("<"))
-    return np.ascontiguousarray(array).data
 
 
 def _tensors(specs: Sequence[TensorSpec]) -> list[pb.ModelMetadataResponse.TensorMetadata]:

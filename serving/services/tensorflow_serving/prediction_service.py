@@ -6,20 +6,34 @@ are for models with a signature that takes them.
 """
 
 import asyncio
+from dataclasses import replace
 from functools import partial
 
 from protos import tensorflow_core_pb2 as core
 from protos import tensorflow_serving_pb2 as pb
 from serving.dataplane.dataplane import DataPlane
 from serving.dataplane.large_message_thread import off_loop
-from serving.dataplane.messages import InferRequest, InputTensor
+from serving.dataplane.messages import InferRequest, InferResult, InputTensor
 from serving.datatypes import BYTES
 from serving.errors import InvalidInputError
 from serving.flow_control.byte_budget import LARGE
+from serving.flow_control.flow_control import FlowControl
 from serving.repository.model import LoadedModel
 from serving.runtimes.runtime import TensorSpec
-from serving.services.tensorflow_serving import example_messages, model_spec, tensor_proto, tensor_types
+from serving.services.message_parser import MessageParser
+from serving.services.request_templates import RequestTemplates
+from serving.services.response_layout import ResponseLayout
+from serving.services.template_batches import TemplateBatches
+from serving.services.tensor_bytes import wire_view
+from serving.services.tensorflow_serving import (
+    example_messages,
+    model_spec,
+    predict_template,
+    tensor_proto,
+    tensor_types,
+)
 from serving.services.tensorflow_serving.example_messages import CLASSIFY, REGRESS, ExampleMethod
+from serving.services.tensorflow_serving.predict_template import PredictTemplate
 
 SERVICE = pb.DESCRIPTOR.services_by_name["PredictionService"]
 
@@ -43,6 +57,8 @@ class PredictionService:
         self._plane = plane
         self._tensor_bytes = tensor_bytes
         self._content = content
+        self._templates = RequestTemplates(predict_template.make_template)
+        self._parse = MessageParser(pb.PredictRequest).parse
 
     async def Predict(self, request: pb.PredictRequest, deadline: float | None) -> pb.PredictResponse:
         """Run a model by a signature."""
@@ -53,7 +69,48 @@ class PredictionService:
             asked = await off_loop(self._infer_request, request, version, deadline)
         else:
             asked = self._infer_request(request, version, deadline)
-        result = await self._plane.infer(asked)
+        return self._response(await self._plane.infer(asked))
+
+    async def PredictWire(self, data: bytes, deadline: float | None) -> bytes:
+        """Run a model, from bytes to bytes. A request that matches a template is not parsed."""
+        found = self._templates.find(data)
+        if found is None:
+            message = await self._parse(data)
+            response = await self.Predict(message, deadline)
+            self._templates.learn(data, message)
+            return response.SerializeToString()
+        template, _ = found
+        request = template.infer_request(data, 0, deadline)
+        request.version = model_spec.version_of(template.spec, self._plane)
+        self._plane.model(request.model, request.version).called(template.spec.signature_name)
+        result = await self._plane.infer(request)
+        shapes = [array.shape for array in result.arrays]
+        layout = template.layouts.get(result.specs, shapes, lambda: result, self._lay_out)
+        if layout is None:
+            return self._response(result).SerializeToString()
+        pairs = zip(result.arrays, result.specs, strict=True)
+        return layout.serialize([wire_view(array, spec.datatype) for array, spec in pairs], b"")
+
+    def PredictBatches(self, flow: FlowControl, name: str) -> TemplateBatches:
+        """What runs a model for several requests at once.
+
+        Args:
+            flow: Counts the calls, and limits their bytes.
+            name: The method's name in metrics.
+        """
+        return TemplateBatches(
+            self._templates, self._plane, flow, name, self._request_of_batch, self._lay_out
+        )
+
+    def _request_of_batch(self, template: PredictTemplate) -> InferRequest:
+        """The request that the messages of a template are now."""
+        version = model_spec.version_of(template.spec, self._plane)
+        return replace(template.request, version=version) if version else template.request
+
+    def _lay_out(self, result: InferResult) -> ResponseLayout | None:
+        return predict_template.lay_out(result, self._response(result).SerializeToString())
+
+    def _response(self, result: InferResult) -> pb.PredictResponse:
         answered = model_spec.answered(result.model, result.version, result.signature)
         response = pb.PredictResponse(model_spec=answered)
         for spec, array in zip(result.specs, result.arrays, strict=True):

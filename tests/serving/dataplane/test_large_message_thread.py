@@ -10,7 +10,7 @@ from onnx import TensorProto
 from patience import PATIENCE
 
 from protos import open_inference_pb2 as pb
-from serving.dataplane import execution
+from serving.dataplane import dataplane
 from serving.dataplane.dataplane import DataPlane
 from serving.dataplane.decoder import MANY, Decoder
 from serving.dataplane.large_message_thread import off_loop
@@ -92,7 +92,7 @@ def test_a_version_that_comes_while_a_request_is_decoded_answers_it(function_mod
             await asyncio.sleep(0.01)
             return work(*arguments)
 
-        monkeypatch.setattr(execution, "off_loop", replaced)
+        monkeypatch.setattr(dataplane, "off_loop", replaced)
         asked = InferRequest(
             "function", "", [InputTensor("x", "FP32", (1, 2))], [np.float32([1, 2]).tobytes()]
         )

@@ -30,3 +30,13 @@ def test_clients_who_ask_for_ever_other_numbers_of_rows_cannot_fill_the_memory()
     assert counted.runs == 3 * SIZES + 1
     assert len(counted.by_rows()) == SIZES
     assert counted.batches[1].infer.count == 2
+
+
+def test_requests_that_are_counted_together_count_as_each_by_itself():
+    together, one_by_one = Statistics(), Statistics()
+    run = Run(6, 10, 20, 30)
+    together.answered(2, 900, 200, 100, run, 3)
+    for _ in range(3):
+        one_by_one.answered(2, 900, 200, 100, run)
+    together.last = one_by_one.last
+    assert together == one_by_one
