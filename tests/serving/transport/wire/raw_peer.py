@@ -99,6 +99,7 @@ class RawPeer:
         self.frames: list[http2.Frame] = []
         self._next = 1
         self._incomplete = b""
+        self._settings_sent = 0
         self.h2.initiate_connection()
         self.h2.clear_outbound_data_buffer()
         if greet:
@@ -107,6 +108,7 @@ class RawPeer:
 
     def settings(self, values):
         """Send SETTINGS, which hold for what the server sends from when it acknowledges them."""
+        self._settings_sent += 1
         self.h2.update_settings(values)
         self.h2.clear_outbound_data_buffer()
         self.write(settings_frame(values))
@@ -194,12 +196,20 @@ class RawPeer:
             pass
         return self.pongs >= expected
 
+    def settled(self):
+        """Whether the server acknowledges SETTINGS, which it may be asked for more often than for PING."""
+        ack = http2.Frame(http2.SETTINGS, http2.ACK)
+        self.settings({})
+        while self.frames.count(ack) < self._settings_sent and self.goaway is None and self.read():
+            pass
+        return self.frames.count(ack) >= self._settings_sent
+
     def reaction(self, stream=None):
         """What the server did about what was sent: :meth:`outcome`, or ``nothing``.
 
-        A PING tells that it has read everything. Its acknowledgement may overtake other frames, so a second follows.
+        An acknowledgement tells that it has read everything. It may overtake other frames, so a second one follows.
         """
-        if self.ping() and self.ping():
+        if self.settled() and self.settled():
             answer = self.answers.get(stream)
             return answer.outcome if answer is not None and answer.ended else "nothing"
         return self.ending()
