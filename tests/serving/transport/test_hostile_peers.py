@@ -4,6 +4,7 @@ Each sends a bounded number of frames. The bounds are far from what a server tha
 what one that does not needs.
 """
 
+import functools
 import gzip
 import socket
 import ssl
@@ -140,6 +141,13 @@ FLOODS = {
     "credit for the connection": lambda: credit(0, 1).encoded() * 300_000,
 }
 
+
+@functools.lru_cache(maxsize=1)
+def flood_of(name):
+    """The bytes of a flood; the last is kept, because it is sent again."""
+    return FLOODS[name]()
+
+
 ENDED_BY_GRPCIO = {"2019-9518: empty DATA", "2019-9518: empty CONTINUATION", "2025-8671: WINDOW_UPDATE of 0"}
 """Where gRPC's core ends the connection too. It goes on with the others for as long as they are sent.
 
@@ -177,7 +185,7 @@ def test_a_flood_ends_its_connection_before_it_costs_much(victim, transport_name
     """A client that does not read may also be held back: its own output fills what the server keeps for it."""
     if transport_name == "grpcio" and name not in ENDED_BY_GRPCIO:
         pytest.skip("grpcio: the core does not bound it")
-    data = FLOODS[name]()
+    data = flood_of(name)
 
     def attack():
         with attackers(victim.address) as (p,):
