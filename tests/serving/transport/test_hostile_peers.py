@@ -148,6 +148,9 @@ def flood_of(name):
     return FLOODS[name]()
 
 
+MAY_GO_ON = {"2019-9513: PRIORITY", "unknown frames"}
+"""What a server may ignore for as long as it comes, if it reads over it and keeps nothing (RFC 9113, 5.3 and 5.5)."""
+
 ENDED_BY_GRPCIO = {"2019-9518: empty DATA", "2019-9518: empty CONTINUATION", "2025-8671: WINDOW_UPDATE of 0"}
 """Where gRPC's core ends the connection too. It goes on with the others for as long as they are sent.
 
@@ -190,7 +193,8 @@ def test_a_flood_ends_its_connection_before_it_costs_much(victim, transport_name
     def attack():
         with attackers(victim.address) as (p,):
             how = flood(p, data, reads=reads)
-            assert how == "ended" or (how == "held back" and not reads) or closed(p)
+            held_back = how == "held back" and not reads
+            assert how == "ended" or held_back or name in MAY_GO_ON or closed(p)
 
     victim.bounded(attack)
 
@@ -364,20 +368,22 @@ def test_frames_behind_the_end_of_a_session_harm_nobody(victim, grpcio_differs, 
 
 
 def test_a_client_that_does_what_grpc_clients_do_is_never_taken_for_an_attacker(peer, grpcio_differs, affine):
-    """Credit for each answer, a PING to measure the bandwidth, settings now and then, one call in four cancelled."""
+    """Credit and a PING to measure the bandwidth for ten answers, settings now and then, a call in four cancelled."""
     grpcio_differs("pings", {"pings": "the core ends a connection that pings more often than every 10 s"})
     p = peer()
     body, y = affine(1, 2, 3)
-    for at in range(2000):
+    for at in range(1000):
         stream = p.call(INFER, body)
         if at % 4 == 0:
             p.h2.reset_stream(stream)
             p.write(p.h2.data_to_send())
             continue
-        p.write(credit(0, 100), Frame(PING, 0, 0, bytes(8)))
-        if at % 100 == 0:
+        if at % 10 == 1:
+            p.write(credit(0, 10_000), Frame(PING, 0, 0, bytes(8)))
+        if at % 100 == 1:
             p.settings({Setting.INITIAL_WINDOW_SIZE: 65535 + at})
-        assert y in p.answer(stream).body
+        answer = p.answer(stream)
+        assert y in answer.body, (at, answer, p.goaway)
     assert p.ping()
 
 

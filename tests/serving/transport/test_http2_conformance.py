@@ -167,8 +167,13 @@ def pieces(block_, size, stream, flags=0):
 PRIORITIES = bytes(4) + b"\x10"
 
 HEADER_FORMS = {
-    "6.10: CONTINUATION": lambda s: pieces(LIVE_BLOCK, 20, s),
-    "6.10: CONTINUATION of one byte each": lambda s: pieces(LIVE_BLOCK, 1, s),
+    "6.10: CONTINUATION": lambda s: pieces(LIVE_BLOCK, 40, s),
+    # Servers bound how many there may be (CVE-2024-28182).
+    "6.10: CONTINUATION of one byte each": lambda s: [
+        Frame(HEADERS, 0, s, LIVE_BLOCK[:-4]),
+        *(Frame(CONTINUATION, 0, s, bytes([byte])) for byte in LIVE_BLOCK[-4:]),
+        Frame(CONTINUATION, END_HEADERS, s),
+    ],
     "6.10: an empty CONTINUATION": lambda s: [
         Frame(HEADERS, 0, s, LIVE_BLOCK),
         Frame(CONTINUATION, END_HEADERS, s),

@@ -138,8 +138,8 @@ class RawPeer:
         return number
 
     def send(self, stream, data, *, end=True):
-        """Send data, of any length, as the server's windows and frame size allow."""
-        while data or end:
+        """Send data, of any length, as the server's windows and frame size allow, until it ends the stream."""
+        while (data or end) and not self.answers[stream].ended:
             room = min(self.h2.local_flow_control_window(stream), self.h2.max_outbound_frame_size)
             if data and room <= 0:
                 assert self.read(), "the server closed the connection instead of granting credit"
