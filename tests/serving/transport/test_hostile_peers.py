@@ -291,8 +291,8 @@ def test_headers_that_come_slowly_hold_up_nobody(victim):
 
 
 def test_a_crowd_of_decompression_bombs_is_unpacked_no_further_than_allowed(victim, echo):
-    """Forty messages of 64 KB that would become 64 MiB each, where a MiB is allowed."""
-    packed = message(gzip.compress(echo(16 * MIB)[5:]), compressed=1)
+    """Forty messages of 16 KB that would become 16 MiB each, where a MiB is allowed."""
+    packed = message(gzip.compress(echo(4 * MIB)[5:]), compressed=1)
 
     def attack():
         with attackers(victim.address, 10) as all_:
