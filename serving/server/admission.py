@@ -55,6 +55,11 @@ class Admission:
             return self._refuse
         return None
 
+    @property
+    def admits_all(self) -> bool:
+        """Whether every call is admitted now."""
+        return self._tokens is None and not self._closed
+
     def close(self) -> None:
         """Refuse new calls from now on; those in flight go on."""
         self._closed = True

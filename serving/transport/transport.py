@@ -1,7 +1,7 @@
 """What carries calls between clients and the services; the services know a transport by this alone."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -184,7 +184,7 @@ class UnaryMethod:
             task as soon as it waits, before another call begins in the same context.
     """
 
-    handle: Callable[[Unary], Awaitable[None]]
+    handle: Callable[[Unary], Coroutine[Any, Any, None]]
     batches: BatchMethod | None = None
     eager: bool = False
 
@@ -197,7 +197,7 @@ class StreamMethod:
         handle: Answers a call or refuses it.
     """
 
-    handle: Callable[[Stream], Awaitable[None]]
+    handle: Callable[[Stream], Coroutine[Any, Any, None]]
 
 
 Method: TypeAlias = UnaryMethod | StreamMethod
@@ -214,13 +214,20 @@ class Transport(ABC):
         self.lost: Callable[[], None] = lambda: None
 
     @abstractmethod
-    def serve(self, methods: Mapping[str, Method], admit: Admit, known: Iterable[str] = ()) -> None:
+    def serve(
+        self,
+        methods: Mapping[str, Method],
+        admit: Admit,
+        known: Iterable[str] = (),
+        admits_all: Callable[[], bool] = lambda: False,
+    ) -> None:
         """Say what answers calls. To be called once, before :meth:`start`.
 
         Args:
             methods: The methods by path, ``/service/method``. All other paths are UNIMPLEMENTED.
             admit: Asked of each call.
             known: Further paths that ``admit`` is told; of the rest it is told ``/``.
+            admits_all: Whether ``admit`` would admit every call now, so that it need not be asked.
         """
 
     @abstractmethod

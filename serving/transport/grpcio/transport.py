@@ -1,7 +1,7 @@
 """The transport that grpcio provides."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 
 import grpc
@@ -35,7 +35,13 @@ class GrpcioTransport(Transport):
         self._credentials = server_credentials(tls) if tls is not None else None
         self._port = 0
 
-    def serve(self, methods: Mapping[str, Method], admit: Admit, known: Iterable[str] = ()) -> None:
+    def serve(
+        self,
+        methods: Mapping[str, Method],
+        admit: Admit,
+        known: Iterable[str] = (),
+        admits_all: Callable[[], bool] = lambda: False,  # noqa: ARG002  asking costs little beside the rest
+    ) -> None:
         """Say what answers calls."""
         acceptor.register(self._server, {*methods, *known}, _Handlers(methods, admit))
         acceptor.watch(self._server, self._no_more_calls)
