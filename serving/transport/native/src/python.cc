@@ -1,0 +1,49 @@
+#include "python.h"
+
+#include "headers.h"
+
+namespace plainserve {
+
+namespace {
+
+bool text_of(PyObject* object, std::string& text) {
+    Py_ssize_t size = 0;
+    const char* data = PyUnicode_AsUTF8AndSize(object, &size);
+    if (data == nullptr) return false;
+    text.assign(data, static_cast<size_t>(size));
+    return true;
+}
+
+}  // namespace
+
+std::shared_ptr<Py_buffer> buffer_of(PyObject* object) {
+    auto buffer = std::make_unique<Py_buffer>();
+    if (PyObject_GetBuffer(object, buffer.get(), PyBUF_SIMPLE) != 0) return nullptr;
+    return {buffer.release(), [](Py_buffer* held) {
+                PyBuffer_Release(held);
+                delete held;
+            }};
+}
+
+bool status_of(PyObject* code, PyObject* text, PyObject* trailers, Status& status) {
+    status.code = static_cast<int>(PyLong_AsLong(code));
+    if (PyErr_Occurred() != nullptr || !text_of(text, status.text)) return false;
+    const Py_ssize_t count = PySequence_Size(trailers);
+    for (Py_ssize_t i = 0; i < count; i++) {
+        const Ref pair = Ref::owned(PySequence_GetItem(trailers, i));
+        const Ref name = Ref::owned(pair ? PySequence_GetItem(pair.get(), 0) : nullptr);
+        const Ref value = Ref::owned(name ? PySequence_GetItem(pair.get(), 1) : nullptr);
+        std::pair<std::string, std::string> trailer;
+        if (!value || !text_of(name.get(), trailer.first) || !text_of(value.get(), trailer.second))
+            return false;
+        status.trailers.push_back(std::move(trailer));
+    }
+    return count >= 0;
+}
+
+PyObject* deadline_object(double deadline) {
+    if (deadline == kNever) Py_RETURN_NONE;
+    return PyFloat_FromDouble(deadline);
+}
+
+}  // namespace plainserve
