@@ -12,7 +12,7 @@ _TLS: Final = (
     "(in Python: credentials=serving.client.tls(FILE))"
 )
 _CERTIFICATE: Final = (
-    "the server closed the connection at once, as one does that wants a client's certificate: give "
+    "the server ended the connection at once, as one does that wants a client's certificate: give "
     "--tls-certificate FILE and --tls-key FILE (in Python: tls(FILE, certificate=FILE, key=FILE))"
 )
 _PLAIN: Final = "the server answers without TLS: leave out --tls-ca (in Python: credentials=)"
@@ -28,6 +28,8 @@ _NAME: Final = (
 ADVICE: Final = (
     (False, _CLOSED, _TLS),
     (True, _CLOSED, _CERTIFICATE),
+    # The alert comes when the client takes the handshake for done.
+    (True, ("failed to connect to all addresses", "TSI_DATA_CORRUPTED"), _CERTIFICATE),
     (True, ("WRONG_VERSION_NUMBER",), _PLAIN),
     (True, ("unable to get local issuer certificate",), _AUTHORITY),
     (True, ("certificate has expired",), _EXPIRED),

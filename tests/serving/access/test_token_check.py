@@ -99,7 +99,10 @@ def test_a_method_that_is_not_there_tells_a_stranger_nothing(channel):
 )
 def test_a_header_that_is_not_exactly_right_is_refused(channel, headers):
     method = "/inference.GRPCInferenceService/ServerMetadata"
-    assert code(channel, method, *headers) == "UNAUTHENTICATED"
+    refused = {"UNAUTHENTICATED"}
+    if any(value != value.strip() for value in headers):
+        refused.add("INTERNAL")  # RFC 9113, 8.2.1: a value that begins or ends with a space ends the stream
+    assert code(channel, method, *headers) in refused
 
 
 def test_the_scheme_is_known_in_any_case(channel):

@@ -146,7 +146,10 @@ class RawPeer:
                 continue
             piece, data = data[:room], data[room:]
             last = end and not data
-            self.h2.send_data(stream, piece, end_stream=last)
+            try:
+                self.h2.send_data(stream, piece, end_stream=last)
+            except StreamClosedError:
+                return  # the server has answered without it
             self.write(self.h2.data_to_send())
             if last:
                 return
