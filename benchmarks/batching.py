@@ -1,6 +1,6 @@
 """Measures the gain of batching: four layers of 1024 units, 32 connections with one request in progress each.
 
-    python benchmarks/batching.py [--rounds 9] [--seconds 1]
+    python -m benchmarks.batching [--rounds 9] [--seconds 1]
 
 ``alone`` runs each request by itself. ``gathered`` runs the requests together that wait while the model is busy.
 ``delayed`` also lets the first request of a batch wait up to 2 ms for others. The three are measured alternately.
