@@ -50,7 +50,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--rounds", type=int, default=9, help="measurements of each server (default: 9)")
     parser.add_argument("--seconds", type=float, default=1.0, help="length of each (default: 1)")
-    parser.add_argument("--only", nargs="+", choices=KEYS, metavar="WORKLOAD", help=f"among {', '.join(KEYS)}")
+    parser.add_argument(
+        "--only", nargs="+", choices=KEYS, metavar="WORKLOAD", help=f"among {', '.join(KEYS)}"
+    )
     parser.add_argument("--peers", action="store_true", help="compare with other model servers too")
     parser.add_argument("--json", type=Path, metavar="PATH", help="write every measurement to a file")
     return parser.parse_args(arguments)

@@ -32,7 +32,9 @@ def compiled(source: Path, library: str) -> Program:
     for tool in ("g++", "pkg-config"):
         if shutil.which(tool) is None:
             return Program(program, f"{tool} is missing: apt-get install {tool}")
-    found = subprocess.run(["pkg-config", "--cflags", "--libs", library], capture_output=True, text=True, check=False)
+    found = subprocess.run(
+        ["pkg-config", "--cflags", "--libs", library], capture_output=True, text=True, check=False
+    )
     if found.returncode:
         return Program(program, f"{library} is missing: apt-get install {PACKAGES[library]}")
     if not program.exists() or program.stat().st_mtime < source.stat().st_mtime:

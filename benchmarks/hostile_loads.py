@@ -18,8 +18,10 @@ import grpc
 import numpy as np
 import onnx
 from onnx import TensorProto, helper
+
 from benchmarks.models import add_model, mlp, request
 from benchmarks.processes import Server, plainserve
+from benchmarks.workloads import INFER
 
 WIDTH = 64
 HANGING = 2

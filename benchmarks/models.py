@@ -11,7 +11,7 @@ from onnx import TensorProto, helper
 from protos import open_inference_pb2 as pb
 
 BATCHES = "max_batch_size: 64\ndynamic_batching { }\n"
-"""The configuration of a model whose requests may be run together. Triton reads it as well."""
+"""The configuration of a model whose requests may be run together, for Plainserve and for Triton."""
 
 
 def mlp(sizes: Sequence[int]) -> bytes:

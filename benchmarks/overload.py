@@ -20,8 +20,10 @@ from statistics import median, quantiles
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+
 from benchmarks.models import add_model, mlp, request
 from benchmarks.processes import Server, plainserve
+from benchmarks.workloads import INFER
 
 WIDTH = 3072
 CONNECTIONS = 8

@@ -8,11 +8,11 @@ import matplotlib as mpl
 
 mpl.use("svg")
 
-from matplotlib import pyplot  # noqa: E402  after the choice of a backend
-from matplotlib.axes import Axes  # noqa: E402
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
 
-from benchmarks.load.sample import Sample  # noqa: E402
-from benchmarks.rounds import Results  # noqa: E402
+from benchmarks.load.sample import Sample
+from benchmarks.rounds import Results
 
 WORKLOADS = ("c1", "c8", "c32", "c128")
 STYLE = {"svg.hashsalt": "benchmarks", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 10}
@@ -23,16 +23,24 @@ LABEL_GAP = 0.06
 
 
 def draw(results: Sequence[Results], file: Path) -> None:
-    """Draw the workloads that differ in nothing but the number of connections, with bars from quartile to quartile."""
+    """Draw the workloads that differ only in the number of connections; bars go from quartile to quartile."""
     found = [each for each in results if each.workload.key in WORKLOADS]
-    titles = [title for title in dict.fromkeys(t for each in found for t in each.samples) if "workers" not in title]
+    titles = [
+        title for title in dict.fromkeys(t for each in found for t in each.samples) if "workers" not in title
+    ]
     with mpl.rc_context(STYLE):
-        figure, (rate, cpu) = pyplot.subplots(1, 2, figsize=(12, 5), sharex=True, layout="constrained")
+        figure, (rate, cpu) = plt.subplots(1, 2, figsize=(12, 5), sharex=True, layout="constrained")
         colours = _colours(titles)
         _panel(rate, found, colours, lambda sample: sample.rate, "requests per second (more is better)")
-        _panel(cpu, found, colours, lambda sample: sample.cpu * 1e6, "processor time a request, us (less is better)")
+        _panel(
+            cpu,
+            found,
+            colours,
+            lambda sample: sample.cpu * 1e6,
+            "processor time a request, us (less is better)",
+        )
         figure.savefig(file, metadata={"Date": None})
-        pyplot.close(figure)
+        plt.close(figure)
 
 
 def _colours(titles: Sequence[str]) -> dict[str, str]:
@@ -43,7 +51,11 @@ def _colours(titles: Sequence[str]) -> dict[str, str]:
 
 
 def _panel(
-    axes: Axes, results: Sequence[Results], colours: dict[str, str], value: Callable[[Sample], float], label: str
+    axes: Axes,
+    results: Sequence[Results],
+    colours: dict[str, str],
+    value: Callable[[Sample], float],
+    label: str,
 ) -> None:
     ends: list[tuple[float, str]] = []
     for title, colour in colours.items():
@@ -54,10 +66,20 @@ def _panel(
         middle = [each[1] for each in lines]
         bars = [[each[1] - each[0] for each in lines], [each[2] - each[1] for each in lines]]
         width = 2.4 if title.startswith("plainserve") else 1.2
-        axes.errorbar([each.workload.connections for each in here], middle, bars, color=colour, lw=width, marker="o", ms=4)
+        axes.errorbar(
+            [each.workload.connections for each in here],
+            middle,
+            bars,
+            color=colour,
+            lw=width,
+            marker="o",
+            ms=4,
+        )
         ends.append((middle[-1], title))
     axes.set(xscale="log", yscale="log", xlabel="connections", title=label)
-    axes.set_xticks([each.workload.connections for each in results], [str(each.workload.connections) for each in results])
+    axes.set_xticks(
+        [each.workload.connections for each in results], [str(each.workload.connections) for each in results]
+    )
     axes.minorticks_off()
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)

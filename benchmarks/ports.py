@@ -6,7 +6,9 @@ import socket
 
 FIRST, COUNT = 13_000, 5_000  # below those that Linux gives to outgoing connections
 _PORTS = itertools.cycle(range(FIRST, FIRST + COUNT))
-_PORTS = itertools.islice(_PORTS, os.getpid() % COUNT, None)  # two runs on one machine begin at different places
+_PORTS = itertools.islice(
+    _PORTS, os.getpid() % COUNT, None
+)  # two runs on one machine begin at different places
 
 
 def free_port() -> int:

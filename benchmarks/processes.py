@@ -39,9 +39,7 @@ class Server:
 
     def family(self) -> list[psutil.Process]:
         """Its process and all below it."""
-        with suppress(psutil.NoSuchProcess):
-            return [self.process, *self.process.children(recursive=True)]
-        return []
+        return _family(self.process)
 
     def cpu_seconds(self) -> float:
         """The processor time that its processes have used."""
@@ -91,13 +89,18 @@ def process(
             cwd=folder,
             text=True,
         )
-    server = None
+    own = psutil.Process(started.pid)
     try:
-        found = _printed(started) if address is None else _accepting(started, address)
-        server = Server(found, psutil.Process(started.pid))
-        yield server
+        yield Server(_printed(started) if address is None else _accepting(started, address), own)
     finally:
-        _stop(started, server.family() if server else psutil.Process(started.pid).children(recursive=True))
+        _stop(started, _family(own))
+
+
+def _family(process: psutil.Process) -> list[psutil.Process]:
+    """A process and all below it; nothing once it has ended."""
+    with suppress(psutil.NoSuchProcess):
+        return [process, *process.children(recursive=True)]
+    return []
 
 
 def _printed(started: "subprocess.Popen[str]") -> str:

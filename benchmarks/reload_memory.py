@@ -12,9 +12,9 @@ import time
 from pathlib import Path
 
 import grpc
+
 from benchmarks.models import add_model, mlp, request
 from benchmarks.processes import Server, plainserve
-
 from protos import open_inference_pb2 as pb
 from protos.open_inference_pb2_grpc import GRPCInferenceServiceStub
 

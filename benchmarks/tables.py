@@ -20,7 +20,9 @@ def ratios(results: Sequence[Results], ours: str) -> str:
         results: The results of all workloads.
         ours: The title of that contender.
     """
-    others = [title for title in _titles(results) if not title.startswith("plainserve") or "workers" not in title]
+    others = [
+        title for title in _titles(results) if not title.startswith("plainserve") or "workers" not in title
+    ]
     others = [title for title in others if title != ours]
     rows = [
         [each.workload.title, *(_ratio_cell(each, ours, other) for other in others)]

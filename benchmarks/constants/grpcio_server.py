@@ -26,12 +26,12 @@ class Constant(grpc.GenericRpcHandler):
         return self._handler
 
 
-async def main(answer: Path, *tls: Path) -> None:
+async def main(answer: bytes, *tls: bytes) -> None:
     """Serve until the process is ended."""
     server = grpc.aio.server(options=OPTIONS)
-    server.add_generic_rpc_handlers((Constant(answer.read_bytes()),))
+    server.add_generic_rpc_handlers((Constant(answer),))
     if tls:
-        chain, key = (each.read_bytes() for each in tls)
+        chain, key = tls
         port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([(key, chain)]))
     else:
         port = server.add_insecure_port("127.0.0.1:0")
@@ -40,4 +40,4 @@ async def main(answer: Path, *tls: Path) -> None:
     await server.wait_for_termination()
 
 
-asyncio.run(main(*map(Path, sys.argv[1:])))
+asyncio.run(main(*(Path(each).read_bytes() for each in sys.argv[1:])))

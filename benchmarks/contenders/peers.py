@@ -1,5 +1,6 @@
 """Other model servers, each in an environment of its own (``make bench-peers`` installs them)."""
 
+import json
 import os
 import shutil
 import sys
@@ -56,15 +57,20 @@ def _start_triton(setting: Setting) -> Iterator[Server]:
     for name in setting.prepared.workload.models:
         _add_triton_model(models / name, name, setting)
     address = f"127.0.0.1:{free_port()}"
-    command = [triton / "bin" / "tritonserver", f"--model-repository={models}", f"--backend-directory={backends}"]
+    command = [
+        triton / "bin" / "tritonserver",
+        f"--model-repository={models}",
+        f"--backend-directory={backends}",
+    ]
     command += ["--allow-http=false", "--allow-metrics=false", "--grpc-address=127.0.0.1"]
     command += [f"--grpc-port={address.rpartition(':')[2]}"]
     if tls := setting.certificate:
         command += ["--grpc-use-ssl=true", f"--grpc-server-cert={tls.chain}", f"--grpc-server-key={tls.key}"]
+    libraries = (sysconfig.get_config_var("LIBDIR"), installed / "nvidia_pytriton.libs")
     paths = {
         "PYTHONHOME": sys.base_prefix,  # the backend embeds this Python
         "PYTHONPATH": os.pathsep.join(map(str, (installed, ROOT))),
-        "LD_LIBRARY_PATH": str(sysconfig.get_config_var("LIBDIR")),
+        "LD_LIBRARY_PATH": os.pathsep.join(map(str, libraries)),
     }
     log = setting.folder / "log.txt"
     with process(*command, address=address, environment=paths, log=log, folder=setting.folder) as server:
@@ -94,8 +100,6 @@ def _start_kserve(setting: Setting) -> AbstractContextManager[Server]:
 
 def _start_mlserver(setting: Setting) -> AbstractContextManager[Server]:
     """MLServer in one process, as its documentation advises for small models, with its adaptive batching."""
-    import json  # noqa: PLC0415
-
     models, grpc_port = setting.folder / "mlserver", free_port()
     for name in setting.prepared.workload.models:
         (models / name).mkdir(parents=True)

@@ -34,7 +34,13 @@ def generate(
     """
     data = folder / "requests.bin"
     data.write_bytes(b"".join(_field(each.path.encode()) + _field(frame(each.message)) for each in requests))
-    command = [compiled(SOURCE, "libnghttp2").path, address.rpartition(":")[2], str(connections), str(seconds), data]
+    command = [
+        compiled(SOURCE, "libnghttp2").path,
+        address.rpartition(":")[2],
+        str(connections),
+        str(seconds),
+        data,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     answers = [line.split() for line in done.stdout.splitlines()]
     if done.returncode or not answers:

@@ -1,5 +1,6 @@
 """A model server of KServe: ``python -m benchmarks.peers.kserve_server REPOSITORY GRPC_PORT HTTP_PORT MODEL...``."""
 
+import logging
 import sys
 from pathlib import Path
 
@@ -35,6 +36,7 @@ def main(repository: str, grpc_port: str, http_port: str, *names: str) -> None:
     server = ModelServer(
         grpc_port=int(grpc_port), http_port=int(http_port), workers=1, enable_latency_logging=False
     )
+    logging.getLogger("kserve").setLevel(logging.WARNING)  # otherwise a line for each request
     server.start([OnnxModel(Path(repository), name) for name in names])
 
 

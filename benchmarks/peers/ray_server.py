@@ -53,7 +53,9 @@ def main(repository: str, grpc_port: str, http_port: str, folder: str, *names: s
         http_options=HTTPOptions(host="127.0.0.1", port=int(http_port)),
         grpc_options=gRPCOptions(
             port=int(grpc_port),
-            grpc_servicer_functions=["protos.open_inference_pb2_grpc.add_GRPCInferenceServiceServicer_to_server"],
+            grpc_servicer_functions=[
+                "protos.open_inference_pb2_grpc.add_GRPCInferenceServiceServicer_to_server"
+            ],
         ),
     )
     serve.run(Models.bind(repository, list(names)))
