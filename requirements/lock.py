@@ -4,8 +4,8 @@
 install, ``build.txt`` is what builds the wheel in them and ``ray.txt`` is what a node of a Ray cluster needs,
 constrained to the versions of ``dev.txt`` so that what was tested is what is shipped. ``clients.txt`` has the clients
 that the tests call the server with and that cannot share an environment with the rest; ``foreign-models.txt`` has
-packages that are installed alone, for the models in them. ``triton.txt``, ``kserve.txt`` and ``mlserver.txt`` have other
-model servers, for ``make bench-peers``. ``lowest.txt`` has the lowest versions that
+packages that are installed alone, for the models in them. ``triton.txt``, ``kserve.txt`` and ``mlserver.txt`` have
+other model servers, for ``make bench-peers``. ``lowest.txt`` has the lowest versions that
 ``pyproject.toml`` allows of what is shipped, for ``make lowest``.
 """
 

@@ -1,12 +1,16 @@
 """A model of Triton's Python backend: Triton gives it the requests of a batch, which it runs as one."""
 
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import triton_python_backend_utils as triton
+sys.path[:0] = os.environ["PYTHONPATH"].split(os.pathsep)  # the Python that Triton embeds ignores it
 
-from benchmarks.peers.session import open_session
+import numpy as np  # noqa: E402
+import triton_python_backend_utils as triton  # noqa: E402
+
+from benchmarks.peers.session import open_session  # noqa: E402
 
 
 class TritonPythonModel:
