@@ -21,11 +21,11 @@ GRPC_SERVER = FOLDER / "grpc_server.cc"
 
 def contenders() -> Iterator[NetworkServer]:
     """An HTTP/2 server in C, gRPC C++ with one thread and with one for each processor, and grpcio."""
-    yield NetworkServer("nghttpd", _start_nghttpd, _nghttpd_missing, constant=True)
+    yield NetworkServer("nghttpd, constant", _start_nghttpd, _nghttpd_missing, constant=True)
     for threads in (1, os.cpu_count() or 1):
-        title = f"gRPC C++, {threads} thread{'s' if threads > 1 else ''}"
+        title = f"gRPC C++, constant, {threads} thread{'s' if threads > 1 else ''}"
         yield NetworkServer(title, _start_grpc(threads), _grpc_missing, constant=True)
-    yield NetworkServer("grpcio", _start_grpcio, constant=True)
+    yield NetworkServer("grpcio, constant", _start_grpcio, constant=True)
 
 
 def _nghttpd_missing() -> str | None:

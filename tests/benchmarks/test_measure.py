@@ -22,7 +22,7 @@ SECONDS = 0.3
 
 
 def test_servers_are_measured_in_turn():
-    grpcio = next(each for each in constants.contenders() if each.title == "grpcio")
+    grpcio = next(each for each in constants.contenders() if each.title == "grpcio, constant")
     ours = next(plainserve.contenders())
     compared = [ours, grpcio, in_process.InProcess()]
     found = measure(WORKLOAD["c8"], compared, rounds=2, seconds=SECONDS)
@@ -44,13 +44,13 @@ def test_a_server_that_does_not_start_or_answers_wrongly_is_absent_and_the_other
     def start(_setting):
         raise StartError("did not start")
 
-    grpcio = next(each for each in constants.contenders() if each.title == "grpcio")
+    grpcio = next(each for each in constants.contenders() if each.title == "grpcio, constant")
     wrong = NetworkServer("wrong", lambda setting: grpcio.start(_other_answer(setting)), constant=True)
     found = measure(
         WORKLOAD["c1"], [NetworkServer("broken", start), wrong, grpcio], rounds=1, seconds=SECONDS
     )
     assert found.absent == {"broken": "did not start", "wrong": "does not answer with the constant"}
-    assert list(found.samples) == ["grpcio"]
+    assert list(found.samples) == ["grpcio, constant"]
 
 
 def _other_answer(setting):
