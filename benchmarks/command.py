@@ -2,6 +2,8 @@
 
 import argparse
 import json
+import signal
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -27,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _options(arguments)
     if reason := missing():
         raise SystemExit(reason)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # servers are stopped on the way out
     contenders: list[Contender] = [*plainserve.contenders(), *constants.contenders(), InProcess()]
     if options.peers:
         contenders += peers.contenders()

@@ -51,12 +51,13 @@ class Server:
         return total
 
     def memory(self) -> int:
-        """Resident memory of its processes in bytes; memory that they share counts once."""
-        total = 0
+        """Resident memory in bytes: that of its largest process, and what each of the others has alone."""
+        found = []
         for each in self.family():
             with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-                total += each.memory_full_info().pss
-        return total
+                found.append(each.memory_full_info())
+        largest = max(found, key=lambda memory: memory.rss)
+        return int(largest.rss + sum(memory.uss for memory in found if memory is not largest))
 
 
 @contextmanager

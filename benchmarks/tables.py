@@ -59,7 +59,7 @@ def _cells(results: Results, title: str, ours: str) -> Iterator[str]:
     samples = results.samples[title]
     rates = [each.rate for each in samples]
     yield f"{median(rates):,.0f}"
-    low, _, high = quantiles(rates, n=4) if len(rates) > 1 else rates * 3
+    low, _, high = quantiles(rates, n=4, method="inclusive") if len(rates) > 1 else rates * 3
     yield f"{low:,.0f} to {high:,.0f}"
     yield f"{median(each.cpu for each in samples) * 1e6:,.0f}"
     yield f"{median(each.p99 for each in samples) * 1e3:,.1f}"

@@ -67,7 +67,7 @@ class Contender(Protocol):
     def title(self) -> str: ...  # noqa: D102  described above
 
     def absent(self, workload: Workload) -> str | None:
-        """Why it is not measured under a workload, for the table; empty if that goes without saying, None if it is."""
+        """Why it is not measured under a workload, for the table; empty if the table omits it, None if it is."""
 
     def running(self, setting: Setting) -> AbstractContextManager[Measure]:
         """Start it, check its answers, and stop it at the end.

@@ -64,7 +64,7 @@ def run(model: Path, rows: Path, seconds: float) -> Sample:
         session.run(None, feed)
         times.append(time.perf_counter() - before)
     elapsed, used = time.perf_counter() - start, time.process_time() - cpu
-    memory = process.memory_full_info().pss
+    memory = process.memory_info().rss
     return Sample(len(times) / elapsed, used / len(times), percentile(times), memory)
 
 

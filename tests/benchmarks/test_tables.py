@@ -26,7 +26,7 @@ def test_a_ratio_is_the_median_of_the_ratios_of_the_rounds():
 def test_details_have_medians_quartiles_and_the_highest_memory():
     row = details(results(), "plainserve").splitlines()[3]
     cells = [cell.strip() for cell in row.strip("|").split("|")]
-    assert cells == ["other", "2,000", "1,000 to 4,000", "100", "4.0", "90", "2.00", "0.50"]
+    assert cells == ["other", "2,000", "1,500 to 3,000", "100", "4.0", "90", "2.00", "0.50"]
 
 
 def test_what_is_absent_is_said():
