@@ -5,7 +5,7 @@ from pathlib import Path
 import grpc
 import numpy as np
 
-from benchmarks.load.sample import LoadError
+from benchmarks.load.sample import CallError, LoadError
 from benchmarks.workloads import PREDICT, Prepared, Request
 from protos import open_inference_pb2 as pb
 from protos import tensorflow_serving_pb2 as serving
@@ -32,7 +32,7 @@ def check(address: str, prepared: Prepared, *, constant: bool, authority: Path |
             try:
                 answer = channel.unary_unary(request.path)(request.message, timeout=TIMEOUT)
             except grpc.RpcError as error:
-                raise LoadError(f"answers {error.code().name}: {error.details()}") from error
+                raise CallError(f"answers {error.code().name}: {error.details()}") from error
             if constant and answer != prepared.answer:
                 raise LoadError("does not answer with the constant")
             if not constant and not _right(answer, request):

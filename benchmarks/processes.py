@@ -3,6 +3,7 @@
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -118,15 +119,13 @@ def _printed(started: "subprocess.Popen[str]") -> str:
 
 
 def _accepting(started: "subprocess.Popen[str]", address: str) -> str:
-    """The given address, once a gRPC channel to it is ready."""
-    import grpc  # noqa: PLC0415  not needed by the scripts that only start Plainserve
-
-    with grpc.insecure_channel(address) as channel:
-        end = time.monotonic() + START_SECONDS
-        while started.poll() is None and time.monotonic() < end:
-            with suppress(grpc.FutureTimeoutError):
-                grpc.channel_ready_future(channel).result(timeout=0.5)
-                return address
+    """The given address, once the server accepts connections there."""
+    host, _, port = address.rpartition(":")
+    end = time.monotonic() + START_SECONDS
+    while started.poll() is None and time.monotonic() < end:
+        with suppress(OSError), socket.create_connection((host, int(port)), 1):
+            return address
+        time.sleep(0.1)
     raise StartError("did not start")
 
 

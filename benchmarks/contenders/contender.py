@@ -38,6 +38,7 @@ def make_certificate(folder: Path) -> Certificate:
     made.cert_chain_pems[0].write_to_path(found.chain)
     made.private_key_pem.write_to_path(found.key)
     authority.cert_pem.write_to_path(found.authority)
+    found.key.chmod(0o600)
     return found
 
 

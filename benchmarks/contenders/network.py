@@ -1,5 +1,6 @@
 """A contender that is a server on the network."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -11,10 +12,11 @@ from benchmarks.contenders.contender import Measure, Setting
 from benchmarks.load.generator import generate
 from benchmarks.load.generator import missing as generator_missing
 from benchmarks.load.h2load import h2load
-from benchmarks.load.sample import Load, Sample
+from benchmarks.load.sample import CallError, Load, Sample
 from benchmarks.processes import Server
 from benchmarks.workloads import Prepared, Workload
 
+MODEL_SECONDS = 20.0
 WARM_UP = 0.5
 """Seconds of load before the first measurement."""
 
@@ -67,9 +69,25 @@ class NetworkServer:
                 check(server.address, prepared, constant=self.constant, authority=authority)
                 return sample
 
-            check(server.address, prepared, constant=self.constant, authority=authority)
+            _await_models(
+                lambda: check(server.address, prepared, constant=self.constant, authority=authority)
+            )
             measure(WARM_UP)
             yield measure
+
+
+def _await_models(called: Callable[[], None]) -> None:
+    """Check a server's answers again until there are some: some servers listen before their models are loaded."""
+    end = time.monotonic() + MODEL_SECONDS
+    while True:
+        try:
+            called()
+        except CallError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.2)
+        else:
+            return
 
 
 def _sample(server: Server, prepared: Prepared, folder: Path, seconds: float) -> Sample:

@@ -10,6 +10,10 @@ class LoadError(Exception):
     """A server did not answer a load as it should; the text is for the table."""
 
 
+class CallError(LoadError):
+    """A call ended with a status other than OK."""
+
+
 @dataclass(frozen=True)
 class Load:
     """What a generator of load saw.
