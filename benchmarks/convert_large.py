@@ -1,8 +1,8 @@
 """Measures a large conversion: peak memory as a multiple of the weights, and seconds for each phase.
 
-    python benchmarks/convert_large.py                    600 MB of weights to ONNX
-    python benchmarks/convert_large.py --layers 3 --to tflite
-    python benchmarks/convert_large.py --layers 35        2.3 GB: more than an ONNX file can hold
+    python -m benchmarks.convert_large                    600 MB of weights to ONNX
+    python -m benchmarks.convert_large --layers 3 --to tflite
+    python -m benchmarks.convert_large --layers 35        2.3 GB: more than an ONNX file can hold
 
 The model has Dense layers, each followed by a PSS layer. Its file is written with h5py and zipfile, one layer at a
 time, so that this process stays small. Each conversion runs in its own process, whose peak memory the kernel

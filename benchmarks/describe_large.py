@@ -1,6 +1,6 @@
 """Measures the description of a large model: seconds and memory, for a file of 600 MB.
 
-    python benchmarks/describe_large.py [--megabytes 600] [--layers 60]
+    python -m benchmarks.describe_large [--megabytes 600] [--layers 60]
 
 The file is written with h5py and zipfile and removed at the end. Each measurement covers a separate process from
 start to exit. A run that only imports the modules shows the unavoidable part. To find out which scales can be folded,

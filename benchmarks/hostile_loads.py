@@ -1,6 +1,6 @@
 """Measures the latency of a model while files that hang or take all memory are trial-loaded beside it.
 
-    python benchmarks/hostile_loads.py [--seconds 10] [--workers 1]
+    python -m benchmarks.hostile_loads [--seconds 10] [--workers 1]
 
 A client calls a small model continuously, first without, then with such files in the same repository
 (``--model-control-mode poll``). Trial loads have a lower priority than the server, but they use idle processors.
@@ -18,7 +18,10 @@ import grpc
 import numpy as np
 import onnx
 from onnx import TensorProto, helper
-from serving_load import INFER, Server, add_model, mlp, plainserve, request
+
+from benchmarks.models import add_model, mlp, request
+from benchmarks.processes import Server, plainserve
+from benchmarks.workloads import INFER
 
 WIDTH = 64
 HANGING = 2

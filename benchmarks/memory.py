@@ -1,4 +1,4 @@
-"""Measures the memory that each model adds to a server: ``python benchmarks/memory.py ARTEFACT...``.
+"""Measures the memory that each model adds to a server: ``python -m benchmarks.memory ARTEFACT...``.
 
 Each artefact, ``model.onnx`` or ``model.tflite``, is served once and then many times under different names. The
 difference, divided by the number of models, is the cost of one more. Memory is the resident set of the process once

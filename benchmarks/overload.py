@@ -1,6 +1,6 @@
 """Measures a server under overload: four times as many requests as it can answer.
 
-    python benchmarks/overload.py [--seconds 30] [--times 4]
+    python -m benchmarks.overload [--seconds 30] [--times 4]
 
 The model takes some milliseconds and has no batching. There are three measurements: one request at a time; as many
 as the server answers; and an open load, where each request is sent at its scheduled time whether others were answered
@@ -20,7 +20,10 @@ from statistics import median, quantiles
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from serving_load import INFER, Server, add_model, mlp, plainserve, request
+
+from benchmarks.models import add_model, mlp, request
+from benchmarks.processes import Server, plainserve
+from benchmarks.workloads import INFER
 
 WIDTH = 3072
 CONNECTIONS = 8

@@ -1,6 +1,6 @@
 """Measures memory that remains after many reloads of a model, with requests in between.
 
-    python benchmarks/reload_memory.py [--reloads 500] [--megabytes 100]
+    python -m benchmarks.reload_memory [--reloads 500] [--megabytes 100]
 
 Prints the server's resident memory after the first load and after the last, in MB (10^6 bytes).
 """
@@ -12,8 +12,9 @@ import time
 from pathlib import Path
 
 import grpc
-from serving_load import Server, add_model, mlp, plainserve, request
 
+from benchmarks.models import add_model, mlp, request
+from benchmarks.processes import Server, plainserve
 from protos import open_inference_pb2 as pb
 from protos.open_inference_pb2_grpc import GRPCInferenceServiceStub
 

@@ -4,7 +4,8 @@
 install, ``build.txt`` is what builds the wheel in them and ``ray.txt`` is what a node of a Ray cluster needs,
 constrained to the versions of ``dev.txt`` so that what was tested is what is shipped. ``clients.txt`` has the clients
 that the tests call the server with and that cannot share an environment with the rest; ``foreign-models.txt`` has
-packages that are installed alone, for the models in them. ``lowest.txt`` has the lowest versions that
+packages that are installed alone, for the models in them. ``triton.txt``, ``kserve.txt`` and ``mlserver.txt`` have
+other model servers, for ``make bench-peers``. ``lowest.txt`` has the lowest versions that
 ``pyproject.toml`` allows of what is shipped, for ``make lowest``.
 """
 
@@ -36,6 +37,7 @@ FILES = {
     HERE / "converter.txt": [str(PYPROJECT), "--extra=converter", f"--constraint={DEV}"],
     HERE / "ray.txt": [str(PYPROJECT), "--extra=ray", f"--constraint={DEV}"],
     HERE / "clients.txt": [f"--group={PYPROJECT}:clients"],
+    **{HERE / f"{peer}.txt": [f"--group={PYPROJECT}:{peer}"] for peer in ("triton", "kserve", "mlserver")},
     HERE / "foreign-models.txt": [f"--group={PYPROJECT}:foreign-models", "--no-deps"],
     HERE / "lowest.txt": [
         str(PYPROJECT),

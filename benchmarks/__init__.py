@@ -1,0 +1,1 @@
+"""Measurements of the server and the converter; ``python -m benchmarks`` compares servers."""
