@@ -35,6 +35,7 @@ void Connection::read(uint8_t* buffer, size_t size) {
 }
 
 void Connection::take(View bytes) {
+    if (failed_) return;
     if (!tls_) {
         failed_ = !session_.receive(bytes);
         return;

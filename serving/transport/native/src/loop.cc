@@ -77,6 +77,7 @@ void Loop::stop_listening() {
     for (const int fd : listeners_) {
         // A client that is connected by the system's word, and was not accepted, would be cut off.
         accept(fd);
+        forget(fd);
         ::close(fd);
     }
     listeners_.clear();
@@ -142,10 +143,21 @@ void Loop::accept(int listener) {
             ::close(fd);
             continue;
         }
-        auto* connection = new Connection(fd, context_, name_of(address), std::move(tls));
-        connections_.insert(connection);
-        add(epoll_, fd, connection);
+        auto connection = std::make_unique<Connection>(fd, context_, name_of(address), std::move(tls));
+        add(epoll_, fd, connection.get());
+        connections_.insert(connection.get());
+        (void)connection.release();
     }
+}
+
+void Loop::forget(int fd) {
+    // Closing it is not enough while a process that was forked has it too.
+    epoll_ctl(epoll_, EPOLL_CTL_DEL, fd, nullptr);
+}
+
+void Loop::destroy(Connection* connection) {
+    forget(connection->fd());
+    delete connection;
 }
 
 void Loop::pause_listeners(bool paused) {
@@ -169,16 +181,22 @@ void Loop::mark(Connection& connection) {
 }
 
 void Loop::flush() {
-    for (Connection* connection : dirty_) {
+    // By index: TLS calls Python, which may drop a Batch that was not answered, which marks connections.
+    for (size_t i = 0; i < dirty_.size(); i++) {
+        Connection* connection = dirty_[i];
         connection->queued = false;
         connection->flush(output_);
-        if (!connection->dead()) watch_room(*connection, connection->blocked());
-        if (connection->dead()) dead_.push_back(connection);
+        if (!connection->dead()) {
+            watch_room(*connection, connection->blocked());
+        } else if (!connection->queued) {
+            connection->queued = true;  // so that it is not marked any more
+            dead_.push_back(connection);
+        }
     }
     dirty_.clear();
     for (Connection* connection : dead_) {
         connections_.erase(connection);
-        delete connection;
+        destroy(connection);
     }
     dead_.clear();
 }
@@ -209,9 +227,9 @@ void Loop::shut_down() {
 }
 
 void Loop::abandon_all() {
-    dirty_.clear();
-    for (Connection* connection : connections_) delete connection;
+    for (Connection* connection : connections_) destroy(connection);
     connections_.clear();
+    dirty_.clear();
 }
 
 }  // namespace plainserve

@@ -56,6 +56,8 @@ class Loop {
     static constexpr int kSweepMilliseconds = 100;
 
     void accept(int listener);
+    void forget(int fd);
+    void destroy(Connection* connection);
     void read(Connection& connection);
     void mark(Connection& connection);
     void watch_room(Connection& connection, bool wanted);
