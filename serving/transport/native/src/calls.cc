@@ -1,6 +1,7 @@
 // The part of Session that knows gRPC: from headers and data to requests, and from responses to headers and data.
 #include <algorithm>
 
+#include "guarded.h"
 #include "session.h"
 
 namespace plainserve {
@@ -228,7 +229,7 @@ void Session::respond(Stream& stream) {
                                       literal("grpc-accept-encoding", kAcceptEncoding)};
         nghttp2_data_provider provider;
         provider.source.ptr = &stream;
-        provider.read_callback = read_response;
+        provider.read_callback = Guarded<read_response>::call;
         nghttp2_submit_response(session_, stream.id, headers, std::size(headers), &provider);
     } else if (stream.deferred) {
         stream.deferred = false;

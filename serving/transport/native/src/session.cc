@@ -1,7 +1,8 @@
 #include "session.h"
 
 #include <algorithm>
-#include <new>
+
+#include "guarded.h"
 
 namespace plainserve {
 
@@ -283,11 +284,7 @@ struct Callbacks {
         nghttp2_session_consume_connection(raw, size);
         Stream* stream = session.find(id);
         if (stream == nullptr || stream->refused) return 0;
-        try {
-            return session.take_data(*stream, View(data, size));
-        } catch (const std::bad_alloc&) {
-            return NGHTTP2_ERR_CALLBACK_FAILURE;
-        }
+        return session.take_data(*stream, View(data, size));
     }
     static int frame_received(nghttp2_session*, const nghttp2_frame* frame, void* user_data) {
         return of(user_data).take_frame(*frame);
@@ -318,15 +315,16 @@ Context::Context(const Limits& given, Host& told)
     nghttp2_session_callbacks* made = nullptr;
     nghttp2_session_callbacks_new(&made);
     callbacks.reset(made);
-    nghttp2_session_callbacks_set_on_begin_frame_callback(made, Callbacks::begin_frame);
-    nghttp2_session_callbacks_set_on_begin_headers_callback(made, Callbacks::begin_headers);
-    nghttp2_session_callbacks_set_on_header_callback(made, Callbacks::header);
-    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(made, Callbacks::data);
-    nghttp2_session_callbacks_set_on_frame_recv_callback(made, Callbacks::frame_received);
-    nghttp2_session_callbacks_set_on_frame_send_callback(made, Callbacks::frame_sent);
-    nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(made, Callbacks::invalid_frame);
-    nghttp2_session_callbacks_set_on_stream_close_callback(made, Callbacks::stream_closed);
-    nghttp2_session_callbacks_set_send_data_callback(made, Callbacks::send_data);
+    nghttp2_session_callbacks_set_on_begin_frame_callback(made, Guarded<Callbacks::begin_frame>::call);
+    nghttp2_session_callbacks_set_on_begin_headers_callback(made, Guarded<Callbacks::begin_headers>::call);
+    nghttp2_session_callbacks_set_on_header_callback(made, Guarded<Callbacks::header>::call);
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(made, Guarded<Callbacks::data>::call);
+    nghttp2_session_callbacks_set_on_frame_recv_callback(made, Guarded<Callbacks::frame_received>::call);
+    nghttp2_session_callbacks_set_on_frame_send_callback(made, Guarded<Callbacks::frame_sent>::call);
+    nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(made,
+                                                                 Guarded<Callbacks::invalid_frame>::call);
+    nghttp2_session_callbacks_set_on_stream_close_callback(made, Guarded<Callbacks::stream_closed>::call);
+    nghttp2_session_callbacks_set_send_data_callback(made, Guarded<Callbacks::send_data>::call);
     nghttp2_option* chosen = nullptr;
     nghttp2_option_new(&chosen);
     option.reset(chosen);
