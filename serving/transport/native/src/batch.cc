@@ -47,12 +47,16 @@ FrontEnd& front_end_of(const Batch& batch) {
 
 size_t aligned(size_t size) { return (size + kAlignment - 1) / kAlignment * kAlignment; }
 
-void gather_payloads(Batch& batch, const std::vector<Matched>& matched) {
+// False after a Python error.
+bool gather_payloads(Batch& batch, const std::vector<Matched>& matched) {
     const Template& known = *batch.of;
     size_t total = kAlignment;
     for (const uint32_t size : known.payload_sizes) total += aligned(size * matched.size());
     batch.memory.reset(static_cast<uint8_t*>(std::aligned_alloc(kAlignment, total)));
-    if (!batch.memory) throw std::bad_alloc();
+    if (!batch.memory) {
+        PyErr_NoMemory();
+        return false;
+    }
     uint8_t* to = batch.memory.get();
     size_t at = known.constants.front().size();
     for (size_t i = 0; i < known.payload_sizes.size(); i++) {
@@ -65,6 +69,7 @@ void gather_payloads(Batch& batch, const std::vector<Matched>& matched) {
         to += aligned(size * matched.size());
         at += size + known.constants[i + 1].size();
     }
+    return true;
 }
 
 // What the answer() of Python was given.
@@ -72,14 +77,12 @@ struct Answer {
     std::vector<View> prefixes;
     std::vector<std::shared_ptr<Py_buffer>> rows;
     size_t optional_at = 0;
+    size_t size = 0;  // of each message, without the optional field
 };
 
 // The bytes of one message: the prefix of gRPC, and what each output has for it.
 std::vector<Piece> message_of(const Answer& answer, size_t row, size_t count, const std::string& optional) {
-    size_t size = optional.size();
-    for (size_t k = 0; k < answer.rows.size(); k++) {
-        size += answer.prefixes[k].size + static_cast<size_t>(answer.rows[k]->len) / count;
-    }
+    const size_t size = answer.size + optional.size();
     const std::array<char, kPrefixBytes> head = {0, static_cast<char>(size >> 24),
                                                  static_cast<char>(size >> 16), static_cast<char>(size >> 8),
                                                  static_cast<char>(size)};
@@ -131,6 +134,7 @@ bool read_answer(PyObject* args, size_t count, Answer& answer, std::vector<Ref>&
             PyErr_SetString(PyExc_ValueError, "the rows do not divide by the number of calls");
             return false;
         }
+        answer.size += static_cast<size_t>(size) + static_cast<size_t>(buffer->len) / count;
         answer.prefixes.emplace_back(data, static_cast<size_t>(size));
         answer.rows.push_back(std::move(buffer));
         kept.push_back(std::move(prefix));
@@ -140,7 +144,8 @@ bool read_answer(PyObject* args, size_t count, Answer& answer, std::vector<Ref>&
         PyErr_SetString(PyExc_ValueError, "the optional field must be within the first prefix");
         return false;
     }
-    return true;
+    // An optional field has fewer bytes than that.
+    return check_length(answer.size + UINT8_MAX);
 }
 
 bool settle(Batch& batch) {
@@ -189,12 +194,12 @@ PyObject* batch_refuse(PyObject* object, PyObject* args) {
 
 PyObject* batch_split(PyObject* object, PyObject*) {
     Batch& batch = batch_of(object);
-    if (!settle(batch)) return nullptr;
     Ref calls = Ref::owned(PyList_New(0));
+    if (!calls || !settle(batch)) return nullptr;
     for (Stream* stream : batch.streams) {
         if (stream == nullptr) continue;
         const Ref call = make_call(front_end_of(batch), *stream);
-        if (!call || !calls || PyList_Append(calls.get(), call.get()) != 0) return nullptr;
+        if (!call || PyList_Append(calls.get(), call.get()) != 0) front_end_of(batch).give_up(*stream);
     }
     return calls.release();
 }
@@ -252,10 +257,10 @@ void payload_dealloc(PyObject* object) {
 }
 
 PyMethodDef batch_methods[] = {
-    {"answer", batch_answer, METH_VARARGS, nullptr},
-    {"refuse", batch_refuse, METH_VARARGS, nullptr},
-    {"split", batch_split, METH_NOARGS, nullptr},
-    {"payload", batch_payload, METH_O, nullptr},
+    {"answer", guarded<batch_answer>, METH_VARARGS, nullptr},
+    {"refuse", guarded<batch_refuse>, METH_VARARGS, nullptr},
+    {"split", guarded<batch_split>, METH_NOARGS, nullptr},
+    {"payload", guarded<batch_payload>, METH_O, nullptr},
     {nullptr, nullptr, 0, nullptr},
 };
 
@@ -301,7 +306,7 @@ Ref make_batch(FrontEnd& front_end, const std::vector<Matched>& matched) {
     batch->front_end = Ref::shared(front_end.object());
     batch->of = matched.front().match.of;
     batch->method = matched.front().stream->method->id;
-    gather_payloads(*batch, matched);
+    if (!gather_payloads(*batch, matched)) return {};
     bool any_optional = false;
     for (const Matched& each : matched) any_optional = any_optional || each.match.optional.size > 0;
     for (const Matched& each : matched) {
@@ -309,9 +314,9 @@ Ref make_batch(FrontEnd& front_end, const std::vector<Matched>& matched) {
         batch->deadline = std::min(batch->deadline, each.stream->deadline);
         if (any_optional) batch->optionals.push_back(each.match.optional.text());
     }
-    for (Stream*& stream : batch->streams) stream->slot = &stream;
     BatchObject* object = PyObject_New(BatchObject, batch_type);
     if (object == nullptr) return {};
+    for (Stream*& stream : batch->streams) stream->slot = &stream;
     object->batch = batch.release();
     return Ref::owned(reinterpret_cast<PyObject*>(object));
 }

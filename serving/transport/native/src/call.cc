@@ -37,6 +37,7 @@ std::vector<Piece> pieces_of(PyObject* message) {
     std::shared_ptr<Py_buffer> buffer = buffer_of(message);
     if (!buffer) return pieces;
     const View bytes = view_of(*buffer);
+    if (!check_length(bytes.size)) return pieces;
     std::string prefix = prefix_of(bytes.size);
     if (bytes.size < kViewedFrom) {
         pieces.emplace_back(prefix.append(reinterpret_cast<const char*>(bytes.data), bytes.size));
@@ -140,8 +141,10 @@ void call_dealloc(PyObject* object) {
 }
 
 PyMethodDef call_methods[] = {
-    {"answer", call_answer, METH_O, nullptr}, {"send", call_send, METH_O, nullptr},
-    {"end", call_end, METH_VARARGS, nullptr}, {"take", call_take, METH_NOARGS, nullptr},
+    {"answer", guarded<call_answer>, METH_O, nullptr},
+    {"send", guarded<call_send>, METH_O, nullptr},
+    {"end", guarded<call_end>, METH_VARARGS, nullptr},
+    {"take", guarded<call_take>, METH_NOARGS, nullptr},
     {nullptr, nullptr, 0, nullptr},
 };
 
@@ -184,14 +187,16 @@ Ref make_call(FrontEnd& front_end, Stream& stream) {
     call->owner = nullptr;
     call->deadline = stream.deadline;
     call->method = stream.method->id;
+    Ref made = Ref::owned(reinterpret_cast<PyObject*>(call));
     if (stream.message) {
         const View bytes = stream.message->view();
         call->message = PyBytes_FromStringAndSize(reinterpret_cast<const char*>(bytes.data),
                                                   static_cast<Py_ssize_t>(bytes.size));
+        if (call->message == nullptr) return {};
         stream.message->memory.reset();
     }
-    stream.call = Py_NewRef(reinterpret_cast<PyObject*>(call));
-    return Ref::owned(reinterpret_cast<PyObject*>(call));
+    stream.call = Py_NewRef(made.get());
+    return made;
 }
 
 void call_closed(Stream& stream, std::vector<Ref>& changed) {

@@ -38,6 +38,8 @@ void FrontEnd::close() {
     loop_.stop_listening();
     loop_.abandon_all();
     ready_.clear();
+    admit_ = Ref();
+    tls_.close();
 }
 
 Ref FrontEnd::turn(double seconds, bool admits_all) {
@@ -78,19 +80,30 @@ Ref FrontEnd::gather() {
     }
     ready_.clear();
     Ref events = Ref::owned(PyList_New(0));
+    if (!events) return {};
     for (const auto& matched : batches) {
         const Ref batch = make_batch(*this, matched);
-        if (!batch || PyList_Append(events.get(), batch.get()) != 0) return {};
+        if (batch && PyList_Append(events.get(), batch.get()) == 0) continue;
+        for (const Matched& each : matched) give_up(*each.stream);
     }
     for (Stream* stream : singles) {
         const Ref call = make_call(*this, *stream);
-        if (!call || PyList_Append(events.get(), call.get()) != 0) return {};
+        if (!call || PyList_Append(events.get(), call.get()) != 0) give_up(*stream);
     }
     for (const Ref& call : changed_) {
         if (PyList_Append(events.get(), call.get()) != 0) return {};
     }
     changed_.clear();
     return events;
+}
+
+void FrontEnd::give_up(Stream& stream) {
+    PyErr_Clear();
+    Status status;
+    status.code = kResourceExhausted;
+    status.text = "the server has too little memory for the request; try again later";
+    stream.session->end(stream, std::move(status));
+    touch(stream);
 }
 
 bool FrontEnd::admit(Stream& stream, Status& status) {

@@ -22,6 +22,9 @@ class FrontEnd final : public Host {
     // Has the answer of a stream sent by the next flush().
     void touch(const Stream& stream) { loop_.touch(*stream.session); }
 
+    // Ends a call that there is no memory for, and clears the error of Python.
+    void give_up(Stream& stream);
+
     PyObject* object() const { return object_; }
     Context& context() { return context_; }
     Loop& loop() { return loop_; }
@@ -60,11 +63,11 @@ bool add_front_end_type(PyObject* module);
 bool add_call_type(PyObject* module);
 bool add_batch_type(PyObject* module);
 
-// A Call of a stream, which the stream then has in `call` until it is closed; see call.cc.
+// A Call of a stream, which the stream then has in `call` until it is closed; see call.cc. Null after a Python error.
 Ref make_call(FrontEnd& front_end, Stream& stream);
 void call_closed(Stream& stream, std::vector<Ref>& changed);
 
-// A Batch of streams whose messages match one template; see batch.cc.
+// A Batch of streams whose messages match one template; see batch.cc. Null after a Python error.
 struct Matched {
     Stream* stream;
     Match match;

@@ -1,6 +1,4 @@
 // The module: a front end that carries gRPC calls; _frontend.pyi says what it offers.
-#include <system_error>
-
 #include "front_end.h"
 
 namespace plainserve {
@@ -9,11 +7,6 @@ namespace {
 
 FrontEndObject* self_of(PyObject* object) { return reinterpret_cast<FrontEndObject*>(object); }
 FrontEnd& front_end_of(PyObject* object) { return *self_of(object)->front_end; }
-
-PyObject* os_error(const std::system_error& error) {
-    errno = error.code().value();
-    return PyErr_SetFromErrno(PyExc_OSError);
-}
 
 bool read_limits(PyObject* given, Limits& limits) {
     unsigned message_bytes = 0, streams = 0;
@@ -27,22 +20,21 @@ bool read_limits(PyObject* given, Limits& limits) {
     return true;
 }
 
-int front_end_init(PyObject* object, PyObject* args, PyObject*) {
+PyObject* initialize(PyObject* object, PyObject* args) {
     PyObject *given = nullptr, *admit = nullptr, *make_tls = nullptr;
     Limits limits;
-    if (PyArg_ParseTuple(args, "O!OO", &PyTuple_Type, &given, &admit, &make_tls) == 0) return -1;
-    if (!read_limits(given, limits)) return -1;
+    if (PyArg_ParseTuple(args, "O!OO", &PyTuple_Type, &given, &admit, &make_tls) == 0) return nullptr;
+    if (!read_limits(given, limits)) return nullptr;
     if (self_of(object)->front_end != nullptr) {
         PyErr_SetString(PyExc_RuntimeError, "a front end is made once");
-        return -1;
+        return nullptr;
     }
-    try {
-        self_of(object)->front_end = new FrontEnd(object, limits, admit, make_tls);
-    } catch (const std::system_error& error) {
-        os_error(error);
-        return -1;
-    }
-    return 0;
+    self_of(object)->front_end = new FrontEnd(object, limits, admit, make_tls);
+    Py_RETURN_NONE;
+}
+
+int front_end_init(PyObject* object, PyObject* args, PyObject*) {
+    return Ref::owned(guarded<initialize>(object, args)) ? 0 : -1;
 }
 
 void front_end_dealloc(PyObject* object) {
@@ -111,22 +103,14 @@ PyObject* remember(PyObject* object, PyObject* args) {
 PyObject* watch(PyObject* object, PyObject* arg) {
     const int fd = PyObject_AsFileDescriptor(arg);
     if (fd < 0) return nullptr;
-    try {
-        front_end_of(object).loop().watch(fd);
-    } catch (const std::system_error& error) {
-        return os_error(error);
-    }
+    front_end_of(object).loop().watch(fd);
     Py_RETURN_NONE;
 }
 
 PyObject* listen(PyObject* object, PyObject* arg) {
     const int fd = PyObject_AsFileDescriptor(arg);
     if (fd < 0) return nullptr;
-    try {
-        front_end_of(object).loop().listen(fd);
-    } catch (const std::system_error& error) {
-        return os_error(error);
-    }
+    front_end_of(object).loop().listen(fd);
     Py_RETURN_NONE;
 }
 
@@ -166,16 +150,16 @@ PyObject* connections(PyObject* object, void*) {
 PyObject* foreign(PyObject* object, void*) { return PyBool_FromLong(front_end_of(object).foreign() ? 1 : 0); }
 
 PyMethodDef front_end_methods[] = {
-    {"add_method", add_method, METH_VARARGS, nullptr},
-    {"remember", remember, METH_VARARGS, nullptr},
-    {"watch", watch, METH_O, nullptr},
-    {"listen", listen, METH_O, nullptr},
-    {"turn", turn, METH_VARARGS, nullptr},
-    {"flush", flush, METH_NOARGS, nullptr},
-    {"stop_listening", stop_listening, METH_NOARGS, nullptr},
-    {"shut_down", shut_down, METH_NOARGS, nullptr},
-    {"close", close, METH_NOARGS, nullptr},
-    {"fileno", file_number, METH_NOARGS, nullptr},
+    {"add_method", guarded<add_method>, METH_VARARGS, nullptr},
+    {"remember", guarded<remember>, METH_VARARGS, nullptr},
+    {"watch", guarded<watch>, METH_O, nullptr},
+    {"listen", guarded<listen>, METH_O, nullptr},
+    {"turn", guarded<turn>, METH_VARARGS, nullptr},
+    {"flush", guarded<flush>, METH_NOARGS, nullptr},
+    {"stop_listening", guarded<stop_listening>, METH_NOARGS, nullptr},
+    {"shut_down", guarded<shut_down>, METH_NOARGS, nullptr},
+    {"close", guarded<close>, METH_NOARGS, nullptr},
+    {"fileno", guarded<file_number>, METH_NOARGS, nullptr},
     {nullptr, nullptr, 0, nullptr},
 };
 

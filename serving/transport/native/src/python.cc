@@ -25,6 +25,13 @@ std::shared_ptr<Py_buffer> buffer_of(PyObject* object) {
             }};
 }
 
+bool check_length(size_t size) {
+    if (size <= UINT32_MAX) return true;
+    PyErr_Format(PyExc_ValueError, "a message of %zu bytes cannot be sent; it can have at most %zu", size,
+                 size_t{UINT32_MAX});
+    return false;
+}
+
 bool status_of(PyObject* code, PyObject* text, PyObject* trailers, Status& status) {
     status.code = static_cast<int>(PyLong_AsLong(code));
     if (PyErr_Occurred() != nullptr || !text_of(text, status.text)) return false;

@@ -6,7 +6,10 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include <cerrno>
 #include <memory>
+#include <new>
+#include <system_error>
 #include <utility>
 
 #include "bytes.h"
@@ -50,6 +53,22 @@ std::shared_ptr<Py_buffer> buffer_of(PyObject* object);
 inline View view_of(const Py_buffer& buffer) {
     return {static_cast<const uint8_t*>(buffer.buf), static_cast<size_t>(buffer.len)};
 }
+
+// A function for Python to call, which is C: exceptions of C++ become those of Python.
+template <PyObject* (*function)(PyObject*, PyObject*)>
+PyObject* guarded(PyObject* self, PyObject* argument) {
+    try {
+        return function(self, argument);
+    } catch (const std::bad_alloc&) {
+        return PyErr_NoMemory();
+    } catch (const std::system_error& error) {
+        errno = error.code().value();
+        return PyErr_SetFromErrno(PyExc_OSError);
+    }
+}
+
+// Whether a message of so many bytes can be sent: its length is a number of four bytes. False after a Python error.
+bool check_length(size_t size);
 
 // A status from (code, text, trailers), trailers being pairs of text. False after a Python error.
 bool status_of(PyObject* code, PyObject* text, PyObject* trailers, Status& status);

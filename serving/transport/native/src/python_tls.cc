@@ -98,6 +98,7 @@ PythonTlsMaker::PythonTlsMaker(PyObject* make) {
 }
 
 std::unique_ptr<Tls> PythonTlsMaker::make() {
+    if (!make_) return nullptr;
     const Ref made = Ref::owned(PyObject_CallNoArgs(make_.get()));
     Ref object = Ref::owned(made ? PySequence_GetItem(made.get(), 0) : nullptr);
     Ref incoming = Ref::owned(object ? PySequence_GetItem(made.get(), 1) : nullptr);

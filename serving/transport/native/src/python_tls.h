@@ -12,6 +12,8 @@ class PythonTlsMaker final : public TlsMaker {
     explicit PythonTlsMaker(PyObject* make);
 
     std::unique_ptr<Tls> make() override;
+    // Lets go of what makes connections; none can be made any more.
+    void close() { make_ = Ref(); }
     bool wanted() const { return static_cast<bool>(make_); }
 
    private:
