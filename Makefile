@@ -11,6 +11,8 @@ FOREIGN := .foreign-models
 LOWEST  := .venv-lowest
 PEERS   := triton kserve mlserver
 SEED    ?= 1
+# How long make fuzz-native runs.
+SECONDS ?= 60
 COUNT   ?= 20000
 # The interpreters that make test-wheel tries.
 PYTHONS ?= $(PYTHON)
@@ -25,7 +27,7 @@ PYTEST  := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all quick environments compiled lint format native protos train lock docs parity bench bench-peers bench-batching bench-overload bench-hostile bench-memory fuzz-archive fuzz-wire clients ray foreign-models lowest wheel test-wheel test-image clean
+.PHONY: help demo test test-all quick environments compiled lint format native protos train lock docs parity bench bench-peers bench-batching bench-overload bench-hostile bench-memory fuzz-archive fuzz-wire fuzz-native sanitize clients ray foreign-models lowest wheel test-wheel test-image clean
 
 # The lock file is complete, so there is nothing to resolve. The native front end is not built here but below, with
 # the interpreter and the warnings of developers.
@@ -142,6 +144,12 @@ fuzz-archive: $(STAMP)  ## mutated model files, many (COUNT, SEED)
 
 fuzz-wire: $(STAMP)  ## mutated messages and connections to a live server, many (COUNT, SEED)
 	PYTHONPATH=. $(BIN)/python tests/security/fuzz_wire/run.py --messages $(COUNT) --seed $(SEED)
+
+fuzz-native: $(INSTALLED)  ## mutated connections to the session of the native front end (SECONDS, SEED; needs clang)
+	$(BIN)/python tests/security/fuzz_session.py --seconds $(SECONDS) --seed $(SEED)
+
+sanitize: $(INSTALLED)  ## the tests of the transport on a native front end that is compiled with sanitizers
+	$(BIN)/python tests/security/sanitize.py
 
 bench: $(STAMP)  ## the server beside the limits of its libraries (needs h2load); writes docs/performance.md
 	$(BIN)/python -m benchmarks

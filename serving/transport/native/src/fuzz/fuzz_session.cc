@@ -1,8 +1,6 @@
 // What libFuzzer drives: the bytes of one connection, in pieces, into a session whose calls are answered at once,
 // later, in parts, or never. Checked besides what the sanitizers see: nothing is counted that has left, and each call
-// is told of once and ends once.
-//
-//   clang++ -std=c++17 -g -O1 -fsanitize=fuzzer,address,undefined fuzz_session.cc ../{calls,headers,...}.cc -lnghttp2
+// is told of once and ends once. tests/security/fuzz_session.py builds and runs it.
 #include <cstdio>
 #include <cstdlib>
 #include <unordered_set>
