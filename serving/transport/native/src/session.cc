@@ -334,7 +334,7 @@ Context::Context(const Limits& given, Host& told)
     nghttp2_option_set_no_auto_window_update(chosen, 1);
     nghttp2_option_set_no_closed_streams(chosen, 1);
     nghttp2_option_set_max_settings(chosen, 32);
-    nghttp2_option_set_max_outbound_ack(chosen, 100);
+    nghttp2_option_set_max_outbound_ack(chosen, kQueuedFrames);
     nghttp2_option_set_stream_reset_rate_limit(chosen, 1000, 200);
 }
 
