@@ -18,8 +18,8 @@ from pathlib import Path
 from time import thread_time
 
 import numpy as np
-from benchmarks.models import add_model, mlp
 
+from benchmarks.models import add_model, mlp
 from protos import open_inference_pb2 as pb
 from serving.dataplane.dataplane import DataPlane
 from serving.dataplane.shared_memory import SharedMemory

@@ -178,11 +178,9 @@ void refuse_all(Batch& batch, const Status& status) {
     }
 }
 
-PyObject* batch_refuse(PyObject* object, PyObject* args) {
-    PyObject *code = nullptr, *text = nullptr, *trailers = nullptr;
-    if (PyArg_ParseTuple(args, "OOO", &code, &text, &trailers) == 0) return nullptr;
+PyObject* batch_refuse(PyObject* object, PyObject* given) {
     Status status;
-    if (!status_of(code, text, trailers, status) || !settle(batch_of(object))) return nullptr;
+    if (!status_of(given, status) || !settle(batch_of(object))) return nullptr;
     refuse_all(batch_of(object), status);
     Py_RETURN_NONE;
 }
@@ -190,13 +188,18 @@ PyObject* batch_refuse(PyObject* object, PyObject* args) {
 PyObject* batch_split(PyObject* object, PyObject*) {
     Batch& batch = batch_of(object);
     if (!settle(batch)) return nullptr;
-    Ref calls = Ref::owned(PyList_New(0));
-    for (Stream* stream : batch.streams) {
-        if (stream == nullptr) continue;
-        const Ref call = make_call(front_end_of(batch), *stream);
-        if (!call || !calls || PyList_Append(calls.get(), call.get()) != 0) return nullptr;
+    // A call that Python begins may end others, so each is looked at anew.
+    for (Stream*& stream : batch.streams) {
+        if (stream != nullptr) stream->slot = &stream;
     }
-    return calls.release();
+    for (Stream*& stream : batch.streams) {
+        if (stream == nullptr) continue;
+        Stream& each = *std::exchange(stream, nullptr);
+        each.slot = nullptr;
+        const Ref call = make_call(front_end_of(batch), each);
+        if (!call || !front_end_of(batch).begin(call)) return nullptr;
+    }
+    Py_RETURN_NONE;
 }
 
 PyObject* batch_payload(PyObject* object, PyObject* arg) {
@@ -253,7 +256,7 @@ void payload_dealloc(PyObject* object) {
 
 PyMethodDef batch_methods[] = {
     {"answer", batch_answer, METH_VARARGS, nullptr},
-    {"refuse", batch_refuse, METH_VARARGS, nullptr},
+    {"refuse", batch_refuse, METH_O, nullptr},
     {"split", batch_split, METH_NOARGS, nullptr},
     {"payload", batch_payload, METH_O, nullptr},
     {nullptr, nullptr, 0, nullptr},

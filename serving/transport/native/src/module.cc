@@ -28,16 +28,16 @@ bool read_limits(PyObject* given, Limits& limits) {
 }
 
 int front_end_init(PyObject* object, PyObject* args, PyObject*) {
-    PyObject *given = nullptr, *admit = nullptr, *make_tls = nullptr;
+    PyObject *given = nullptr, *admit = nullptr, *begin = nullptr, *make_tls = nullptr;
     Limits limits;
-    if (PyArg_ParseTuple(args, "O!OO", &PyTuple_Type, &given, &admit, &make_tls) == 0) return -1;
+    if (PyArg_ParseTuple(args, "O!OOO", &PyTuple_Type, &given, &admit, &begin, &make_tls) == 0) return -1;
     if (!read_limits(given, limits)) return -1;
     if (self_of(object)->front_end != nullptr) {
         PyErr_SetString(PyExc_RuntimeError, "a front end is made once");
         return -1;
     }
     try {
-        self_of(object)->front_end = new FrontEnd(object, limits, admit, make_tls);
+        self_of(object)->front_end = new FrontEnd(object, limits, admit, begin, make_tls);
     } catch (const std::system_error& error) {
         os_error(error);
         return -1;

@@ -51,8 +51,8 @@ inline View view_of(const Py_buffer& buffer) {
     return {static_cast<const uint8_t*>(buffer.buf), static_cast<size_t>(buffer.len)};
 }
 
-// A status from (code, text, trailers), trailers being pairs of text. False after a Python error.
-bool status_of(PyObject* code, PyObject* text, PyObject* trailers, Status& status);
+// A status from a sequence (code, text, trailers), trailers being pairs of text. False after a Python error.
+bool status_of(PyObject* given, Status& status);
 
 // A deadline on the monotonic clock; None for never.
 PyObject* deadline_object(double deadline);
