@@ -1,6 +1,6 @@
 """Measures what a request costs between the transport and the model: one by one, and in batches.
 
-    python benchmarks/dispatch.py [--repeats 15]
+    python -m benchmarks.dispatch [--repeats 15]
 
 There is no transport: calls and batches are made here, and their answers are dropped. The model is a small multilayer
 perceptron (784 - 128 - 10) in onnxruntime. Each row of the table is the median of repeated measurements, interleaved,
@@ -18,8 +18,8 @@ from pathlib import Path
 from time import thread_time
 
 import numpy as np
-from serving_load import add_model, mlp
 
+from benchmarks.models import add_model, mlp
 from protos import open_inference_pb2 as pb
 from serving.dataplane.dataplane import DataPlane
 from serving.dataplane.shared_memory import SharedMemory

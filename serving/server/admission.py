@@ -55,7 +55,6 @@ class Admission:
             return self._refuse
         return None
 
-    @property
     def admits_all(self) -> bool:
         """Whether every call is admitted now."""
         return self._tokens is None and not self._closed

@@ -95,9 +95,7 @@ class Server:
         self._transport = make(options.limits, security.tls, shared=group is not None)
         self._transport.lost = self._transport_lost
         others = self._health.methods(self._flow) | Reflection(names).methods(self._flow)
-        self._transport.serve(
-            work | others, self._admission.admit, NEEDED, lambda: self._admission.admits_all
-        )
+        self._transport.serve(work | others, self._admission.admit, NEEDED, self._admission.admits_all)
         self._loaded = False
         self._polling: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None

@@ -5,6 +5,9 @@ from typing import Any
 
 from typing_extensions import Buffer
 
+from serving.transport import transport
+from serving.transport.status_code import Status
+
 class Call:
     """One call that is answered by itself. Not made by Python."""
 
@@ -34,25 +37,23 @@ class Call:
         """The next request of a stream; None if there is none."""
     def send(self, message: Buffer, /) -> bool:
         """Send a response of a stream; returns ``room``."""
-    def end(self, code: int, text: str, trailers: Sequence[tuple[str, str]], /) -> None:
+    def end(self, status: Status, /) -> None:
         """End the call."""
 
-class Batch:
-    """Calls whose messages match one template; see :class:`serving.transport.transport.Batch`."""
+class Batch(transport.Batch):
+    """Calls whose messages match one template. Not made by Python, and a subclass by registration only."""
 
-    @property
-    def template(self) -> Any: ...
     @property
     def method(self) -> int: ...
     @property
-    def deadline(self) -> float | None: ...
-    @property
-    def settled(self) -> bool: ...
+    def settled(self) -> bool:
+        """Whether it was answered, refused or split."""
     def __len__(self) -> int: ...
     def payload(self, at: int, /) -> memoryview: ...
     def answer(self, prefixes: Sequence[bytes], rows: Sequence[Buffer], optional_at: int = 0, /) -> None: ...
-    def refuse(self, code: int, text: str, trailers: Sequence[tuple[str, str]], /) -> None: ...
-    def split(self) -> list[Call]: ...
+    def refuse(self, status: Status, /) -> None: ...
+    def split(self) -> None:
+        """Hand each call to ``begin`` of the front end."""
 
 class FrontEnd:
     """Sockets and sessions.
@@ -61,14 +62,16 @@ class FrontEnd:
         limits: message_bytes, handshake_seconds, idle_seconds, keepalive_seconds, keepalive_timeout_seconds, streams,
             ping_interval_seconds, age_seconds.
         admit: Called with the path, the headers and the peer of each call, unless all are admitted. Returns None, or
-            code, text and trailers to refuse it.
+            the status that refuses it.
+        begin: Called with each call of a batch that is split.
         make_tls: Gives an SSLObject with its incoming and outgoing bytes, for a new connection; None for no TLS.
     """
 
     def __init__(
         self,
         limits: tuple[int, float, float, float, float, int, float, float],
-        admit: Callable[[str, list[tuple[str, str]], str], tuple[int, str, Sequence[tuple[str, str]]] | None],
+        admit: Callable[[str, list[tuple[str, str]], str], Status | None],
+        begin: Callable[[Call], None],
         make_tls: Callable[[], tuple[SSLObject, MemoryBIO, MemoryBIO]] | None,
         /,
     ) -> None: ...

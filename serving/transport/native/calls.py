@@ -66,7 +66,7 @@ class _NativeCall(Call):
 
     def settle(self, status: Status) -> None:
         """End the call behind what was sent."""
-        self._call.end(status.code, status.text, status.trailers)
+        self._call.end(status)
         self._sending()
 
     async def _run(self, handler: Coroutine[Any, Any, None]) -> None:

@@ -4,22 +4,24 @@ import asyncio
 import binascii
 import logging
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
 from time import monotonic
 
 from serving.transport.limits import Limits
 from serving.transport.native import _frontend
-from serving.transport.native.batches import NativeBatch
 from serving.transport.native.calls import NativeStream, NativeUnary
 from serving.transport.native.listeners import listeners
 from serving.transport.native.loop import FrontEndLoop
 from serving.transport.native.tls import TlsConnections
+from serving.transport.status_code import Status
 from serving.transport.tls import TlsSource
-from serving.transport.transport import Admit, MessageTemplate, Method, Transport, UnaryMethod
+from serving.transport.transport import Admit, Batch, MessageTemplate, Method, Transport, UnaryMethod
 
 log = logging.getLogger(__name__)
+
+Batch.register(_frontend.Batch)
 
 GLANCE = 0.02
 """Seconds between two looks whether clients have noticed that the server is leaving."""
@@ -43,7 +45,7 @@ class NativeTransport(Transport):
     def __init__(self, limits: Limits, tls: TlsSource | None = None, *, shared: bool = False) -> None:
         super().__init__()
         self._front = _frontend.FrontEnd(
-            _limits(limits), self._admit, TlsConnections(tls).make if tls is not None else None
+            _limits(limits), self._admit, self._begin, TlsConnections(tls).make if tls is not None else None
         )
         self._shared = shared
         self._loop = asyncio.get_running_loop()
@@ -113,24 +115,27 @@ class NativeTransport(Transport):
         self._turning = True
         try:
             events = self._front.turn(seconds, self._admits_all())
-            flushed = monotonic() if events else 0.0
-            for event in events:
-                if isinstance(event, _frontend.Batch):
-                    self._answer_batch(event)
-                elif (owner := event.owner) is not None:
-                    owner.changed()
-                else:
-                    self._begin(event)
-                if (now := monotonic()) - flushed > FLUSH_SECONDS:
-                    self._front.flush()
-                    flushed = now
             if events:
-                self._front.flush()
+                self._dispatch(events)
         except Exception:
             log.exception("the front end failed")
             self.lost()
         finally:
             self._turning = False
+
+    def _dispatch(self, events: "list[_frontend.Call | _frontend.Batch]") -> None:
+        flushed = monotonic()
+        for event in events:
+            if isinstance(event, _frontend.Batch):
+                self._answer_batch(event)
+            elif (owner := event.owner) is not None:
+                owner.changed()
+            else:
+                self._begin(event)
+            if (now := monotonic()) - flushed > FLUSH_SECONDS:
+                self._front.flush()
+                flushed = now
+        self._front.flush()
 
     def _tick(self) -> None:
         self._turn(0.0)
@@ -153,10 +158,10 @@ class NativeTransport(Transport):
         assert isinstance(method, UnaryMethod)  # noqa: S101  no other has templates
         assert method.batches is not None  # noqa: S101  likewise
         try:
-            method.batches.handle(NativeBatch(batch, self._begin))
+            method.batches.handle(batch)
         finally:
             if not batch.settled:
-                NativeBatch(batch, self._begin).split()
+                batch.split()
 
     def _remember(self, method: int, template: MessageTemplate) -> None:
         self._front.remember(
@@ -168,14 +173,9 @@ class NativeTransport(Transport):
             template.optional_at,
         )
 
-    def _admit(
-        self, path: str, headers: list[tuple[str, str]], peer: str
-    ) -> tuple[int, str, Sequence[tuple[str, str]]] | None:
+    def _admit(self, path: str, headers: list[tuple[str, str]], peer: str) -> Status | None:
         refusal = self._asked(path, [_decoded(name, value) for name, value in headers])
-        if refusal is None:
-            return None
-        status = refusal(peer)
-        return status.code, status.text, status.trailers
+        return None if refusal is None else refusal(peer)
 
     def _sending(self) -> None:
         """Have answers sent that are given between two turns."""

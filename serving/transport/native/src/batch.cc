@@ -183,25 +183,27 @@ void refuse_all(Batch& batch, const Status& status) {
     }
 }
 
-PyObject* batch_refuse(PyObject* object, PyObject* args) {
-    PyObject *code = nullptr, *text = nullptr, *trailers = nullptr;
-    if (PyArg_ParseTuple(args, "OOO", &code, &text, &trailers) == 0) return nullptr;
+PyObject* batch_refuse(PyObject* object, PyObject* given) {
     Status status;
-    if (!status_of(code, text, trailers, status) || !settle(batch_of(object))) return nullptr;
+    if (!status_of(given, status) || !settle(batch_of(object))) return nullptr;
     refuse_all(batch_of(object), status);
     Py_RETURN_NONE;
 }
 
 PyObject* batch_split(PyObject* object, PyObject*) {
     Batch& batch = batch_of(object);
-    Ref calls = Ref::owned(PyList_New(0));
-    if (!calls || !settle(batch)) return nullptr;
+    if (!settle(batch)) return nullptr;
+    // A call that Python begins may end others. The Calls are told of that, and the batch no longer is.
+    std::vector<Ref> calls;
     for (Stream* stream : batch.streams) {
         if (stream == nullptr) continue;
-        const Ref call = make_call(front_end_of(batch), *stream);
-        if (!call || PyList_Append(calls.get(), call.get()) != 0) front_end_of(batch).give_up(*stream);
+        calls.push_back(make_call(front_end_of(batch), *stream));
+        if (!calls.back()) front_end_of(batch).give_up(*stream);
     }
-    return calls.release();
+    for (const Ref& call : calls) {
+        if (call && !front_end_of(batch).begin(call)) return nullptr;
+    }
+    Py_RETURN_NONE;
 }
 
 PyObject* batch_payload(PyObject* object, PyObject* arg) {
@@ -258,7 +260,7 @@ void payload_dealloc(PyObject* object) {
 
 PyMethodDef batch_methods[] = {
     {"answer", guarded<batch_answer>, METH_VARARGS, nullptr},
-    {"refuse", guarded<batch_refuse>, METH_VARARGS, nullptr},
+    {"refuse", guarded<batch_refuse>, METH_O, nullptr},
     {"split", guarded<batch_split>, METH_NOARGS, nullptr},
     {"payload", guarded<batch_payload>, METH_O, nullptr},
     {nullptr, nullptr, 0, nullptr},

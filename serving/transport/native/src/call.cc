@@ -68,12 +68,10 @@ PyObject* call_send(PyObject* object, PyObject* message) {
     return PyBool_FromLong(self->stream->unsent <= kStreamRoom ? 1 : 0);
 }
 
-PyObject* call_end(PyObject* object, PyObject* args) {
+PyObject* call_end(PyObject* object, PyObject* given) {
     CallObject* self = self_of(object);
-    PyObject *code = nullptr, *text = nullptr, *trailers = nullptr;
-    if (PyArg_ParseTuple(args, "OOO", &code, &text, &trailers) == 0) return nullptr;
     Status status;
-    if (!status_of(code, text, trailers, status)) return nullptr;
+    if (!status_of(given, status)) return nullptr;
     if (self->stream == nullptr) Py_RETURN_NONE;
     self->stream->refused = true;
     self->stream->session->end(*self->stream, std::move(status));
@@ -143,7 +141,7 @@ void call_dealloc(PyObject* object) {
 PyMethodDef call_methods[] = {
     {"answer", guarded<call_answer>, METH_O, nullptr},
     {"send", guarded<call_send>, METH_O, nullptr},
-    {"end", guarded<call_end>, METH_VARARGS, nullptr},
+    {"end", guarded<call_end>, METH_O, nullptr},
     {"take", guarded<call_take>, METH_NOARGS, nullptr},
     {nullptr, nullptr, 0, nullptr},
 };

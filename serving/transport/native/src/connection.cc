@@ -50,6 +50,9 @@ bool Connection::check_time() {
         return dead_;
     }
     if (!session_.check_time()) failed_ = true;
+    if (failed_ && failed_since_ == 0) failed_since_ = context_.now;
+    // A client that reads nothing is not told why.
+    dead_ = dead_ || (failed_since_ > 0 && context_.now - failed_since_ > kFarewellSeconds);
     return failed_ || session_.wants_to_send();
 }
 

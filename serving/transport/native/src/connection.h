@@ -59,7 +59,8 @@ class Connection {
     std::string unsent_;
     bool failed_ = false;  // ends once all is sent
     bool dead_ = false;
-    double half_closed_ = 0;  // when our half was closed; what still arrives is dropped
+    double failed_since_ = 0;  // by check_time()
+    double half_closed_ = 0;   // when our half was closed; what still arrives is dropped
 };
 
 }  // namespace plainserve

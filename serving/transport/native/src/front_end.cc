@@ -25,9 +25,11 @@ Ref metadata_object(const Metadata& metadata) {
 
 }  // namespace
 
-FrontEnd::FrontEnd(PyObject* object, const Limits& limits, PyObject* admit, PyObject* make_tls)
+FrontEnd::FrontEnd(PyObject* object, const Limits& limits, PyObject* admit, PyObject* begin,
+                   PyObject* make_tls)
     : object_(object),
       admit_(Ref::shared(admit)),
+      begin_(Ref::shared(begin)),
       tls_(make_tls),
       context_(limits, *this),
       loop_(context_, tls_.wanted() ? &tls_ : nullptr) {}
@@ -39,6 +41,7 @@ void FrontEnd::close() {
     loop_.abandon_all();
     ready_.clear();
     admit_ = Ref();
+    begin_ = Ref();
     tls_.close();
 }
 
@@ -57,6 +60,10 @@ Ref FrontEnd::turn(double seconds, bool admits_all) {
     }
     foreign_ = loop_.work(events);
     return gather();
+}
+
+bool FrontEnd::begin(const Ref& call) {
+    return static_cast<bool>(Ref::owned(PyObject_CallFunctionObjArgs(begin_.get(), call.get(), nullptr)));
 }
 
 Ref FrontEnd::gather() {
@@ -117,10 +124,7 @@ bool FrontEnd::admit(Stream& stream, Status& status) {
                             : nullptr);
     stream.headers.metadata.clear();
     if (refusal && refusal.get() == Py_None) return true;
-    const Ref code = Ref::owned(refusal ? PySequence_GetItem(refusal.get(), 0) : nullptr);
-    const Ref text = Ref::owned(code ? PySequence_GetItem(refusal.get(), 1) : nullptr);
-    const Ref trailers = Ref::owned(text ? PySequence_GetItem(refusal.get(), 2) : nullptr);
-    if (!trailers || !status_of(code.get(), text.get(), trailers.get(), status)) {
+    if (!refusal || !status_of(refusal.get(), status)) {
         PyErr_WriteUnraisable(admit_.get());
         status.code = kInternal;
         status.text = "the call could not be checked";

@@ -9,12 +9,15 @@ namespace plainserve {
 
 class FrontEnd final : public Host {
    public:
-    // `object` is the Python object that owns this. See _frontend.pyi for `admit` and `make_tls`.
-    FrontEnd(PyObject* object, const Limits& limits, PyObject* admit, PyObject* make_tls);
+    // `object` is the Python object that owns this. See _frontend.pyi for the others.
+    FrontEnd(PyObject* object, const Limits& limits, PyObject* admit, PyObject* begin, PyObject* make_tls);
     ~FrontEnd() override;
 
     // Waits up to `seconds` (negative: for ever), moves bytes, and gives the list of what Python has to do.
     Ref turn(double seconds, bool admits_all);
+
+    // Has Python answer a call by itself. False after a Python error.
+    bool begin(const Ref& call);
 
     // Sends what was answered.
     void flush() { loop_.flush(); }
@@ -44,6 +47,7 @@ class FrontEnd final : public Host {
 
     PyObject* object_;
     Ref admit_;
+    Ref begin_;
     PythonTlsMaker tls_;
     Context context_;
     Loop loop_;

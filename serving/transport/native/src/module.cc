@@ -21,15 +21,16 @@ bool read_limits(PyObject* given, Limits& limits) {
 }
 
 PyObject* initialize(PyObject* object, PyObject* args) {
-    PyObject *given = nullptr, *admit = nullptr, *make_tls = nullptr;
+    PyObject *given = nullptr, *admit = nullptr, *begin = nullptr, *make_tls = nullptr;
     Limits limits;
-    if (PyArg_ParseTuple(args, "O!OO", &PyTuple_Type, &given, &admit, &make_tls) == 0) return nullptr;
+    if (PyArg_ParseTuple(args, "O!OOO", &PyTuple_Type, &given, &admit, &begin, &make_tls) == 0)
+        return nullptr;
     if (!read_limits(given, limits)) return nullptr;
     if (self_of(object)->front_end != nullptr) {
         PyErr_SetString(PyExc_RuntimeError, "a front end is made once");
         return nullptr;
     }
-    self_of(object)->front_end = new FrontEnd(object, limits, admit, make_tls);
+    self_of(object)->front_end = new FrontEnd(object, limits, admit, begin, make_tls);
     Py_RETURN_NONE;
 }
 

@@ -32,12 +32,16 @@ bool check_length(size_t size) {
     return false;
 }
 
-bool status_of(PyObject* code, PyObject* text, PyObject* trailers, Status& status) {
-    status.code = static_cast<int>(PyLong_AsLong(code));
-    if (PyErr_Occurred() != nullptr || !text_of(text, status.text)) return false;
-    const Py_ssize_t count = PySequence_Size(trailers);
+bool status_of(PyObject* given, Status& status) {
+    const Ref code = Ref::owned(PySequence_GetItem(given, 0));
+    const Ref text = Ref::owned(code ? PySequence_GetItem(given, 1) : nullptr);
+    const Ref trailers = Ref::owned(text ? PySequence_GetItem(given, 2) : nullptr);
+    if (!trailers) return false;
+    status.code = static_cast<int>(PyLong_AsLong(code.get()));
+    if (PyErr_Occurred() != nullptr || !text_of(text.get(), status.text)) return false;
+    const Py_ssize_t count = PySequence_Size(trailers.get());
     for (Py_ssize_t i = 0; i < count; i++) {
-        const Ref pair = Ref::owned(PySequence_GetItem(trailers, i));
+        const Ref pair = Ref::owned(PySequence_GetItem(trailers.get(), i));
         const Ref name = Ref::owned(pair ? PySequence_GetItem(pair.get(), 0) : nullptr);
         const Ref value = Ref::owned(name ? PySequence_GetItem(pair.get(), 1) : nullptr);
         std::pair<std::string, std::string> trailer;

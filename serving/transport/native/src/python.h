@@ -70,8 +70,8 @@ PyObject* guarded(PyObject* self, PyObject* argument) {
 // Whether a message of so many bytes can be sent: its length is a number of four bytes. False after a Python error.
 bool check_length(size_t size);
 
-// A status from (code, text, trailers), trailers being pairs of text. False after a Python error.
-bool status_of(PyObject* code, PyObject* text, PyObject* trailers, Status& status);
+// A status from a sequence (code, text, trailers), trailers being pairs of text. False after a Python error.
+bool status_of(PyObject* given, Status& status);
 
 // A deadline on the monotonic clock; None for never.
 PyObject* deadline_object(double deadline);

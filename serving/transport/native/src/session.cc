@@ -22,8 +22,8 @@ constexpr size_t kSentAtOnce = 256 << 10;
 
 // To a client that does not speak HTTP/2, which people have in their hands: curl, a browser.
 constexpr char kPlainAnswer[] =
-    "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 47\r\nConnection: close\r\n\r\n"
-    "This port speaks gRPC, which needs HTTP/2.    \n";
+    "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 43\r\nConnection: close\r\n\r\n"
+    "This port speaks gRPC, which needs HTTP/2.\n";
 
 bool looks_like_http1(View bytes) {
     for (const char* method :
@@ -66,10 +66,9 @@ Session::~Session() {
 bool Session::receive(View bytes) {
     if (failed_) return false;
     received_ = context_.now;
-    const bool first = !greeted_ && opened_ >= 0;
     const ssize_t taken = nghttp2_session_mem_recv(session_, bytes.data, bytes.size);
     if (taken >= 0) return true;
-    if (taken == NGHTTP2_ERR_BAD_CLIENT_MAGIC && first && looks_like_http1(bytes)) {
+    if (taken == NGHTTP2_ERR_BAD_CLIENT_MAGIC && looks_like_http1(bytes)) {
         plain_answer_ = kPlainAnswer;
         failed_ = true;
         return false;
@@ -332,7 +331,7 @@ Context::Context(const Limits& given, Host& told)
     nghttp2_option_set_no_auto_window_update(chosen, 1);
     nghttp2_option_set_no_closed_streams(chosen, 1);
     nghttp2_option_set_max_settings(chosen, 32);
-    nghttp2_option_set_max_outbound_ack(chosen, 100);
+    nghttp2_option_set_max_outbound_ack(chosen, kQueuedFrames);
     nghttp2_option_set_stream_reset_rate_limit(chosen, 1000, 200);
 }
 

@@ -36,7 +36,9 @@ class Driven:
 
     def __init__(self, admit=lambda *_: None, message_bytes=MIB):
         limits = (message_bytes, 10.0, 300.0, 60.0, 20.0, 1024, 10.0, math.inf)
-        self.front = _frontend.FrontEnd(limits, admit, None)
+        self.begun = []
+        self.begin = self.begun.append
+        self.front = _frontend.FrontEnd(limits, admit, lambda call: self.begin(call), None)  # noqa: PLW0108  tests replace it
         self.unary = self.front.add_method(UNARY, False, True)  # noqa: FBT003  positional
         self.stream = self.front.add_method(STREAM, True, True)  # noqa: FBT003  positional
         listener = socket.create_server(("127.0.0.1", 0))
@@ -142,8 +144,25 @@ def test_a_batch_whose_answer_is_too_long_can_still_be_split(driven):
         with pytest.raises(ValueError, match="at most 4294967295"):
             batch.answer([b"y"], [answer])
         assert not batch.settled
-        (single,) = batch.split()
-        single.answer(b"")
+        batch.split()
+        driven.begun.pop().answer(b"")
+
+
+def test_calls_may_end_after_a_batch_that_could_not_be_split(driven):
+    """An error of Python while the first is begun; the batch does not look at the others any more."""
+
+    def fail(_call):
+        raise RuntimeError
+
+    driven.begin = fail
+    driven.front.remember(driven.unary, "template", [b"ab", b"ef"], [2], 0, 0)
+    with closing(driven.connect()) as client:
+        client.sendall(request(1) + request(3))
+        (batch,) = driven.events()
+        with pytest.raises(RuntimeError):
+            batch.split()
+        del batch
+    driven.turn_until(lambda: driven.front.connections == 0)
 
 
 @contextmanager
@@ -219,12 +238,17 @@ def visit(driven):
         )
         calls = []
         for event in driven.events(3):
-            calls += event.split() if isinstance(event, _frontend.Batch) else [event]
+            if isinstance(event, _frontend.Batch):
+                event.split()
+            else:
+                calls.append(event)
+        calls = [*driven.begun, *calls]
+        driven.begun.clear()
         for each in calls:
             each.owner = driven
         answered, refused = calls[:2]
         answered.answer(b"1" * 10_000)
-        refused.end(3, "wrong", [("why", "so")])
+        refused.end((3, "wrong", [("why", "so")]))
         (streaming,) = (each for each in calls if each.method == driven.stream)
         assert streaming.take() == b"1"
         streaming.send(b"2" * 10_000)
