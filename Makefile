@@ -12,6 +12,8 @@ LOWEST  := .venv-lowest
 PEERS   := triton kserve mlserver
 SEED    ?= 1
 COUNT   ?= 20000
+# Of the server that make fuzz-wire starts.
+FRONTEND ?= auto
 # The interpreters that make test-wheel tries.
 PYTHONS ?= $(PYTHON)
 # Processes that run tests side by side. One more than there are cores: many tests wait for a server.
@@ -140,8 +142,8 @@ lowest: $(LOWEST)/.installed  ## the security tests with the lowest versions tha
 fuzz-archive: $(STAMP)  ## mutated model files, many (COUNT, SEED)
 	PYTHONPATH=. $(BIN)/python tests/security/fuzz_archive.py --cases $(COUNT) --seed $(SEED)
 
-fuzz-wire: $(STAMP)  ## mutated messages and connections to a live server, many (COUNT, SEED)
-	PYTHONPATH=. $(BIN)/python tests/security/fuzz_wire/run.py --messages $(COUNT) --seed $(SEED)
+fuzz-wire: $(STAMP)  ## mutated messages and connections to a live server, many (COUNT, SEED, FRONTEND)
+	PYTHONPATH=. $(BIN)/python tests/security/fuzz_wire/run.py --messages $(COUNT) --seed $(SEED) --frontend $(FRONTEND)
 
 bench: $(STAMP)  ## the server beside the limits of its libraries (needs h2load); writes docs/performance.md
 	$(BIN)/python -m benchmarks
