@@ -3,12 +3,15 @@
 import asyncio
 
 import numpy as np
+import pytest
 from counts import counts, more, rows_and_runs
 from infer_requests import METHOD, affine, infer_requests
 from other_requests import describing_requests, example_requests, predict_requests
 from outcomes import Client, Request, shuffled
 
 from protos import open_inference_pb2 as pb
+
+pytestmark = pytest.mark.slow
 
 STREAM = "/inference.GRPCInferenceService/ModelStreamInfer"
 

@@ -4,16 +4,20 @@ import asyncio
 import shutil
 
 import numpy as np
+import pytest
 from counts import rows_and_runs
 from infer_requests import METHOD, affine
 from outcomes import Client, Request
 
 from protos import open_inference_pb2 as pb
 
+pytestmark = pytest.mark.slow
+
 LOAD = Request(
     "/inference.GRPCInferenceService/RepositoryModelLoad",
     pb.RepositoryModelLoadRequest(model_name="swapped").SerializeToString(),
 )
+
 BURST = 32
 
 

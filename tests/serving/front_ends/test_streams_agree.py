@@ -8,6 +8,8 @@ from grpc_reflection.v1alpha import reflection_pb2
 from infer_requests import METHOD, affine, infer_requests
 from outcomes import Client, Request, shuffled
 
+pytestmark = pytest.mark.slow
+
 STREAM = "/inference.GRPCInferenceService/ModelStreamInfer"
 
 MALFORMED = {"no protobuf", "a message cut off", "an id that is not UTF-8", "a model that is not UTF-8"}

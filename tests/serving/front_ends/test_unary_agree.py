@@ -18,6 +18,8 @@ from other_requests import (
 )
 from outcomes import Client, repeated, shuffled
 
+pytestmark = pytest.mark.slow
+
 TIMES = 5
 
 GROUPS = {
