@@ -14,6 +14,8 @@ SEED    ?= 1
 # How long make fuzz-native runs.
 SECONDS ?= 60
 COUNT   ?= 20000
+# Of the server that make fuzz-wire starts.
+FRONTEND ?= auto
 # The interpreters that make test-wheel tries.
 PYTHONS ?= $(PYTHON)
 # Processes that run tests side by side. One more than there are cores: many tests wait for a server.
@@ -142,8 +144,8 @@ lowest: $(LOWEST)/.installed  ## the security tests with the lowest versions tha
 fuzz-archive: $(STAMP)  ## mutated model files, many (COUNT, SEED)
 	PYTHONPATH=. $(BIN)/python tests/security/fuzz_archive.py --cases $(COUNT) --seed $(SEED)
 
-fuzz-wire: $(STAMP)  ## mutated messages and connections to a live server, many (COUNT, SEED)
-	PYTHONPATH=. $(BIN)/python tests/security/fuzz_wire/run.py --messages $(COUNT) --seed $(SEED)
+fuzz-wire: $(STAMP)  ## mutated messages and connections to a live server, many (COUNT, SEED, FRONTEND)
+	PYTHONPATH=. $(BIN)/python tests/security/fuzz_wire/run.py --messages $(COUNT) --seed $(SEED) --frontend $(FRONTEND)
 
 fuzz-native: $(INSTALLED)  ## mutated connections to the session of the native front end (SECONDS, SEED; needs clang)
 	$(BIN)/python tests/security/fuzz_session.py --seconds $(SECONDS) --seed $(SEED)

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from patience import PATIENCE
 
+from serving.transport.native.availability import availability
+
 HERE = Path(__file__).parent
 SCRIPT = HERE / "fuzz_wire" / "run.py"
 CORPUS = HERE / "wire_corpus"
@@ -19,9 +21,11 @@ def counted(line):
 
 
 @pytest.mark.slow
-def test_mutated_messages_are_answered_with_a_designed_status_and_harm_nobody(tmp_path):
+@pytest.mark.parametrize("frontend", ["grpcio"] if availability() else ["grpcio", "native"])
+def test_mutated_messages_are_answered_with_a_designed_status_and_harm_nobody(tmp_path, frontend):
     """The bounded run: what is kept, and then the same cases each time. ``make fuzz-wire`` runs many more."""
     command = [sys.executable, str(SCRIPT), "--messages", "6000", "--seed", "7", "--keep", str(tmp_path)]
+    command += ["--frontend", frontend]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=4 * PATIENCE)
     assert done.returncode == 0, done.stdout + done.stderr
     tally = counted(done.stdout.splitlines()[-2])

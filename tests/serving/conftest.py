@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from pathlib import Path
@@ -481,3 +482,33 @@ def full_server(full_repository, tmp_path_factory, frontend):
     processes = []
     yield starter(tmp_path_factory.mktemp("server"), processes, frontend)(full_repository)
     end(processes)
+
+
+@pytest.fixture(scope="session")
+def start_with_each(tmp_path_factory):
+    """Start a server with each front end over one repository; gives them by name. ``options`` takes the name."""
+    if len(FRONTENDS) == 1:
+        pytest.skip("there is no native front end to compare with")
+    processes, readers = [], []
+
+    def read_to_the_end(log):
+        with log:
+            while log.read(1 << 16):
+                pass
+
+    def start(root, options):
+        servers = {}
+        for name in FRONTENDS:
+            carried = Frontend(name, frontend_choice.transport(FrontEnd(name)), ("--frontend", name))
+            begin = starter(tmp_path_factory.mktemp(name), processes, carried)
+            servers[name] = begin(root, *options(name))
+            # A server whose log nobody reads waits once the pipe is full.
+            log, servers[name].process.stderr = servers[name].process.stderr, None
+            readers.append(threading.Thread(target=read_to_the_end, args=(log,)))
+            readers[-1].start()
+        return servers
+
+    yield start
+    end(processes)
+    for reader in readers:
+        reader.join(timeout=PATIENCE)

@@ -305,6 +305,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--messages", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--frontend", choices=("auto", "native", "grpcio"), default="auto")
     parser.add_argument("--first", type=int, default=0, help="number of the first case")
     parser.add_argument("--only", type=int, help="send this case alone")
     parser.add_argument("--keep", type=Path, default=Path("build/fuzz_wire"), help="where findings go")
@@ -332,7 +333,7 @@ def main() -> int:
     options = _options()
     with tempfile.TemporaryDirectory(prefix="plainserve-fuzz-") as folder:
         SHARED.write_bytes(bytes(128))
-        target = Target(Path(folder))
+        target = Target(Path(folder), options.frontend)
         try:
             code = asyncio.run(_fuzz(target, options))
         finally:

@@ -85,13 +85,15 @@ class Target:
 
     Args:
         folder: Where its repository and its log are made.
+        frontend: Its front end.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, frontend: str) -> None:
         self.root, self.log = folder / "repository", folder / "log"
         fill(self.root)
         options = (
-            "--port 0 --metrics-port off --model-control-mode explicit --load-model * --allow-shared-memory"
+            "--port 0 --metrics-port off --model-control-mode explicit --load-model * --allow-shared-memory "
+            f"--frontend {frontend}"
         )
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
