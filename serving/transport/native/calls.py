@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 OK = Status(Code.OK, "")
 FAILED = Status(Code.INTERNAL, "the server failed; its log says how")
-EXPIRED = Status(Code.DEADLINE_EXCEEDED, "the deadline passed; allow more time")
+EXPIRED = Status(Code.DEADLINE_EXCEEDED, "Deadline Exceeded")
 
 
 class _NativeCall(Call):

@@ -7,8 +7,13 @@ Headers are literals without an index and without Huffman codes, so that no stat
 
 from dataclasses import dataclass, replace
 
+import hpack
+
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, PRIORITY, RESET, SETTINGS, PUSH, PING, GOAWAY, WINDOW, CONTINUATION = range(10)
+HEADER = 9
+"""Bytes before the payload of a frame."""
+
 END_STREAM, END_HEADERS, PADDED, HAS_PRIORITY, ACK = 0x1, 0x4, 0x8, 0x20, 0x1
 
 
@@ -93,3 +98,16 @@ def call(stream: int, path: str, body: bytes, *more: tuple[str, str]) -> list[Fr
 def _string(text: str | bytes) -> bytes:
     data = text.encode() if isinstance(text, str) else text
     return integer(len(data), 7) + data
+
+
+def readable(data: bytes) -> bytes:
+    """What a server has sent, with its headers as ``name: value`` lines: they may be compressed on the wire."""
+    decoder, found = hpack.Decoder(), []
+    while len(data) >= HEADER and len(data) >= (end := HEADER + int.from_bytes(data[:3], "big")):
+        if data[3] == HEADERS:
+            lines = decoder.decode(data[HEADER:end], raw=True)
+            found += [b"%b: %b\n" % (bytes(name), bytes(value)) for name, value in lines]
+        else:
+            found.append(data[:end])
+        data = data[end:]
+    return b"".join(found)

@@ -65,7 +65,7 @@ int Session::headers_complete(Stream& stream) {
         stream.refused = true;
         end(stream, std::move(status));
     } else if (stream.method == nullptr || !stream.method->implemented) {
-        refuse(stream, kUnimplemented, "there is no such method");
+        refuse(stream, kUnimplemented, "Method not found!");
     } else if (headers.encoding == Encoding::kUnknown) {
         refuse(stream, kUnimplemented, "the message encoding is not known; use gzip, deflate or none");
     } else if (headers.timeout_malformed) {

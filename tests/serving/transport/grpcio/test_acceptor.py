@@ -13,7 +13,7 @@ from patience import PATIENCE, until_async
 from protos import open_inference_pb2 as pb
 from protos.open_inference_pb2_grpc import GRPCInferenceServiceStub
 from serving.server import serve
-from serving.server.options import ServerOptions
+from serving.server.options import FrontEnd, ServerOptions
 from serving.server.server import Server
 from serving.server.signals import Signals
 from serving.transport.grpcio import acceptor
@@ -46,7 +46,13 @@ def test_a_server_that_can_take_no_more_calls_says_so_and_ends(affine, monkeypat
     async def run():
         said = asyncio.get_running_loop().create_future()
         # Neither is waited for, or this test would end before it.
-        options = ServerOptions(affine, port=0, lame_duck_seconds=10 * PATIENCE, drain_seconds=10 * PATIENCE)
+        options = ServerOptions(
+            affine,
+            frontend=FrontEnd.GRPCIO,
+            port=0,
+            lame_duck_seconds=10 * PATIENCE,
+            drain_seconds=10 * PATIENCE,
+        )
         serving = asyncio.create_task(serve.serve(options, said.set_result))
         address = (await said).rpartition(" ")[2]
         async with grpc.aio.insecure_channel(address) as channel:
@@ -67,7 +73,7 @@ def test_a_server_that_can_take_no_more_calls_says_so_and_ends(affine, monkeypat
 
 def test_a_server_that_is_told_to_stop_can_take_calls_until_then(affine, caplog):
     async def run():
-        made = Server(ServerOptions(affine, port=0, lame_duck_seconds=0.0))
+        made = Server(ServerOptions(affine, frontend=FrontEnd.GRPCIO, port=0, lame_duck_seconds=0.0))
         await made.start()
         return await made.stop(Signals())
 
@@ -82,7 +88,7 @@ def test_the_calls_that_are_over_are_let_go(affine):
     request.inputs.add(name="x", datatype="FP32", shape=[1, 3])
 
     async def run():
-        made = Server(ServerOptions(affine, port=0, lame_duck_seconds=0.0))
+        made = Server(ServerOptions(affine, frontend=FrontEnd.GRPCIO, port=0, lame_duck_seconds=0.0))
         address = await made.start()
         async with grpc.aio.insecure_channel(address) as channel:
             infer = GRPCInferenceServiceStub(channel).ModelInfer
@@ -110,7 +116,7 @@ def test_a_call_that_its_client_gives_up_is_given_up_here(
     repository.onnx("counter", onnx_models.counter())
 
     async def run():
-        made = Server(ServerOptions(repository.root, port=0, lame_duck_seconds=0.0))
+        made = Server(ServerOptions(repository.root, frontend=FrontEnd.GRPCIO, port=0, lame_duck_seconds=0.0))
         address = await made.start()
         async with grpc.aio.insecure_channel(address) as channel:
             infer = GRPCInferenceServiceStub(channel).ModelInfer
