@@ -122,8 +122,11 @@ def test_watchers_hear_of_the_end_and_do_not_hold_it_up(with_stub):
     async def watch(stub, plane, service):
         call = stub.Watch(asked("good"))
         assert (await call.read()).status == SERVING
+        # Begun before, because grpc.aio gives no message to who reads once it has the status.
+        reading = asyncio.create_task(call.read())
+        await asyncio.sleep(0)
         plane.up = False
         service.changed(stopping=True)
-        return (await call.read()).status, await call.read() is grpc.aio.EOF
+        return (await reading).status, await call.read() is grpc.aio.EOF
 
     assert with_stub(watch) == (NOT_SERVING, True)
