@@ -130,7 +130,11 @@ def _start_ray(setting: Setting) -> Iterator[Server]:
     grpc_port, http_port = free_port(), free_port()
     command = [_python("ray"), "-m", "benchmarks.peers.ray_server", setting.prepared.repository]
     command += [grpc_port, http_port, setting.folder / "ray", *setting.prepared.workload.models]
-    environment = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_SERVE_LOG_TO_STDERR": "0"}
+    environment = {
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_SERVE_LOG_TO_STDERR": "0",
+        "HOME": str(setting.folder),  # it leaves a token there
+    }
     log = setting.folder / "log.txt"
     with process(*command, environment=environment, log=log, folder=setting.folder) as server:
         yield server

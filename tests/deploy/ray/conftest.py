@@ -56,6 +56,8 @@ class Cluster:
             "PYTHONPATH": f"{root}:{root / 'deploy' / 'ray'}",
             "RAY_USAGE_STATS_ENABLED": "0",
             "RAY_TMPDIR": str(folder),
+            # Ray keeps a token there, and would use one that another cluster has left.
+            "HOME": str(folder),
             # A proxy prefers replicas of its own node; here the other node's are to have their share.
             "RAY_SERVE_PROXY_PREFER_LOCAL_NODE_ROUTING": "0",
             # A proxy that needs longer to start, on a machine that is busy, is not to be replaced meanwhile.
