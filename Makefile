@@ -94,7 +94,7 @@ test-all: environments  ## every test
 	$(PYTEST) -m "not alone"
 	$(BIN)/python -m pytest -m alone
 
-quick: $(STAMP)  ## the tests that are fast and need no TensorFlow, in less than two minutes
+quick: $(STAMP)  ## the tests that are fast and need no TensorFlow, in about two minutes
 	$(PYTEST) --quick
 
 environments:  # side by side, and lint beside those that it does not need
