@@ -1,11 +1,12 @@
 """A template of requests: what messages that differ only in their tensors and their id have in common."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from serving.dataplane.messages import InferRequest
-from serving.services.response_layout import LayoutCache
+from serving.dataplane.messages import InferRequest, InferResult
+from serving.services.response_layout import LayoutCache, ResponseLayout
+from serving.services.tensor_bytes import wire_views
 from serving.services.wire_fields import WireField
 from serving.transport.transport import MessageTemplate
 
@@ -75,6 +76,26 @@ class RequestTemplate(MessageTemplate):
             known.model, known.version, known.inputs, raw, known.outputs, deadline,
             known.priority, known.timeout, known.classes, known.signature,
         )  # fmt: skip
+
+    def serialize(
+        self,
+        result: InferResult,
+        lay_out: Callable[[InferResult], ResponseLayout | None],
+        optional: bytes = b"",
+    ) -> bytes | None:
+        """The wire form of the response to a message that matches; the same bytes that protobuf writes.
+
+        Args:
+            result: The response.
+            lay_out: Works out the layout of a response; None if it has none.
+            optional: The optional field of the message, tag and length included; empty if it had none.
+
+        Returns:
+            None if responses like this one have no layout.
+        """
+        shapes = [array.shape for array in result.arrays]
+        layout = self.layouts.get(result.specs, shapes, lambda: result, lay_out)
+        return None if layout is None else layout.serialize(wire_views(result.specs, result.arrays), optional)
 
 
 def constants_around(data: bytes, payloads: Sequence[WireField]) -> tuple[bytes, ...]:

@@ -13,7 +13,7 @@ from serving.flow_control.flow_control import FlowControl
 from serving.services.request_template import RequestTemplate
 from serving.services.request_templates import RequestTemplates
 from serving.services.response_layout import ResponseLayout
-from serving.services.tensor_bytes import wire_view
+from serving.services.tensor_bytes import wire_views
 from serving.transport.transport import Batch, BatchMethod
 
 log = logging.getLogger(__name__)
@@ -88,9 +88,7 @@ class TemplateBatches(BatchMethod):
             # Large answers are counted until their client has read them, each call by itself.
             result.discard()
             return False
-        rows = [
-            wire_view(array, spec.datatype) for array, spec in zip(result.arrays, result.specs, strict=True)
-        ]
-        batch.answer(layout.prefixes, layout.rows(rows), layout.optional_at)
+        rows = layout.rows(wire_views(result.specs, result.arrays))
+        batch.answer(layout.prefixes, rows, layout.optional_at)
         result.count()
         return True

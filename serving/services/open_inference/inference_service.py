@@ -23,7 +23,6 @@ from serving.services.request_log import log, logged
 from serving.services.request_template import RequestTemplate
 from serving.services.request_templates import RequestTemplates
 from serving.services.template_batches import TemplateBatches
-from serving.services.tensor_bytes import wire_view
 
 SERVICE = pb.DESCRIPTOR.services_by_name["GRPCInferenceService"]
 
@@ -108,14 +107,12 @@ class InferenceService:
     def _serialize(
         self, result: InferResult, template: RequestTemplate, id_field: bytes, request_id: str
     ) -> bytes:
-        """The wire form of an answer to a request that matches a template; the same bytes that protobuf writes."""
-        shapes = [array.shape for array in result.arrays]
-        layout = template.layouts.get(result.specs, shapes, lambda: result, infer_template.lay_out)
-        if layout is None:
-            request = pb.ModelInferRequest(id=request_id)
-            return tensor_messages.from_infer_result(result, request, self._memory).SerializeToString()
-        pairs = zip(result.arrays, result.specs, strict=True)
-        return layout.serialize([wire_view(array, spec.datatype) for array, spec in pairs], id_field)
+        """The wire form of an answer to a request that matches a template."""
+        data = template.serialize(result, infer_template.lay_out, id_field)
+        if data is not None:
+            return data
+        request = pb.ModelInferRequest(id=request_id)
+        return tensor_messages.from_infer_result(result, request, self._memory).SerializeToString()
 
     def _infer(self, request: InferRequest, request_id: str = "") -> Awaitable[InferResult]:
         if log.isEnabledFor(logging.INFO):

@@ -24,7 +24,6 @@ from serving.services.message_parser import MessageParser
 from serving.services.request_templates import RequestTemplates
 from serving.services.response_layout import ResponseLayout
 from serving.services.template_batches import TemplateBatches
-from serving.services.tensor_bytes import wire_view
 from serving.services.tensorflow_serving import (
     example_messages,
     model_spec,
@@ -84,12 +83,8 @@ class PredictionService:
         request.version = model_spec.version_of(template.spec, self._plane)
         self._plane.model(request.model, request.version).called(template.spec.signature_name)
         result = await self._plane.infer(request)
-        shapes = [array.shape for array in result.arrays]
-        layout = template.layouts.get(result.specs, shapes, lambda: result, self._lay_out)
-        if layout is None:
-            return self._response(result).SerializeToString()
-        pairs = zip(result.arrays, result.specs, strict=True)
-        return layout.serialize([wire_view(array, spec.datatype) for array, spec in pairs], b"")
+        answer = template.serialize(result, self._lay_out)
+        return self._response(result).SerializeToString() if answer is None else answer
 
     def PredictBatches(self, flow: FlowControl, name: str) -> TemplateBatches:
         """What runs a model for several requests at once.
