@@ -1,7 +1,9 @@
 """What carries calls between clients and the services; the services know a transport by this alone."""
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -9,6 +11,9 @@ from serving.transport.status_code import Status
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
+
+GLANCE = 0.02
+"""Seconds between two looks whether clients have noticed that the server is leaving."""
 
 Metadata: TypeAlias = "Iterable[tuple[str, Any]]"
 """The headers of a call by lower-case name: text, or bytes where the name ends in ``-bin``."""
@@ -256,3 +261,15 @@ class Transport(ABC):
     @abstractmethod
     async def close(self) -> None:
         """End all calls and connections."""
+
+    async def _until_left(self, connections: Callable[[], int], seconds: float) -> None:
+        """Wait until there are no connections.
+
+        Args:
+            connections: Counts them; nothing tells when they end.
+            seconds: The longest wait.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while connections():  # noqa: ASYNC110  see above
+                    await asyncio.sleep(GLANCE)

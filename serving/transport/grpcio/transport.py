@@ -1,8 +1,6 @@
 """The transport that grpcio provides."""
 
-import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 
 import grpc
 
@@ -15,9 +13,6 @@ from serving.transport.limits import Limits
 from serving.transport.listen_address import host_and_port
 from serving.transport.tls import TlsSource
 from serving.transport.transport import Admit, Method, Transport
-
-GLANCE = 0.02
-"""Seconds between two looks whether clients have noticed that the server is leaving."""
 
 
 class GrpcioTransport(Transport):
@@ -65,10 +60,7 @@ class GrpcioTransport(Transport):
 
     async def goaway(self, seconds: float) -> None:
         """End our half of each connection, and wait until clients have ended theirs."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                while listening_sockets.half_close_connections(self._port):  # noqa: ASYNC110  only the system knows
-                    await asyncio.sleep(GLANCE)
+        await self._until_left(lambda: listening_sockets.half_close_connections(self._port), seconds)
 
     async def close(self) -> None:
         """End all calls and connections."""

@@ -23,9 +23,6 @@ log = logging.getLogger(__name__)
 
 Batch.register(_frontend.Batch)
 
-GLANCE = 0.02
-"""Seconds between two looks whether clients have noticed that the server is leaving."""
-
 TICK = 0.1
 """Seconds between two looks at the clock on an event loop that knows nothing of front ends."""
 
@@ -92,10 +89,7 @@ class NativeTransport(Transport):
     async def goaway(self, seconds: float) -> None:
         """Tell all clients, in the two steps of HTTP/2, and wait until they have left."""
         self._front.shut_down()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                while self._front.connections:  # noqa: ASYNC110  asked of the front end, which has no event for it
-                    await asyncio.sleep(GLANCE)
+        await self._until_left(lambda: self._front.connections, seconds)
 
     async def close(self) -> None:
         """End all calls and connections."""
