@@ -76,7 +76,8 @@ void Loop::listen(int fd) {
 void Loop::stop_listening() {
     for (const int fd : listeners_) {
         // A client that is connected by the system's word, and was not accepted, would be cut off.
-        accept(fd);
+        while (accept(fd)) {
+        }
         forget(fd);
         ::close(fd);
     }
@@ -125,7 +126,7 @@ void Loop::read(Connection& connection) {
     mark(connection);
 }
 
-void Loop::accept(int listener) {
+bool Loop::accept(int listener) {
     for (int i = 0; i < kAcceptedAtOnce; i++) {
         sockaddr_storage address{};
         socklen_t size = sizeof address;
@@ -134,7 +135,7 @@ void Loop::accept(int listener) {
         if (fd < 0) {
             const bool exhausted = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
             if (exhausted) pause_listeners(true);
-            return;
+            return false;
         }
         const int on = 1;
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -148,6 +149,7 @@ void Loop::accept(int listener) {
         connections_.insert(connection.get());
         (void)connection.release();
     }
+    return true;
 }
 
 void Loop::forget(int fd) {

@@ -55,7 +55,8 @@ class Loop {
    private:
     static constexpr int kSweepMilliseconds = 100;
 
-    void accept(int listener);
+    // True: more may wait.
+    bool accept(int listener);
     void forget(int fd);
     void destroy(Connection* connection);
     void read(Connection& connection);
