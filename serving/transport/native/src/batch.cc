@@ -1,6 +1,4 @@
 // The Batch of the module: calls whose messages match one template, answered together.
-#include <array>
-
 #include "front_end.h"
 
 namespace plainserve {
@@ -83,13 +81,9 @@ struct Answer {
 // The bytes of one message: the prefix of gRPC, and what each output has for it.
 std::vector<Piece> message_of(const Answer& answer, size_t row, size_t count, const std::string& optional) {
     const size_t size = answer.size + optional.size();
-    const std::array<char, kPrefixBytes> head = {0, static_cast<char>(size >> 24),
-                                                 static_cast<char>(size >> 16), static_cast<char>(size >> 8),
-                                                 static_cast<char>(size)};
     std::vector<Piece> pieces;
-    std::string bytes;
+    std::string bytes = prefix_of(size);
     bytes.reserve(kPrefixBytes + (size < kViewedFrom ? size : answer.prefixes[0].size + optional.size()));
-    bytes.append(head.data(), head.size());
     for (size_t k = 0; k < answer.rows.size(); k++) {
         const auto* prefix = reinterpret_cast<const char*>(answer.prefixes[k].data);
         const size_t split = k == 0 ? answer.optional_at : 0;

@@ -25,12 +25,6 @@ FrontEnd& front_end_of(const CallObject* call) {
     return *reinterpret_cast<FrontEndObject*>(call->front_end)->front_end;
 }
 
-std::string prefix_of(size_t size) {
-    const char bytes[] = {0, static_cast<char>(size >> 24), static_cast<char>(size >> 16),
-                          static_cast<char>(size >> 8), static_cast<char>(size)};
-    return {bytes, sizeof bytes};
-}
-
 // The parts of a message on the wire: small ones in one piece, large ones viewed. Empty after a Python error.
 std::vector<Piece> pieces_of(PyObject* message) {
     std::vector<Piece> pieces;

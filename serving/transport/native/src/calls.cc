@@ -32,7 +32,7 @@ bool looks_compressed(View bytes, Encoding encoding) {
 
 }  // namespace
 
-bool Session::begin_headers(int32_t id) {
+void Session::begin_headers(int32_t id) {
     auto* stream = new Stream;
     stream->session = this;
     stream->id = id;
@@ -42,7 +42,6 @@ bool Session::begin_headers(int32_t id) {
     streams_ = stream;
     calls_++;
     nghttp2_session_set_stream_user_data(session_, id, stream);
-    return true;
 }
 
 int Session::take_header(Stream& stream, View name, View value) {
@@ -52,7 +51,7 @@ int Session::take_header(Stream& stream, View name, View value) {
     return headers.bytes > kHeaderBytesOfAttack ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
 }
 
-int Session::headers_complete(Stream& stream) {
+void Session::headers_complete(Stream& stream) {
     const RequestHeaders& headers = stream.headers;
     if (!headers.is_post) {
         refuse_http(stream, "405", "gRPC calls are POST requests");
@@ -79,10 +78,9 @@ int Session::headers_complete(Stream& stream) {
             context_.host.ready(stream);
         }
     }
-    return 0;
 }
 
-int Session::take_data(Stream& stream, View bytes) {
+void Session::take_data(Stream& stream, View bytes) {
     stream.received = context_.now;
     stream.unconsumed += bytes.size;
     while (bytes.size > 0 && !stream.refused) {
@@ -104,7 +102,6 @@ int Session::take_data(Stream& stream, View bytes) {
     }
     // The window of a stream stays closed while requests wait in it; see take().
     if (!stream.messages || stream.messages->empty()) consume(stream);
-    return 0;
 }
 
 bool Session::count_bytes(Stream& stream, size_t count) {
@@ -146,9 +143,9 @@ void Session::message_complete(Stream& stream) {
     context_.host.changed(stream);
 }
 
-int Session::stream_complete(Stream& stream) {
+void Session::stream_complete(Stream& stream) {
     stream.remote_ended = true;
-    if (stream.refused) return 0;
+    if (stream.refused) return;
     if (stream.reader.begun()) {
         refuse(stream, kInternal, "the call ended within a message");
     } else if (stream.messages) {
@@ -159,7 +156,6 @@ int Session::stream_complete(Stream& stream) {
         release_count(stream);
         context_.host.ready(stream);
     }
-    return 0;
 }
 
 std::optional<Message> Session::take(Stream& stream) {

@@ -34,9 +34,6 @@ class Connection {
     // Tells the client that no more calls are taken.
     void shut_down() { session_.shut_down(); }
 
-    // Ends the connection without telling the client.
-    void abandon() { dead_ = true; }
-
     int fd() const { return fd_; }
     bool dead() const { return dead_; }                // the loop is to destroy it
     bool blocked() const { return !unsent_.empty(); }  // the socket takes no more

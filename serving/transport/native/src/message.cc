@@ -11,6 +11,12 @@ constexpr size_t kFirstReservation = 64 << 10;
 
 }  // namespace
 
+std::string prefix_of(size_t size) {
+    const char bytes[kPrefixBytes] = {0, static_cast<char>(size >> 24), static_cast<char>(size >> 16),
+                                      static_cast<char>(size >> 8), static_cast<char>(size)};
+    return {bytes, sizeof bytes};
+}
+
 MessageReader::Result MessageReader::read(View& from, uint32_t limit) {
     while (from.size > 0 && prefix_filled_ < kPrefixBytes) {
         prefix_[prefix_filled_++] = *from.data;

@@ -7,12 +7,16 @@
 #include <array>
 #include <cstdlib>
 #include <memory>
+#include <string>
 
 #include "bytes.h"
 
 namespace plainserve {
 
 constexpr size_t kPrefixBytes = 5;
+
+// The prefix of a message that is not compressed.
+std::string prefix_of(size_t size);
 
 struct Free {
     void operator()(uint8_t* memory) const { std::free(memory); }

@@ -267,7 +267,8 @@ struct Callbacks {
     }
     static int begin_headers(nghttp2_session*, const nghttp2_frame* frame, void* user_data) {
         if (frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
-        return of(user_data).begin_headers(frame->hd.stream_id) ? 0 : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+        of(user_data).begin_headers(frame->hd.stream_id);
+        return 0;
     }
     static int header(nghttp2_session*, const nghttp2_frame* frame, const uint8_t* name, size_t name_size,
                       const uint8_t* value, size_t value_size, uint8_t, void* user_data) {
@@ -282,8 +283,8 @@ struct Callbacks {
         Session& session = of(user_data);
         nghttp2_session_consume_connection(raw, size);
         Stream* stream = session.find(id);
-        if (stream == nullptr || stream->refused) return 0;
-        return session.take_data(*stream, View(data, size));
+        if (stream != nullptr && !stream->refused) session.take_data(*stream, View(data, size));
+        return 0;
     }
     static int frame_received(nghttp2_session*, const nghttp2_frame* frame, void* user_data) {
         return of(user_data).take_frame(*frame);

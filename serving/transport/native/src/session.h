@@ -14,7 +14,7 @@ namespace plainserve {
 
 class Session {
    public:
-    // `peer` is the client's end of the connection, as gRPC names it. Both outlive the session.
+    // `peer` is the client's end of the connection, as gRPC names it. The context outlives the session.
     Session(Context& context, std::string peer);
     ~Session();
     Session(const Session&) = delete;
@@ -56,17 +56,15 @@ class Session {
     // The connection, for those that have an answer to send and know the session alone.
     void* owner = nullptr;
 
-    Context& context() { return context_; }
-
    private:
     friend struct Callbacks;
 
-    bool begin_headers(int32_t id);
+    void begin_headers(int32_t id);
     int take_header(Stream& stream, View name, View value);
-    int headers_complete(Stream& stream);
-    int take_data(Stream& stream, View bytes);
+    void headers_complete(Stream& stream);
+    void take_data(Stream& stream, View bytes);
     void message_complete(Stream& stream);
-    int stream_complete(Stream& stream);
+    void stream_complete(Stream& stream);
     int take_frame(const nghttp2_frame& frame);
     int take_ping(const nghttp2_frame& frame);
     void frame_sent(const nghttp2_frame& frame);

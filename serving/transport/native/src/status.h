@@ -12,13 +12,11 @@ namespace plainserve {
 // The codes that the transport itself answers with.
 // Source: https://github.com/grpc/grpc/blob/master/doc/statuscodes.md
 enum Code : int {
-    kCancelled = 1,
     kUnknown = 2,
     kDeadlineExceeded = 4,
     kResourceExhausted = 8,
     kUnimplemented = 12,
     kInternal = 13,
-    kUnavailable = 14,
 };
 
 struct Status {
