@@ -106,36 +106,34 @@ def test_windows_that_grow_byte_by_byte_end_their_connection(victim, echo):
     victim.bounded(attack)
 
 
+def ask_for_much(p, echo):
+    """400 calls of few bytes, with answers of 600 KB each."""
+    small = message(gzip.compress(echo(150_000)[5:]), compressed=1)
+    headers = block(call_headers(INFER, ("grpc-encoding", "gzip")))
+    flood(
+        p, streams(400, lambda s: frames(Frame(HEADERS, END_HEADERS, s, headers), Frame(DATA, 1, s, small)))
+    )
+    time.sleep(0.5)
+
+
 def test_answers_that_nobody_reads_are_not_piled_up(victim, echo):
     """CVE-2019-9517, internal data buffering: HTTP/2's windows are open and TCP's is not. 400 answers of 600 KB."""
-    small = message(gzip.compress(echo(150_000)[5:]), compressed=1)
 
     def attack():
         with attackers(victim.address, settings={Setting.INITIAL_WINDOW_SIZE: MOST}) as (p,):
             p.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             p.write(credit(0, MOST - 65535))
-            headers = block(call_headers(INFER, ("grpc-encoding", "gzip")))
-            data = streams(
-                400, lambda s: frames(Frame(HEADERS, END_HEADERS, s, headers), Frame(DATA, 1, s, small))
-            )
-            flood(p, data)
-            time.sleep(0.5)
+            ask_for_much(p, echo)
 
     victim.bounded(attack, processor=2, memory=96 * MIB, waited=1.5)
 
 
 def test_calls_whose_windows_stay_shut_are_not_piled_up(victim, echo):
     """Zero windows held: the answers of 400 calls, of 600 KB each, wait for credit that does not come."""
-    small = message(gzip.compress(echo(150_000)[5:]), compressed=1)
 
     def attack():
         with attackers(victim.address, settings={Setting.INITIAL_WINDOW_SIZE: 0}) as (p,):
-            headers = block(call_headers(INFER, ("grpc-encoding", "gzip")))
-            data = streams(
-                400, lambda s: frames(Frame(HEADERS, END_HEADERS, s, headers), Frame(DATA, 1, s, small))
-            )
-            flood(p, data)
-            time.sleep(0.5)
+            ask_for_much(p, echo)
 
     victim.bounded(attack, processor=2, memory=96 * MIB, waited=1.5)
 

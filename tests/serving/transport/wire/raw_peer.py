@@ -180,6 +180,13 @@ class RawPeer:
             pass
         return answer
 
+    def reset_in_answer(self, stream):
+        """Reset a stream when some of its answer has come."""
+        while not self.answers[stream].body:
+            assert self.read()
+        self.h2.reset_stream(stream)
+        self.write(self.h2.data_to_send())
+
     def outcome(self, stream):
         """Wait for the end of a stream, or of the connection; see :attr:`Answer.outcome` and :meth:`ending`."""
         answer = self.answer(stream)
