@@ -17,6 +17,10 @@ IN_FLIGHT = 48
 """Calls at the same time, fewer than may wait for a model."""
 
 
+LOST_BY_CLIENT = "Internal error from Core"
+"""The status text that grpc.aio makes up when a message could not be sent; no server says it."""
+
+
 class Request(NamedTuple):
     """A call of a method with one request and one response.
 
@@ -79,13 +83,21 @@ class Client:
         return await _outcome(call, answers)
 
     async def stream(self, method: str, messages: Sequence[bytes], seconds: float = PATIENCE) -> Outcome:
-        """Send messages on a stream, end it, and read all answers."""
-        call = next(self._turns).stream_stream(method)(iter(messages), timeout=seconds)
-        answers = []
-        with suppress(grpc.aio.AioRpcError):
-            async for answer in call:
-                answers.append(answer)  # noqa: PERF401  those before an error count too
-        return await _outcome(call, tuple(answers))
+        """Send messages on a stream, end it, and read all answers.
+
+        When the server ends the call before all is sent, grpc.aio may lose what the server said; the stream is then
+        sent again.
+        """
+        for _ in range(50):
+            call = next(self._turns).stream_stream(method)(iter(messages), timeout=seconds)
+            answers = []
+            with suppress(grpc.aio.AioRpcError):
+                async for answer in call:
+                    answers.append(answer)  # noqa: PERF401  those before an error count too
+            outcome = await _outcome(call, tuple(answers))
+            if outcome.text != LOST_BY_CLIENT:
+                return outcome
+        raise AssertionError(f"{method}: each time {LOST_BY_CLIENT!r}")
 
     async def cancelled(self, request: Request, after: float) -> Outcome:
         """Send a request, and cancel it after so many seconds."""
